@@ -9,7 +9,7 @@ class LabError(Exception):
 
 
 class InvalidParameter(LabError, ValueError):
-    """An argument is of the wrong kind or outside its range (a threshold of 0, more shards than the field has points)."""
+    """An argument of the wrong kind or outside its range (a threshold of 0, more shards than the field has points)."""
 
 
 class DecryptionError(LabError):
@@ -36,9 +36,11 @@ class PlaintextOverflow(LabError):
 
 
 class NotEnoughShards(LabError):
-    """Too few good shards, or too few nodes: says how many were found, how many are needed, and which nodes failed and why."""
+    """Too few good shards or nodes: says how many were found, how many are needed, which nodes failed and why."""
 
-    def __init__(self, message: str, *, found: int = 0, needed: int = 0, failures: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, message: str, *, found: int = 0, needed: int = 0, failures: dict[str, str] | None = None
+    ) -> None:
         self.found, self.needed, self.failures = found, needed, dict(failures or {})
         why = "; ".join(f"{node}: {reason}" for node, reason in self.failures.items())
         super().__init__(f"{message}: {found} found, {needed} needed" + (f" ({why})" if why else ""))

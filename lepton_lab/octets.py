@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import BinaryIO, Literal
+
+from lepton_lab.errors import InvalidParameter
+
+Octets = bytes | bytearray | memoryview
+
+
+def view_of(octets: Octets) -> memoryview:
+    """Octets as a flat view, without a copy. Raises InvalidParameter for anything that is not octets."""
+    if not isinstance(octets, bytes | bytearray | memoryview):
+        raise InvalidParameter(f"octets are needed (bytes, bytearray or memoryview), not {type(octets).__name__}")
+    view = memoryview(octets)
+    return view.cast("B") if view.c_contiguous else memoryview(view.tobytes())
 
 
 def framed(*parts: bytes) -> bytes:
@@ -15,10 +27,23 @@ def framed(*parts: bytes) -> bytes:
     return b"".join(len(part).to_bytes(8, "big") + part for part in parts)
 
 
+def unframed(octets: bytes) -> list[bytes]:
+    """The parts that `framed` put together. Raises ValueError when `octets` are not such a list."""
+    parts, position = [], 0
+    while position < len(octets):
+        start = position + 8
+        position = start + int.from_bytes(octets[position:start], "big")
+        if start > len(octets) or position > len(octets):
+            raise ValueError("the octets end inside a part")
+        parts.append(octets[start:position])
+    return parts
+
+
 def read_into(source: BinaryIO, buffer: memoryview) -> int:
     """Fill `buffer` from a binary file and return how many octets it got; fewer than its length only at the end.
 
     Pipes, sockets and unbuffered files may return less than was asked for, so this reads until full or finished.
+    Raises InvalidParameter when the file gives text.
     """
     filled = 0
     readinto = getattr(source, "readinto", None)
@@ -26,13 +51,40 @@ def read_into(source: BinaryIO, buffer: memoryview) -> int:
         if readinto is not None:
             count = readinto(buffer[filled:]) or 0
         else:
-            piece = source.read(len(buffer) - filled)
+            piece = view_of(source.read(len(buffer) - filled))
             count = len(piece)
             buffer[filled : filled + count] = piece
         if not count:
             break
         filled += count
     return filled
+
+
+def pieces_of(source: BinaryIO, first: int, size: int) -> Iterator[tuple[memoryview, bool]]:
+    """A binary file in pieces, `first` octets and then `size` at a time, each with whether it is the last.
+
+    An empty file is one empty piece. It is read one piece ahead, to know the last, into two buffers in turn: a piece is
+    valid until the next but one is asked for.
+    """
+    buffers = [memoryview(bytearray(size)), memoryview(bytearray(max(first, size)))]
+    wanted = first
+    current = buffers[1][: read_into(source, buffers[1][:wanted])]
+    while len(current) == wanted:
+        wanted = size
+        following = buffers[0][: read_into(source, buffers[0][:wanted])]
+        if not following:
+            break
+        yield current, False
+        current = following
+        buffers.reverse()
+    yield current, True
+
+
+def write_all(sink: BinaryIO, octets: memoryview) -> None:
+    """Write everything: an unbuffered file may take less than it was given, and says so only by its return value."""
+    while octets:
+        taken = sink.write(octets)
+        octets = octets[len(octets) if taken is None else taken :]
 
 
 @dataclass(frozen=True)

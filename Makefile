@@ -1,0 +1,50 @@
+# Two commands do everything: `make lab` opens the lab, `make test` proves it. Every target sets up what it needs, once.
+.DEFAULT_GOAL := help
+.PHONY: help env lab demo test test-all notebooks bench lint clean system lock
+SHELL := /bin/bash
+PYTHON ?= python3
+BIN := .venv/bin
+
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
+
+env: .venv/ready  ## set up .venv with everything, once
+.venv/ready: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; name one with: make env PYTHON=python3.12"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || { echo "On Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
+	@echo "Setting up .venv; this takes about a minute, once."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+lab: env  ## open JupyterLab at the first notebook
+	@$(BIN)/lepton-lab lab
+
+demo: env  ## the article's whole flow on a real data set (FILE=… for your own)
+	@$(BIN)/lepton-lab demo $(FILE)
+
+test: env  ## every check that takes less than ten minutes together
+	@$(BIN)/python -m tools.checks quick
+
+test-all: env  ## those and the slow ones, under thirty minutes
+	@$(BIN)/python -m tools.checks all
+
+lint: env  ## style, types, notebooks
+	@$(BIN)/python -m tools.checks lint
+
+notebooks: env  ## run every notebook again and write it back normalised
+	@$(BIN)/python -m tools.notebooks run
+
+bench: env  ## measure, and write the reference figures that the notebooks show
+	@$(BIN)/python -m bench
+
+lock: env  ## resolve pyproject.toml again into requirements.lock
+	@$(BIN)/python -m tools.lock
+
+system:  ## Debian, Ubuntu: what lets no check skip (redis-server, openssl, Crypto++)
+	apt-get update -q
+	DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends redis-server openssl python3-venv
+
+clean:  ## remove what the other targets made; your copies in my/ stay
+	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

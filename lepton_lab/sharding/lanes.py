@@ -1,0 +1,93 @@
+"""Lanes: every node with one worker of its own, so that a slow node delays nobody but itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import TypeVar
+
+from lepton_lab.errors import NodeError, NotEnoughShards
+from lepton_lab.nodes import Node
+
+T = TypeVar("T")
+
+
+class Lane:
+    """One node, its index in the code, and the one worker that talks to it.
+
+    `failure` holds why the node is given up for the rest of this operation; a node that hangs costs one time-out,
+    not one for every stripe.
+    """
+
+    def __init__(self, index: int, node: Node) -> None:
+        self.index, self.node = index, node
+        self.failure: str | None = None
+        self._worker = ThreadPoolExecutor(1, thread_name_prefix=f"lane-{index}")
+
+    def submit(self, work: Callable[[Node], T]) -> Future[T | None]:
+        """Queue `work` on this node. The future gives None when the node fails, and `failure` then says why."""
+        return self._worker.submit(self._run, work)
+
+    def _run(self, work: Callable[[Node], T]) -> T | None:
+        if self.failure is not None:
+            return None
+        try:
+            return work(self.node)
+        except NodeError as error:
+            self.failure = error.reason
+        except OSError as error:  # a mapping that is not ours (a file system, a cloud store) fails in its own words
+            self.failure = error.strerror or type(error).__name__
+        return None
+
+    def close(self) -> None:
+        """Drop what is queued and let the worker end after the call it is in."""
+        self._worker.shutdown(wait=True, cancel_futures=True)
+
+
+class Lanes(Sequence[Lane]):
+    """All lanes of one operation."""
+
+    def __init__(self, nodes: Sequence[Node]) -> None:
+        self._lanes = [Lane(index, node) for index, node in enumerate(nodes)]
+
+    def __getitem__(self, index):  # type: ignore[no-untyped-def]  # Sequence's two overloads say nothing here
+        return self._lanes[index]
+
+    def __len__(self) -> int:
+        return len(self._lanes)
+
+    def __iter__(self) -> Iterator[Lane]:
+        return iter(self._lanes)
+
+    def ask(self, work: Callable[[Node], T]) -> dict[int, T]:
+        """Run `work` on all nodes at once; the answers by index, without the nodes that failed."""
+        futures = {lane.index: lane.submit(work) for lane in self}
+        answers = {index: future.result() for index, future in futures.items()}
+        return {index: answer for index, answer in answers.items() if self[index].failure is None}  # type: ignore[misc]
+
+    @property
+    def failures(self) -> dict[str, str]:
+        """Why each node that is given up is given up, by the node's name."""
+        return {lane.node.name: lane.failure for lane in self if lane.failure is not None}
+
+    def require(self, needed: int, what: str) -> None:
+        """Raise NotEnoughShards when fewer than `needed` nodes still answer."""
+        found = sum(lane.failure is None for lane in self)
+        if found < needed:
+            raise NotEnoughShards(what, found=found, needed=needed, failures=self.failures)
+
+    def close(self) -> None:
+        """End every worker."""
+        for lane in self:
+            lane.close()
+
+
+@contextmanager
+def lanes_over(nodes: Sequence[Node]) -> Iterator[Lanes]:
+    """Lanes for one operation, ended with it, also when it fails or is interrupted."""
+    lanes = Lanes(nodes)
+    try:
+        yield lanes
+    finally:
+        lanes.close()

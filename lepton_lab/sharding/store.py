@@ -1,0 +1,246 @@
+"""The sharded store: encrypt, code, place, and give back what was put, or say exactly why not."""
+
+from __future__ import annotations
+
+import io
+import os
+import secrets
+from collections.abc import Iterator, MutableMapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from itertools import chain
+from pathlib import Path
+from typing import BinaryIO, overload
+
+from lepton_lab.erasure import Code
+from lepton_lab.errors import InvalidName, InvalidParameter, NotFound, WriteConflict
+from lepton_lab.keyring import KeyRing
+from lepton_lab.nodes import Node, as_node
+from lepton_lab.octets import write_all
+from lepton_lab.sharding import history
+from lepton_lab.sharding.history import History
+from lepton_lab.sharding.lanes import lanes_over
+from lepton_lab.sharding.manifest import OBJECT, SEGMENT, TAG, TOMBSTONE, Body, Manifest, ObjectKeys, context
+from lepton_lab.sharding.reports import Health, NodeHealth, Receipt, RepairReport, ShredReport
+from lepton_lab.sharding.stripes import ALTERED, GOOD, MISSING, Stripes, plaintext_stripes
+
+Source = bytes | bytearray | memoryview | str | os.PathLike[str] | BinaryIO
+
+
+class ShardedStore:
+    """Objects by name on n nodes: any k of them give everything back, and all together learn nothing of the content.
+
+    nodes: mutable mappings from str to bytes, plain dicts or `lepton_lab.nodes`; n is their number, their order is the
+    order of the shards and must stay. keyring: holds every key; nodes never do. k: shards that suffice.
+    write_quorum: nodes that must hold all their shards before a write is acknowledged; by default the larger of k + 1
+    and ⌊n/2⌋ + 1, at most n.
+
+    What it holds against: any n − k nodes dead, lying, or back with old data; readers of all nodes; one writer crashed
+    at any instant; two writers of one name, where every node offers `set_if_absent` (a plain dict does not: there the
+    store is single-writer). What it does not: all nodes rolled back together, unless a receipt is given or the key
+    ring knows a later version; nodes that forget on restart; whoever holds the ring and its passphrase. A node sees
+    sizes, times and which versions belong together.
+
+    Raises InvalidParameter for a k, n or write_quorum that cannot be.
+    """
+
+    def __init__(
+        self, nodes: Sequence[MutableMapping[str, bytes]], keyring: KeyRing, k: int = 3, write_quorum: int | None = None
+    ) -> None:
+        self.nodes: list[Node] = [as_node(node, f"node-{index}") for index, node in enumerate(nodes)]
+        self.keyring, self.k, self.n = keyring, k, len(self.nodes)
+        self._code_id = Code(k, self.n).code_id  # refuses what cannot be
+        self.write_quorum = min(self.n, max(k + 1, self.n // 2 + 1)) if write_quorum is None else write_quorum
+        if not k <= self.write_quorum <= self.n:
+            raise InvalidParameter(f"write_quorum must be from k = {k} to n = {self.n}, not {write_quorum}")
+
+    # --- the four verbs ------------------------------------------------------------------------------------------
+
+    def put(self, name: str, source: Source) -> Receipt:
+        """Store octets, a file by its path, or an open binary file under `name`; an older version is replaced.
+
+        Memory stays bounded by the stripes in flight, whatever the size. The write is acknowledged, and visible, when
+        `write_quorum` nodes hold every shard and the manifest; the receipt names the nodes that lack it.
+
+        Raises InvalidName; NotEnoughShards when too few nodes take it (the old version stays readable; if the error
+        speaks of the manifest, the outcome is open until the next put); WriteConflict when another writer was first;
+        OSError when the source cannot be read.
+        """
+        with _opened(source) as stream, self._history(name) as past:
+            pieces = plaintext_stripes(stream, self.k * (SEGMENT - TAG))
+            first, last = next(pieces)
+            before = past.newest()
+            body = replace(self._new_body(past, before), segment=_segment(len(first), self.k) if last else SEGMENT)
+            with self._new_manifest(past, body) as draft:
+                manifest = self._write(past, draft, chain([(first, last)], pieces))
+            return self._acknowledge(past, before, manifest, name)
+
+    @overload
+    def get(self, name: str, sink: None = None, receipt: Receipt | None = None) -> bytes: ...
+    @overload
+    def get(self, name: str, sink: BinaryIO, receipt: Receipt | None = None) -> int: ...
+    def get(self, name: str, sink: BinaryIO | None = None, receipt: Receipt | None = None) -> bytes | int:
+        """The newest version: as octets, or written to a binary file (then the number of octets is returned).
+
+        A receipt is a floor: an older version raises StaleVersion, the same version with another digest
+        IntegrityError; a newer one is accepted, which does not prove that it descends from the receipt's.
+
+        Raises NotFound, NotEnoughShards (naming the nodes and what was wrong with each), IntegrityError,
+        StaleVersion, InvalidName. When it raises, the sink holds an authenticated prefix: discard it.
+        """
+        memory = io.BytesIO()
+        with self._history(name) as past:
+            manifest = past.present(receipt)
+            for piece in Stripes(manifest.body, manifest.keys).read(past.lanes):
+                write_all(memory if sink is None else sink, piece)
+        return memory.getvalue() if sink is None else manifest.body.length
+
+    def delete(self, name: str) -> None:
+        """Write an authenticated tombstone as the next version, then let the shards go.
+
+        Raises NotFound when there is no such object, NotEnoughShards when too few nodes take the tombstone,
+        WriteConflict. Deleting is housekeeping, not erasure: use `shred` where the data must be unreadable.
+        """
+        with self._history(name) as past:
+            before = past.present()
+            body = replace(self._new_body(past, before), kind=TOMBSTONE)
+            with self._new_manifest(past, body) as manifest:
+                self._check_not_superseded(past, manifest)
+            self._acknowledge(past, before, manifest, name)
+
+    def names(self) -> list[str]:
+        """The names of all objects that are there, sorted. They come from the key ring: nodes know no names."""
+        found = []
+        for name in history.names(self.keyring):
+            with self._history(name.decode()) as past:
+                newest = past.newest()
+            if newest is not None and newest.body.kind == OBJECT:
+                found.append(name.decode())
+        return found
+
+    # --- keeping it well -----------------------------------------------------------------------------------------
+
+    def check(self, name: str) -> Health:
+        """Read and verify every shard of the newest version on every node. Raises NotFound and what `get` raises."""
+        with self._history(name) as past:
+            body = (manifest := past.present()).body
+            stripes, margin = Stripes(body, manifest.keys), body.n - body.k
+            counts = {lane.index: dict.fromkeys((GOOD, MISSING, ALTERED), 0) for lane in past.lanes}
+            for _, verdicts, _ in stripes.examine(past.lanes):
+                for index, verdict in verdicts.items():
+                    counts[index][verdict] += 1
+                margin = min(margin, sum(verdict == GOOD for verdict in verdicts.values()) - body.k)
+            nodes = {lane.node.name: NodeHealth(**counts[lane.index], unreachable=lane.failure) for lane in past.lanes}
+        return Health(name, body.version, body.length, body.k, body.n, body.stripes, margin, nodes)
+
+    def repair(self, name: str) -> RepairReport:
+        """Rebuild every missing or altered shard on the nodes that answer, from k verified ones, octet for octet.
+
+        Raises NotFound, and NotEnoughShards when a stripe has fewer than k good shards; what could be rebuilt before
+        it stays rebuilt.
+        """
+        with self._history(name) as past:
+            manifest = past.present()
+            stripes, rebuilt = Stripes(manifest.body, manifest.keys), dict.fromkeys(range(self.n), 0)
+            for stripe, verdicts, rows in stripes.examine(past.lanes):
+                for index in stripes.mend(past.lanes, stripe, verdicts, rows):
+                    rebuilt[index] += 1
+            past.publish(manifest)
+            past.sweep(keep=manifest)
+            mended = {past.lanes[index].node.name: shards for index, shards in rebuilt.items() if shards}
+            octets = sum(mended.values()) * (manifest.body.segment + TAG)
+            return RepairReport(name, manifest.body.version, mended, octets, past.lanes.failures)
+
+    def shred(self, name: str) -> ShredReport:
+        """Remove from the key ring every data key that the object ever had, failed writes too; then delete its shards.
+
+        What may be claimed: this key ring can no longer read the object, wherever its shards still lie. Backups or
+        snapshots of the ring with their passphrase or shares, keys exported by `wrap_for`, memory and media remnants
+        still may. A receipt from before says nothing of an object put under the name afterwards.
+
+        Raises NotFound when the ring holds no key of such an object. A node that cannot be reached does not stop it.
+        """
+        data_keys = [found for found, _ in self.keyring.find(context(_encoded(name)))]
+        if not data_keys:
+            raise NotFound("no such object")
+        self.keyring.shred(*data_keys)
+        with self._history(name) as past:
+            past.sweep(keep=None)
+            return ShredReport(name, len(data_keys), past.lanes.failures)
+
+    # --- the parts they share ------------------------------------------------------------------------------------
+
+    @contextmanager
+    def _history(self, name: str) -> Iterator[History]:
+        with lanes_over(self.nodes) as lanes:
+            yield History(_encoded(name), self.keyring, lanes, self.write_quorum)
+
+    def _new_body(self, past: History, before: Manifest | None) -> Body:
+        put_id = secrets.token_bytes(16)
+        version = past.claim(before.body.version if before else 0, put_id)
+        return Body(OBJECT, self._code_id, self.k, self.n, past.object_id, version, put_id)
+
+    @contextmanager
+    def _new_manifest(self, past: History, body: Body) -> Iterator[Manifest]:
+        """A manifest under a fresh data key, which leaves the ring again when the attempt fails inside the block."""
+        data_key = self.keyring.new_data_key(context(past.name, body.version, body.put_id))
+        keys = ObjectKeys.derive(data_key.key, past.name, body)
+        try:
+            yield Manifest(replace(body, commitment=keys.commitment), data_key.wrapped, keys)
+        except BaseException:
+            self.keyring.shred(data_key.id)
+            raise
+
+    def _write(self, past: History, draft: Manifest, pieces: Iterator[tuple[memoryview, bool]]) -> Manifest:
+        stripes = Stripes(draft.body, draft.keys)
+        length = stripes.write(past.lanes, pieces, self.write_quorum)
+        manifest = replace(draft, body=replace(draft.body, length=length))
+        try:
+            self._check_not_superseded(past, manifest)
+        except BaseException:
+            stripes.discard(past.lanes, manifest.body.stripes)
+            raise
+        return manifest
+
+    def _check_not_superseded(self, past: History, manifest: Manifest) -> None:
+        newest = past.newest()
+        if newest is not None and newest.body.version > manifest.body.version:
+            raise WriteConflict(f"version {newest.body.version} was written meanwhile; read again and retry")
+
+    def _acknowledge(self, past: History, before: Manifest | None, manifest: Manifest, name: str) -> Receipt:
+        past.publish(manifest)
+        past.lanes.require(self.write_quorum, "nodes that took the manifest")
+        past.retire(before, manifest.body.version)
+        body = manifest.body
+        return Receipt(name, body.version, body.digest, body.length, tuple(past.lanes.failures))
+
+
+def _segment(length: int, k: int) -> int:
+    """The segment of an object that fits in one stripe: just large enough, so that a small object stays small."""
+    octets = -(-max(length, 1) // k) + TAG
+    return min(SEGMENT, -(-octets // 64) * 64)
+
+
+def _encoded(name: str) -> bytes:
+    if not isinstance(name, str):
+        raise InvalidName(f"a name is a str, not {type(name).__name__}")
+    try:
+        encoded = name.encode()
+    except UnicodeEncodeError:
+        raise InvalidName("a name must be valid Unicode") from None
+    if not 1 <= len(encoded) <= 1024 or 0 in encoded:
+        raise InvalidName("a name is 1 to 1024 octets of UTF-8 without NUL")
+    return encoded
+
+
+@contextmanager
+def _opened(source: Source) -> Iterator[memoryview | BinaryIO]:
+    if isinstance(source, bytes | bytearray | memoryview):
+        yield memoryview(source).cast("B")
+    elif isinstance(source, str | os.PathLike):
+        with Path(source).open("rb", buffering=0) as file:
+            yield file  # type: ignore[misc]  # FileIO reads and reads into, which is all that is asked of it
+    elif hasattr(source, "read") and not isinstance(source, io.TextIOBase):
+        yield source
+    else:
+        raise InvalidParameter(f"a source is octets, a path or a binary file, not {type(source).__name__}")
