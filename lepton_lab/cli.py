@@ -43,9 +43,9 @@ def lab(
     browser: Annotated[bool, typer.Option(help="Open a browser where there is one.")] = True,
 ) -> None:
     """Open JupyterLab at the first notebook, in copies that are yours to change."""
-    from lepton_lab.workshop.lab import open_lab  # noqa: PLC0415
+    from lepton_lab.lab import open_lab  # noqa: PLC0415  # as above
 
-    open_lab(folder, ip=ip, port=port, browser=browser)
+    open_lab(folder, ip=ip, port=port, browser=browser, console=Console(highlight=False))
 
 
 @app.command(epilog="Example: `lepton-lab bench erasure aes`")

@@ -62,6 +62,10 @@ class NodeError(LabError):
         super().__init__(f"{node}: {reason}")
 
 
+class OversizedValue(NodeError):
+    """A node holds a longer value under a key than anybody can have written there; the node itself may be well."""
+
+
 class CertificateError(LabError):
     """A TLS peer is not trusted, has the wrong name or has expired; the message says which."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import itertools
 import threading
@@ -164,7 +165,9 @@ def test_nodes_see_neither_name_nor_content(store):
 # --- lies -------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("lie", ["flip", "flip the tag", "truncate", "extend", "empty", "another stripe", "another index"])
+@pytest.mark.parametrize(
+    "lie", ["flip", "flip the tag", "truncate", "extend", "empty", "another stripe", "another index"]
+)
 def test_a_false_shard_is_found_named_survived_and_repaired(store, lie):
     data = bytes(range(256)) * 30_000
     store.put("x", data)
@@ -222,11 +225,11 @@ def test_with_too_few_good_shards_it_says_what_was_wrong_with_each(store):
 
 def test_shards_of_another_object_or_version_are_refused(store):
     store.put("x", b"first" * 1000)
+    x = {key.split("/")[0] for key in store.nodes[0]}.pop()
     store.put("y", b"other" * 1000)
-    x, y = (sorted({key.split("/")[0] for key in store.nodes[0]}, key=lambda oid: store.object_id(n).hex() != oid)[0] for n in "xy")
     for node in store.nodes[:3]:
-        theirs = next(key for key in shards_of(node) if key.startswith(y))
         ours = next(key for key in shards_of(node) if key.startswith(x))
+        theirs = next(key for key in shards_of(node) if not key.startswith(x))
         node[ours] = node[theirs]
     with pytest.raises(NotEnoughShards):
         store.get("x")
@@ -269,10 +272,8 @@ def shared_ring(factory):
 
 @given(st.binary(max_size=600))
 def test_parsing_a_manifest_from_anywhere_raises_one_typed_error(record):
-    try:
+    with contextlib.suppress(IntegrityError):
         Sealed.parse(record)
-    except IntegrityError:
-        pass
 
 
 # --- versions ---------------------------------------------------------------------------------------------------
@@ -432,13 +433,14 @@ def test_a_writer_that_was_overtaken_is_told_and_leaves_nothing(store, ring):
 
     class Overtaken(io.BytesIO):
         def readinto(self, buffer):
-            if self.tell() >= 3 * PIECE:
+            if self.tell() >= 6 * PIECE:  # beyond what is read before the version is claimed
                 other.put("x", b"faster")
             return super().readinto(buffer)
 
     with pytest.raises(WriteConflict):
-        store.put("x", Overtaken(b"s" * (3 * PIECE + 1)))
+        store.put("x", Overtaken(b"s" * (6 * PIECE + 1)))
     assert store.get("x") == b"faster"
+    assert store.check("x").intact
 
 
 # --- names, deletion, shredding ---------------------------------------------------------------------------------
@@ -552,7 +554,9 @@ def test_every_shape_survives_n_minus_k(ring, n, k):
         assert store.get("x") == data
 
 
-@pytest.mark.parametrize(("n", "k", "quorum"), [(2, 3, None), (5, 0, None), (5, 3, 2), (5, 3, 6), (0, 1, None), (5, "3", None)])
+@pytest.mark.parametrize(
+    ("n", "k", "quorum"), [(2, 3, None), (5, 0, None), (5, 3, 2), (5, 3, 6), (0, 1, None), (5, "3", None)]
+)
 def test_shapes_that_cannot_be(ring, n, k, quorum):
     with pytest.raises(InvalidParameter):
         ShardedStore([{} for _ in range(n)], ring, k=k, write_quorum=quorum)
@@ -606,7 +610,15 @@ def test_memory_is_bounded_by_the_stripes_in_flight(ring, tmp_path):
 
 
 def test_every_error_is_a_lab_error():
-    for error in (InvalidName, NotFound, NotEnoughShards, StaleVersion, WriteConflict, IntegrityError, InvalidParameter):
+    for error in (
+        InvalidName,
+        NotFound,
+        NotEnoughShards,
+        StaleVersion,
+        WriteConflict,
+        IntegrityError,
+        InvalidParameter,
+    ):
         assert issubclass(error, LabError)
 
 

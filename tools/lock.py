@@ -1,4 +1,4 @@
-"""Resolve pyproject.toml into requirements.lock: every platform, every package by its hash, no host and no path in it."""
+"""Resolve pyproject.toml into requirements.lock: for every platform, by hash, with no host and no path in it."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-OPTIONS = "--universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links --all-extras --upgrade"
+OPTIONS = "--universal --python-version 3.11 --generate-hashes --no-header --all-extras --upgrade"
 
 
 def main() -> int:
-    """uv resolves for all platforms at once, which pip cannot; it is fetched for this and not kept."""
+    """Resolve with uv, which does it for all platforms at once; it is fetched for this and not kept."""
     with tempfile.TemporaryDirectory() as folder:
         pip = [sys.executable, "-m", "pip", "install", "--quiet", "--target", folder, "uv"]
         subprocess.run(pip, check=True)

@@ -108,17 +108,20 @@ class History:
 
     def _best(self, answers: dict[int, list[bytes | None]]) -> Manifest | None:
         best: Manifest | None = None
-        verified: dict[bytes, Manifest | None] = {}
+        judged: dict[bytes, Manifest | str | None] = {}  # nodes mostly hold the same record
         for index, records in answers.items():
             for record in filter(None, records):
-                if record not in verified:
-                    verified[record] = self._verified(record, self.lanes[index].node.name)
-                manifest = verified[record]
-                if manifest is not None and (best is None or manifest.body.version > best.body.version):
-                    best = manifest
+                if record not in judged:
+                    judged[record] = self._judge(record)
+                verdict = judged[record]
+                if isinstance(verdict, str):
+                    self._refused[self.lanes[index].node.name] = verdict
+                elif verdict is not None and (best is None or verdict.body.version > best.body.version):
+                    best = verdict
         return best
 
-    def _verified(self, record: bytes, node: str) -> Manifest | None:
+    def _judge(self, record: bytes) -> Manifest | str | None:
+        """The manifest, or why it is not believed, or None when it is under a key that the ring does not hold."""
         try:
             sealed = Sealed.parse(record)
             if sealed.body.object_id != self.object_id:
@@ -129,8 +132,7 @@ class History:
             bound_to = context(self.name, sealed.body.version, sealed.body.put_id)
             return sealed.verify(self._ring.unwrap(sealed.wrapped, bound_to), self.name)
         except (IntegrityError, DecryptionError) as error:
-            self._refused[node] = str(error)
-            return None
+            return str(error)
 
     # --- writing -------------------------------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ class Receipt:
     """Proof for the writer of what was acknowledged. Kept and given to `get`, it exposes a rollback by all nodes.
 
     `digest` is SHA-256 of the manifest's body in hexadecimal; `size` is the plaintext's in octets; `lacking` names the
-    nodes that did not take every shard, for which `repair` is due.
+    nodes that did not take every shard, for which `repair` is due; `stored` is what the others took, in octets.
     """
 
     name: str
@@ -18,6 +18,7 @@ class Receipt:
     digest: str
     size: int
     lacking: tuple[str, ...] = ()
+    stored: int = 0
 
 
 @dataclass(frozen=True)

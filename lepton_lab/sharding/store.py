@@ -211,8 +211,9 @@ class ShardedStore:
         past.publish(manifest)
         past.lanes.require(self.write_quorum, "nodes that took the manifest")
         past.retire(before, manifest.body.version)
-        body = manifest.body
-        return Receipt(name, body.version, body.digest, body.length, tuple(past.lanes.failures))
+        body, lacking = manifest.body, tuple(past.lanes.failures)
+        stored = (self.n - len(lacking)) * body.stripes * (body.segment + TAG)
+        return Receipt(name, body.version, body.digest, body.length, lacking, stored)
 
 
 def _segment(length: int, k: int) -> int:

@@ -21,7 +21,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from lepton_lab.erasure import Code
-from lepton_lab.errors import DecryptionError, NotEnoughShards
+from lepton_lab.errors import DecryptionError, NotEnoughShards, OversizedValue
 from lepton_lab.nodes import Node
 from lepton_lab.octets import pieces_of
 from lepton_lab.sharding.lanes import Lane, Lanes
@@ -187,7 +187,7 @@ class Stripes:
                 self._authenticator.decrypt(nonce, row[segment:].tobytes(), row[:segment].data)
             except KeyError:
                 return MISSING
-            except InvalidTag:
+            except (InvalidTag, OversizedValue):
                 return ALTERED
             return GOOD
 
@@ -197,19 +197,21 @@ class Stripes:
         return [lane for lane in lanes if lane.failure is None][: self.body.k]
 
     def _gather(self, lanes: Lanes, stripe: int, slot: Slot) -> list[int]:
-        """Wait for k good shards, asking further nodes for each bad one; nodes given up are asked again at the last."""
+        """Wait for k good shards, asking further nodes for each bad one, and at the last those given up, once more."""
+        again = {lane.index for lane in lanes}
         while True:
             verdicts = {index: future.result() for index, future in slot.asked.items()}
             good = [index for index, verdict in verdicts.items() if verdict == GOOD]
             if len(good) >= self.body.k:
                 return sorted(good)[: self.body.k]
-            spare = sorted(
-                (lane for lane in lanes if lane.index not in slot.asked), key=lambda lane: bool(lane.failure)
-            )
+            spare = [lane for lane in lanes if lane.index not in slot.asked and lane.failure is None]
+            spare += [lane for lane in lanes if lane.index in again and lane.failure is not None]
             if not spare:
                 raise self._too_few(lanes, stripe, verdicts)
             for lane in spare[: self.body.k - len(good)]:
-                lane.failure = None
+                if lane.failure is not None:
+                    again.discard(lane.index)
+                    lane.failure = None
                 slot.asked[lane.index] = self._request(lane, stripe, slot.rows[lane.index])
 
     def _too_few(self, lanes: Lanes, stripe: int, verdicts: Mapping[int, str | None]) -> NotEnoughShards:
