@@ -9,11 +9,12 @@ from types import FrameType
 from typing import Annotated, NoReturn
 
 import typer
-from click.exceptions import Abort, ClickException
 from rich.console import Console
 
 from lepton_lab import __version__
 from lepton_lab.errors import LabError
+
+INTERRUPTED = 130  # what a shell says of a program that Ctrl-C ended
 
 app = typer.Typer(
     help="lepton_lab: encrypt, shard, store, send and compute, and see why each step holds.",
@@ -82,16 +83,16 @@ def main() -> NoReturn:
     """Run the command line; every error is one line that says what to do next, and no traceback."""
     signal.signal(signal.SIGTERM, _stop)  # so that what was started is also ended by `kill`
     try:
-        sys.exit(app(standalone_mode=False) or 0)
-    except ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
+        app()
     except LabError as error:
         _fail(str(error))
     except OSError as error:
         _fail(f"{error.filename or 'the system'}: {error.strerror or error}")
-    except (KeyboardInterrupt, Abort):
-        _fail("interrupted; everything that was started is stopped", 130)
+    except SystemExit as ended:
+        if ended.code == INTERRUPTED:
+            _fail("interrupted; everything that was started is stopped", INTERRUPTED)
+        raise
+    sys.exit(0)
 
 
 def _fail(line: str, status: int = 1) -> NoReturn:

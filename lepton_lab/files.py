@@ -1,18 +1,10 @@
-"""Files that are whole or absent, written by one at a time."""
+"""Files that are whole or absent: written beside their place, synced, then renamed over it."""
 
 from __future__ import annotations
 
 import os
 import secrets
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-
-if sys.platform == "win32":
-    import msvcrt
-else:
-    import fcntl
 
 
 def write_atomically(path: Path, data: bytes | memoryview, *, mode: int = 0o600, sync: bool = True) -> None:
@@ -46,25 +38,5 @@ def sync_folder(folder: Path) -> None:
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-@contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold the lock of the file at `path` against every other process and thread that takes it here.
-
-    On POSIX systems the lock is on the folder's descriptor, so it leaves no file behind and a rename cannot slip past
-    it; on Windows it is on a file beside, `path` with `.lock` appended. Raises OSError when there is no such folder.
-    """
-    if sys.platform == "win32":
-        with open(f"{path}.lock", "ab") as file:
-            msvcrt.locking(file.fileno(), msvcrt.LK_LOCK, 1)
-            yield  # closing the file lets the lock go
-        return
-    descriptor = os.open(path.parent, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
     finally:
         os.close(descriptor)

@@ -240,8 +240,8 @@ def _opened(source: Source) -> Iterator[memoryview | BinaryIO]:
         yield memoryview(source).cast("B")
     elif isinstance(source, str | os.PathLike):
         with Path(source).open("rb", buffering=0) as file:
-            yield file  # type: ignore[misc]  # FileIO reads and reads into, which is all that is asked of it
-    elif hasattr(source, "read") and not isinstance(source, io.TextIOBase):
+            yield file
+    elif hasattr(source, "read"):
         yield source
     else:
         raise InvalidParameter(f"a source is octets, a path or a binary file, not {type(source).__name__}")
