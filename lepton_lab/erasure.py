@@ -1,283 +1,353 @@
-"""Erasure coding: n shards, any k of which give everything back. It repairs losses, not lies: authenticate first.
+"""Erasure coding: n shards, any k of which give everything back. It repairs losses, not lies: authenticate the shards.
 
-A systematic code over GF(2⁸) with the polynomial x⁸+x⁴+x³+x²+1 (0x11d). The first k shards are the data itself, the
-n−k others are linear combinations of them. Multiplying by a constant of the field is linear over GF(2), so every
-constant is an 8×8 matrix of bits. A shard is cut into eight equal packets, packet i holding bit i of every symbol, and
-the whole code becomes XOR of packets (Blömer, Kalfane, Karp, Karpinski, Luby and Zuckerman, 1995; Plank and Xu, 2006),
-which numpy does at the speed of memory. Sums of two packets that several equations share are computed once.
+A systematic code over GF(2⁸) with the polynomial x⁸+x⁴+x³+x²+1 (0x11d): the first k shards are the data itself, the
+other n − k are linear combinations of them. To multiply by a constant of the field is linear over GF(2), a matrix of
+8×8 bits. So a shard is cut into eight equal packets, packet i holding bit i of every symbol, and the whole code becomes
+XOR of packets (Blömer, Kalfane, Karp, Karpinski, Luby and Zuckerman, 1995; Plank and Xu, 2006), which numpy does at the
+speed of memory. Two packets that several sums share are added up once (Paar, 1997).
 
-Why any k of the n rows can be inverted:
+Why any k rows of the generator can be inverted. Take some rows of the identity, and e of parity in place of the e data
+shards that are not there. Expanding the determinant along the rows of the identity leaves that of a square: the e rows
+of parity at those e columns. So every square cut from the parity must be invertible, and it is:
 
-- One parity is the plain sum. Two are Σ dᵢ and Σ 2ⁱ dᵢ (RAID-6): leaving out data i and j asks for the determinant
-  2ʲ − 2ⁱ, leaving out i and a parity for 1 or 2ⁱ; none is 0, since 2 generates the field and i ≠ j are below 255.
-- Three and more are Cauchy rows 1/(xᵣ + y_c) with all x and y distinct: every square submatrix of a Cauchy matrix is
-  invertible, and a choice of k rows from identity and parity is invertible exactly if the square submatrix of parity
-  at the chosen parities and the missing data is. Scaling rows and columns by constants other than 0 changes nothing.
+- One parity is Σ dᵢ; two are Σ dᵢ and Σ 2ⁱdᵢ (RAID-6; Anvin, 2004). The squares are 1, 2ⁱ and [1 1; 2ⁱ 2ʲ], whose
+  determinant is 2ⁱ + 2ʲ. None is 0: 2 generates the 255 units of the field, and i ≠ j are below 255.
+- Three or more are Cauchy rows 1/(xᵣ + y_c); all of xᵣ = k + r and y_c = c are distinct, since n ≤ 256. A square of
+  such rows is one of their kind, and its determinant, Π(xᵢ + xⱼ)(yᵢ + yⱼ) over i < j divided by Π(xᵢ + yⱼ) over all i
+  and j, is not 0. Scaling a row or a column by anything but 0 leaves it so.
 """
 
 from __future__ import annotations
 
-import heapq
-from collections import defaultdict
+import threading
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
-from itertools import combinations
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from lepton_lab.errors import IntegrityError, InvalidParameter, NotEnoughShards
+from lepton_lab.octets import Octets, view_of
 
-Row = npt.NDArray[np.uint8]
-Matrix = tuple[tuple[int, ...], ...]
-Schedule = tuple[tuple[tuple[int, int], ...], tuple[tuple[int, ...], ...]]
+Row = npt.NDArray[np.uint8]  # one shard, or with two axes a matrix over the field
 GRAIN = 64  # a shard is eight packets of whole 64-bit words
-_BLOCK = 1 << 16  # octets of each packet worked on at a time, so that they stay in the cache
 
 
+@dataclass(frozen=True)
 class Code:
-    """A k-of-n code, 1 ≤ k ≤ n ≤ 255. Instances are cheap, immutable and safe to share between threads.
+    """A k-of-n code, 1 ≤ k ≤ n ≤ 255. Cheap to make, immutable, safe to share between threads.
 
     Raises InvalidParameter for a k or n that cannot be.
     """
 
-    code_id = 1  # this field, these matrices, this layout of packets: what a stored shard must be decoded with
+    k: int
+    n: int
 
-    def __init__(self, k: int, n: int) -> None:
-        if not (isinstance(k, int) and isinstance(n, int) and 1 <= k <= n <= 255):
-            raise InvalidParameter(f"a code needs whole numbers 1 ≤ k ≤ n ≤ 255, not k = {k}, n = {n}")
-        self.k, self.n = k, n
+    code_id: ClassVar[int] = 1  # this field, these rows, this layout: a stored shard is decoded with what made it
 
-    def encode(self, data: bytes) -> list[bytes]:
-        """Code `data` into n shards of equal length, a multiple of 64 octets.
+    def __post_init__(self) -> None:
+        if not (_is_whole(self.k) and _is_whole(self.n) and 1 <= self.k <= self.n <= 255):
+            raise InvalidParameter(f"a code needs whole numbers 1 ≤ k ≤ n ≤ 255, not k = {self.k!r}, n = {self.n!r}")
 
-        Before coding, the octet 80 and then zeros are appended up to a multiple of 64·k (ISO/IEC 7816-4), so that
-        `decode` knows the length; shard i < k is the i-th part of that.
+    # What n shards hold, one after the other:
+    #
+    #   octets             field
+    #   length             data
+    #   1                  80 (hexadecimal)
+    #   0 to 64·k − 1      zeros, up to a multiple of 64·k (ISO/IEC 7816-4): k shards so far, of a k-th part each
+    #   n − k more shards  parity; packet i of a shard, an eighth of it, is bit i of its symbols
+
+    def encode(self, data: Octets) -> list[bytes]:
+        """Code `data`, of any length, into n shards of one length, which is a multiple of 64 octets.
+
+        Raises InvalidParameter for what is not bytes, bytearray or memoryview.
         """
-        size = GRAIN * (len(data) // (GRAIN * self.k) + 1)
-        padded = np.zeros(size * self.k, np.uint8)
-        padded[: len(data)] = np.frombuffer(data, np.uint8)
-        padded[len(data)] = 0x80
-        shards = [*padded.reshape(self.k, size), *np.empty((self.n - self.k, size), np.uint8)]
-        self.encode_rows(shards[: self.k], shards[self.k :])
+        octets = view_of(data)
+        shards = np.zeros((self.n, GRAIN * (len(octets) // (GRAIN * self.k) + 1)), np.uint8)
+        whole = shards.reshape(-1)
+        whole[: len(octets)] = octets
+        whole[len(octets)] = 0x80
+        self.encode_rows([*shards[: self.k]], [*shards[self.k :]])
         return [shard.tobytes() for shard in shards]
 
-    def decode(self, shards: Mapping[int, bytes]) -> bytes:
-        """Give the data back from any k shards, by index; more are allowed and not looked at.
+    def decode(self, shards: Mapping[int, Octets]) -> bytes:
+        """Give the data back from any k shards by their indexes, 0 to n − 1.
 
-        Raises NotEnoughShards with fewer than k, InvalidParameter for an index or length that cannot be, and
-        IntegrityError when what comes out has no valid padding. An altered shard is not noticed otherwise.
+        More may be given: then the surplus must agree with the others. Among exactly k an altered shard goes unnoticed,
+        unless it spoils the padding.
+
+        Raises NotEnoughShards for fewer than k; IntegrityError when no `encode` can have made these shards (lengths
+        that differ or are not a multiple of 64, a surplus that disagrees, bad padding); InvalidParameter for an index
+        out of range or what is not octets.
         """
-        have = self._rows(shards)
-        size = len(next(iter(have.values())))
-        whole = np.empty((self.k, size), np.uint8)
-        self.recover_rows(have, dict(enumerate(whole)))
-        octets = whole.tobytes()
-        data = octets.rstrip(b"\0")
-        if not data.endswith(b"\x80") or len(octets) - len(data) >= GRAIN * self.k:
-            raise IntegrityError("the shards do not decode to anything that was encoded")
-        return data[:-1]
+        rows, size = self._rows(shards)
+        parts = np.empty((self.k, size), np.uint8)
+        self.recover_rows(rows, dict(enumerate(parts)))
+        whole = parts.reshape(-1)
+        padding = whole[-GRAIN * self.k :].tobytes().rstrip(b"\0")
+        if not padding.endswith(b"\x80"):
+            raise IntegrityError("the shards decode to something that was never encoded")
+        return whole[: len(whole) - GRAIN * self.k + len(padding) - 1].tobytes()
 
-    def repair(self, index: int, shards: Mapping[int, bytes]) -> bytes:
-        """Compute the shard of this index again, octet for octet, from any k others. Raises as `decode` does."""
-        have = self._rows(shards)
+    def repair(self, index: int, shards: Mapping[int, Octets]) -> bytes:
+        """Make one shard again, octet for octet, from any k others; a shard given under `index` itself is not read.
+
+        Raises as `decode` does, but for the padding, which it does not see.
+        """
         self._check_index(index)
-        wanted = np.empty(len(next(iter(have.values()))), np.uint8)
-        self.recover_rows(have, {index: wanted})
-        return wanted.tobytes()
-
-    # --- on buffers, without a copy: what storage uses -------------------------------------------------------------
+        rows, size = self._rows(shards, but=index)
+        shard = np.empty(size, np.uint8)
+        self.recover_rows(rows, {index: shard})
+        return shard.tobytes()
 
     def encode_rows(self, data: Sequence[Row], parity: Sequence[Row]) -> None:
-        """Write the n−k parity shards of k data shards. All are uint8 arrays of one length, a multiple of 64."""
-        if parity:
-            _combine(_generator(self.k, self.n)[self.k :], data, parity)
+        """Write the n − k shards of parity for k shards of data, without a copy.
+
+        All are contiguous uint8 arrays of one length, a multiple of 64, and share no memory: InvalidParameter otherwise
+        (memory is not checked). Threads may code at the same time; numpy releases the GIL while it XORs.
+        """
+        if len(data) != self.k or len(parity) != self.n - self.k:
+            raise InvalidParameter(f"{self.k} rows of data and {self.n - self.k} of parity are needed")
+        _check_rows(data, parity)
+        self._combine(dict(enumerate(data)), dict(enumerate(parity, self.k)))
 
     def recover_rows(self, have: Mapping[int, Row], want: Mapping[int, Row]) -> None:
-        """Write every wanted shard, data or parity, from any k that are there. Raises NotEnoughShards with fewer."""
+        """Write every wanted shard, data or parity, from the k lowest of those that are there, without a copy.
+
+        Rows are as for `encode_rows`. Raises NotEnoughShards when fewer than k are there, InvalidParameter for an index
+        or a row that cannot be. Nothing is checked against anything: rows that may lie are authenticated before.
+        """
         if len(have) < self.k:
-            raise NotEnoughShards("shards", found=len(have), needed=self.k)
-        chosen = tuple(sorted(have)[: self.k])
+            raise NotEnoughShards("too few shards", found=len(have), needed=self.k)
+        for index in (*have, *want):
+            self._check_index(index)
+        _check_rows([*have.values()], [*want.values()])
         for index in want.keys() & have.keys():
             want[index][:] = have[index]
-        missing = tuple(sorted(want.keys() - have.keys()))
-        if missing:
-            rows = _recovery(self.k, self.n, chosen, missing)
-            _combine(rows, [have[index] for index in chosen], [want[index] for index in missing])
+        self._combine(
+            {index: have[index] for index in sorted(have)[: self.k]},
+            {index: want[index] for index in sorted(want.keys() - have.keys())},
+        )
 
-    def _rows(self, shards: Mapping[int, bytes]) -> dict[int, Row]:
-        if len(shards) < self.k:
-            raise NotEnoughShards("shards", found=len(shards), needed=self.k)
+    def _combine(self, have: Mapping[int, Row], want: Mapping[int, Row]) -> None:
+        if want:
+            _plan(self.k, self.n, tuple(have), tuple(want)).run([*have.values()], [*want.values()])
+
+    def _rows(self, shards: Mapping[int, Octets], but: int | None = None) -> tuple[dict[int, Row], int]:
+        """The shards as rows and their length, which is one; where there are more than k, they agree."""
+        if not isinstance(shards, Mapping):
+            raise InvalidParameter(f"shards come as a mapping from index to octets, not {type(shards).__name__}")
         for index in shards:
             self._check_index(index)
-        sizes = {len(shard) for shard in shards.values()}
-        if len(sizes) != 1 or (size := sizes.pop()) == 0 or size % GRAIN:
-            raise InvalidParameter(f"shards have one length, a multiple of {GRAIN} octets above 0")
-        return {index: np.frombuffer(shard, np.uint8) for index, shard in shards.items()}
+        rows = {index: np.frombuffer(view_of(shards[index]), np.uint8) for index in sorted(shards) if index != but}
+        if len(rows) < self.k:
+            raise NotEnoughShards("too few shards", found=len(rows), needed=self.k)
+        size, *others = {len(row) for row in rows.values()}
+        if others or not size or size % GRAIN:
+            raise IntegrityError(f"shards are of one length, a multiple of {GRAIN} octets")
+        chosen, surplus = list(rows)[: self.k], list(rows)[self.k :]
+        again = dict(zip(surplus, np.empty((len(surplus), size), np.uint8), strict=True))
+        self.recover_rows({index: rows[index] for index in chosen}, again)  # from all, it would copy the surplus
+        if not all(np.array_equal(rows[index], again[index]) for index in surplus):
+            raise IntegrityError("the shards contradict each other; which of them is false, a code cannot tell")
+        return rows, size
 
     def _check_index(self, index: int) -> None:
-        if not (isinstance(index, int) and 0 <= index < self.n):
-            raise InvalidParameter(f"a shard's index is from 0 to {self.n - 1}, not {index!r}")
+        if not (_is_whole(index) and 0 <= index < self.n):
+            raise InvalidParameter(f"the index of a shard is a whole number from 0 to {self.n - 1}, not {index!r}")
 
 
-# --- the field ---------------------------------------------------------------------------------------------------
+def _is_whole(number: object) -> bool:
+    return isinstance(number, int) and not isinstance(number, bool)
 
 
-def _powers_of_two() -> list[int]:
+def _check_rows(sources: Sequence[Row], targets: Sequence[Row]) -> None:
+    for row in (*sources, *targets):
+        if not (isinstance(row, np.ndarray) and row.dtype == np.uint8 and row.ndim == 1 and row.flags.c_contiguous):
+            raise InvalidParameter("a row is a contiguous one-dimensional array of uint8")
+        if not len(row) or len(row) % GRAIN or len(row) != len(sources[0]):
+            raise InvalidParameter(f"rows have one length, a multiple of {GRAIN} octets")
+    if not all(target.flags.writeable for target in targets):
+        raise InvalidParameter("a wanted row must be writeable")
+
+
+# --- the field and the rows of the code, as numpy arrays of symbols ------------------------------------------------
+
+
+def _powers_of_two() -> Row:
     powers = [1]
     while len(powers) < 255:
         doubled = powers[-1] << 1
-        powers.append(doubled ^ 0x11D if doubled & 0x100 else doubled)
-    return powers
+        powers.append(doubled ^ 0x11D if doubled > 0xFF else doubled)
+    return np.array(powers, np.uint8)
 
 
 _EXP = _powers_of_two()
-_LOG = {power: exponent for exponent, power in enumerate(_EXP)}
+_LOG = np.zeros(256, np.intp)
+_LOG[_EXP] = np.arange(255)
+_PRODUCT = _EXP[(_LOG[:, None] + _LOG) % 255]
+_PRODUCT[0], _PRODUCT[:, 0] = 0, 0
+_INVERSE = _EXP[-_LOG % 255]
+_BITS = np.arange(8, dtype=np.uint8)
 
 
-def multiply(a: int, b: int) -> int:
-    """The product in GF(2⁸)/0x11d."""
-    return _EXP[(_LOG[a] + _LOG[b]) % 255] if a and b else 0
+def _bit_matrix(symbols: Row) -> Row:
+    """Every symbol of a matrix as the 8×8 bits of multiplying by it: in row i and column j bit i of the symbol · 2ʲ."""
+    rows, columns = symbols.shape
+    bits: Row = _PRODUCT[symbols[:, None, :, None], 1 << _BITS] >> _BITS[:, None, None] & 1
+    return bits.reshape(8 * rows, 8 * columns)
 
 
-def _inverse(a: int) -> int:
-    return _EXP[-_LOG[a] % 255]
+_WEIGHT = np.array([int(_bit_matrix(np.full((1, 1), symbol, np.uint8)).sum()) for symbol in range(256)])
 
 
-def _bit_matrix(constant: int) -> list[list[int]]:
-    """Row i, column j: whether bit i of constant·2ʲ is set. Multiplying by the constant is multiplying by this."""
-    columns = [multiply(constant, 1 << j) for j in range(8)]
-    return [[column >> i & 1 for column in columns] for i in range(8)]
-
-
-_WEIGHT = [sum(map(sum, _bit_matrix(constant))) for constant in range(256)]  # ones in the matrix: XORs it costs
-
-
-# --- the matrices ------------------------------------------------------------------------------------------------
-
-
-@lru_cache(maxsize=256)
-def _generator(k: int, n: int) -> Matrix:
-    """The n × k matrix that makes shards of data: identity on top, parity below."""
-    identity = [tuple(int(i == j) for j in range(k)) for i in range(k)]
+@lru_cache(maxsize=64)
+def _generator(k: int, n: int) -> Row:
+    """The n×k matrix that makes shards of data, identity first. Changing any of it asks for another `code_id`."""
+    data = np.arange(k, dtype=np.uint8)
     if n - k <= 2:
-        return (*identity, *(tuple(_EXP[r * c] for c in range(k)) for r in range(n - k)))
-    return (*identity, *_cauchy(k, n - k))
+        return np.vstack([np.eye(k, dtype=np.uint8), _EXP[np.outer(np.arange(n - k), data)]])
+    cauchy = _INVERSE[np.arange(k, n, dtype=np.uint8)[:, None] ^ data]
+    cauchy = _PRODUCT[cauchy, _INVERSE[cauchy[0]]]  # now the first row is a plain sum
+    for row in cauchy:
+        scaled = _PRODUCT[_INVERSE[row][:, None], row]  # by the inverse of each symbol in it
+        row[:] = scaled[_WEIGHT[scaled].sum(axis=1).argmin()]  # the fewest bits, the fewest XORs
+    return np.vstack([np.eye(k, dtype=np.uint8), cauchy])
 
 
-def _cauchy(k: int, parities: int) -> list[tuple[int, ...]]:
-    """Cauchy rows, scaled so that the first is a plain sum and each further one has few bits set."""
-    plain = [[_inverse((k + r) ^ c) for c in range(k)] for r in range(parities)]
-    rows = [[multiply(value, _inverse(plain[0][c])) for c, value in enumerate(row)] for row in plain]
-    light = []
-    for row in rows:
-        scaled = [[multiply(value, _inverse(pivot)) for value in row] for pivot in row]
-        light.append(tuple(min(scaled, key=lambda candidate: sum(_WEIGHT[value] for value in candidate))))
-    return light
+def _times(left: Row, right: Row) -> Row:
+    product: Row = np.bitwise_xor.reduce(_PRODUCT[left[:, :, None], right], axis=1)
+    return product
 
 
-@lru_cache(maxsize=4096)
-def _recovery(k: int, n: int, have: tuple[int, ...], want: tuple[int, ...]) -> Matrix:
-    """The matrix that makes the wanted shards of the k that are there."""
+def _inverted(matrix: Row) -> Row:
+    """Gauss and Jordan; the module's proof says that there is a pivot in every column."""
+    size = len(matrix)
+    work = np.hstack([matrix, np.eye(size, dtype=np.uint8)])
+    for column in range(size):
+        pivot = column + int(work[column:, column].argmax())
+        work[[column, pivot]] = work[[pivot, column]]
+        work[column] = _PRODUCT[_INVERSE[work[column, column]], work[column]]
+        factors = work[:, column].copy()
+        factors[column] = 0
+        work ^= _PRODUCT[factors[:, None], work[column]]
+    return work[:, size:]
+
+
+# --- the XORs ------------------------------------------------------------------------------------------------------
+
+_BLOCK = 1 << 17  # octets of a packet at a time; wide codes take less, to stay in the cache
+_WIDE = 80  # packets and intermediate sums; 4-of-6 is still narrow, 6-of-9 is wide
+_MOST_PAIRS = 512  # bounds the time to plan and the memory to run codes of a hundred shards
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What to XOR. Packets are numbered: those of the sources, of the targets, then `slots` for intermediate sums."""
+
+    operations: npt.NDArray[np.uint16]  # rows of (a, b, target): target = a XOR b, or a copy where a = b
+    slots: int
+
+    def run(self, sources: Sequence[Row], targets: Sequence[Row]) -> None:
+        rows = (*sources, *targets)
+        packet = len(rows[0]) // 8
+        width = min(packet, _BLOCK if 8 * len(rows) + self.slots <= _WIDE else _BLOCK // 2)
+        scratch = _scratch(self.slots, width)
+        operations = self.operations.tolist()
+        for start in range(0, packet, width):
+            end = min(start + width, packet)
+            blocks = [row[at + start : at + end] for row in rows for at in range(0, 8 * packet, packet)]
+            blocks += [slot[: end - start] for slot in scratch]
+            for a, b, target in operations:
+                if a == b:
+                    blocks[target][:] = blocks[a]
+                else:
+                    np.bitwise_xor(blocks[a], blocks[b], blocks[target])
+
+
+_own = threading.local()
+
+
+def _scratch(slots: int, width: int) -> Row:
+    """Memory for intermediate sums, allocated once in every thread."""
+    held: Row | None = getattr(_own, "scratch", None)
+    if held is None or len(held) < slots * width:
+        held = _own.scratch = np.empty(slots * width, np.uint8)
+    return held[: slots * width].reshape(slots, width)
+
+
+@lru_cache(maxsize=128)
+def _plan(k: int, n: int, have: tuple[int, ...], want: tuple[int, ...]) -> _Plan:
+    """How to make the wanted shards of the k that are there."""
     generator = _generator(k, n)
-    inverse = _invert([generator[index] for index in have])
-    return tuple(_times(generator[index], inverse) for index in want)
+    bits = _bit_matrix(_times(generator[[*want]], _inverted(generator[[*have]])))
+    return _ordered(*_shared(bits), bits.shape[1])
 
 
-def _times(row: tuple[int, ...], matrix: list[list[int]]) -> tuple[int, ...]:
-    product = [0] * len(matrix[0])
-    for factor, other in zip(row, matrix, strict=True):
-        product = [total ^ multiply(factor, value) for total, value in zip(product, other, strict=True)]
-    return tuple(product)
+def _shared(bits: Row) -> tuple[list[tuple[int, int]], list[list[int]]]:
+    """Pairs to add up once, and the terms of every sum: packets by their number, then the pairs in order.
 
-
-def _invert(matrix: Sequence[Sequence[int]]) -> list[list[int]]:
-    """Gauss–Jordan over the field."""
-    k = len(matrix)
-    work = [[*row, *(int(i == j) for j in range(k))] for i, row in enumerate(matrix)]
-    for column in range(k):
-        pivot = next(row for row in range(column, k) if work[row][column])
-        work[column], work[pivot] = work[pivot], work[column]
-        factor = _inverse(work[column][column])
-        work[column] = [multiply(factor, value) for value in work[column]]
-        for row in range(k):
-            if row != column and (factor := work[row][column]):
-                work[row] = [a ^ multiply(factor, b) for a, b in zip(work[row], work[column], strict=True)]
-    return [row[k:] for row in work]
-
-
-# --- the XORs ----------------------------------------------------------------------------------------------------
-
-
-@lru_cache(maxsize=1024)
-def _schedule(rows: Matrix) -> Schedule:
-    """What to XOR: first the shared pairs, each a new packet, then for every output packet its terms.
-
-    Packets are numbered: 8·shard + packet for the inputs, then the pairs in order. Greedy: the pair that most equations
-    hold becomes a packet of its own, until none is held twice.
+    Greedy (Paar, 1997): as long as two sums hold the same pair, the pair that most sums hold becomes a term of its own.
+    `held` counts, for every two terms, the sums that hold both; a new pair changes it for three terms only.
     """
-    equations = [
-        {8 * shard + j for shard, matrix in enumerate(bits) for j in range(8) if matrix[i][j]}
-        for bits in ([_bit_matrix(constant) for constant in row] for row in rows)
-        for i in range(8)
-    ]
-    holders: defaultdict[tuple[int, int], set[int]] = defaultdict(set)
-    for number, terms in enumerate(equations):
-        for pair in combinations(sorted(terms), 2):
-            holders[pair].add(number)
-    heap = [(-len(held), pair) for pair, held in holders.items() if len(held) > 1]
-    heapq.heapify(heap)
+    sums, packets = bits.shape
+    terms = packets + _MOST_PAIRS
+    holds = np.zeros((sums, terms), bool)
+    holds[:, :packets] = bits
+    held = np.zeros((terms, terms), np.uint16)
+    held[:packets, :packets] = (together := bits.astype(np.float32)).T @ together
+    np.fill_diagonal(held, 0)
     pairs: list[tuple[int, int]] = []
-    while heap:
-        promised, pair = heapq.heappop(heap)
-        if len(holders[pair]) != -promised:  # it lost a holder since; put it back where it now belongs
-            if len(holders[pair]) > 1:
-                heapq.heappush(heap, (-len(holders[pair]), pair))
-            continue
-        fresh = 8 * len(rows[0]) + len(pairs)
-        pairs.append(pair)
-        _substitute(equations, holders, pair, fresh)
-        for term in {term for number in holders[pair] for term in equations[number]}:
-            if len(holders[term, fresh]) > 1:
-                heapq.heappush(heap, (-len(holders[term, fresh]), (term, fresh)))
-        holders[pair] = set()
-    return tuple(pairs), tuple(tuple(sorted(terms)) for terms in equations)
+    for fresh in range(packets, terms):
+        a, b = divmod(int(held[:fresh].argmax()), terms)
+        if held[a, b] < 2:
+            break
+        both = holds[:, a] & holds[:, b]
+        holds[both, a], holds[both, b] = False, False
+        others = holds[both].sum(axis=0, dtype=np.uint16)
+        holds[both, fresh] = True
+        held[a, b] = held[b, a] = 0
+        for term in (a, b):
+            held[term] -= others
+            held[:, term] -= others
+        held[fresh] = held[:, fresh] = others
+        pairs.append((a, b))
+    return pairs, [np.flatnonzero(row).tolist() for row in holds]
 
 
-def _substitute(
-    equations: list[set[int]], holders: dict[tuple[int, int], set[int]], pair: tuple[int, int], fresh: int
-) -> None:
-    for number in holders[pair]:
-        terms = equations[number]
-        terms.difference_update(pair)
-        for term in terms:
-            for old in pair:
-                holders[min(term, old), max(term, old)].discard(number)
-            holders[term, fresh].add(number)
-        terms.add(fresh)
+def _ordered(pairs: Sequence[tuple[int, int]], sums: Sequence[Sequence[int]], packets: int) -> _Plan:
+    """Add up every pair just before its first use, into the slot of one that has had its last: caches like that."""
+    uses = Counter(term for terms in (*pairs, *sums) for term in terms)
+    place = {packet: packet for packet in range(packets)}
+    operations: list[tuple[int, int, int]] = []
+    free: list[int] = []
+    first_slot = end = packets + len(sums)
 
+    def take(term: int) -> int:
+        uses[term] -= 1
+        if term >= packets and not uses[term]:
+            free.append(place[term])
+        return place[term]
 
-def _combine(rows: Matrix, inputs: Sequence[Row], outputs: Sequence[Row]) -> None:
-    """Carry a schedule out, block by block of every packet. numpy releases the GIL while it XORs."""
-    pairs, equations = _schedule(rows)
-    sources = [shard.view(np.uint64).reshape(8, -1) for shard in inputs]
-    targets = [shard.view(np.uint64).reshape(8, -1) for shard in outputs]
-    words = sources[0].shape[1]
-    width = min(words, _BLOCK // 8)
-    scratch = np.empty((len(pairs), width), np.uint64)
-    for start in range(0, words, width):
-        block = slice(start, min(start + width, words))
-        packets = [source[i, block] for source in sources for i in range(8)]
-        for row, (a, b) in zip(scratch, pairs, strict=True):
-            packets.append(np.bitwise_xor(packets[a], packets[b], out=row[: len(packets[a])]))
-        for number, terms in enumerate(equations):
-            _xor_all([packets[term] for term in terms], targets[number // 8][number % 8, block])
-
-
-def _xor_all(packets: list[npt.NDArray[np.uint64]], out: npt.NDArray[np.uint64]) -> None:
-    if len(packets) == 1:
-        out[:] = packets[0]
-        return
-    np.bitwise_xor(packets[-1], packets[-2], out=out)
-    for packet in packets[-3::-1]:
-        np.bitwise_xor(out, packet, out=out)
+    for target, terms in enumerate(sums, packets):
+        awaited: set[int] = set()  # pairs that this sum needs, directly or not, and that are not there yet
+        ahead = list(terms)
+        while ahead:
+            if (term := ahead.pop()) not in place and term not in awaited:
+                awaited.add(term)
+                ahead += pairs[term - packets]
+        for pair in sorted(awaited):  # the terms of a pair have lower numbers
+            a, b = map(take, pairs[pair - packets])
+            if not free:
+                free.append(end)
+                end += 1
+            place[pair] = free.pop()
+            operations.append((a, b, place[pair]))
+        total, *others = map(take, reversed(terms))
+        for other in others or [total]:
+            operations.append((total, other, target))
+            total = target
+    return _Plan(np.array(operations, np.uint16).reshape(-1, 3), end - first_slot)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import BinaryIO, Literal
@@ -16,6 +17,8 @@ def view_of(octets: Octets) -> memoryview:
     if not isinstance(octets, bytes | bytearray | memoryview):
         raise InvalidParameter(f"octets are needed (bytes, bytearray or memoryview), not {type(octets).__name__}")
     view = memoryview(octets)
+    if not view.nbytes:
+        return memoryview(b"")
     return view.cast("B") if view.c_contiguous else memoryview(view.tobytes())
 
 
@@ -43,13 +46,15 @@ def read_into(source: BinaryIO, buffer: memoryview) -> int:
     """Fill `buffer` from a binary file and return how many octets it got; fewer than its length only at the end.
 
     Pipes, sockets and unbuffered files may return less than was asked for, so this reads until full or finished.
-    Raises InvalidParameter when the file gives text.
+    Raises InvalidParameter when the file gives text, BlockingIOError when it has nothing *yet*: that is not its end.
     """
     filled = 0
     readinto = getattr(source, "readinto", None)
     while filled < len(buffer):
         if readinto is not None:
-            count = readinto(buffer[filled:]) or 0
+            count = readinto(buffer[filled:])
+            if count is None:
+                raise BlockingIOError("the file has nothing to read yet; give it in blocking mode")
         else:
             piece = view_of(source.read(len(buffer) - filled))
             count = len(piece)
@@ -81,10 +86,18 @@ def pieces_of(source: BinaryIO, first: int, size: int) -> Iterator[tuple[memoryv
 
 
 def write_all(sink: BinaryIO, octets: memoryview) -> None:
-    """Write everything: an unbuffered file may take less than it was given, and says so only by its return value."""
+    """Write everything: an unbuffered file may take less than it was given, and says so only by its return value.
+
+    A sink of somebody's own that returns None is taken to have written all. Raises BlockingIOError when a file or
+    socket in non-blocking mode takes nothing.
+    """
     while octets:
         taken = sink.write(octets)
-        octets = octets[len(octets) if taken is None else taken :]
+        if taken is None and not isinstance(sink, io.RawIOBase):
+            return
+        if not taken:
+            raise BlockingIOError("the file takes nothing now; give it in blocking mode")
+        octets = octets[taken:]
 
 
 @dataclass(frozen=True)
