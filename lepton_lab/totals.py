@@ -6,7 +6,7 @@ import csv
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 
 import numpy as np
@@ -59,7 +59,8 @@ def _octet_counts(path: Path) -> dict[str, list[float]]:
     kinds = {"zero": range(1), "control": range(1, 32), "printable": range(32, 127), "other": range(127, 256)}
     counts: dict[str, list[float]] = {kind: [] for kind in kinds}
     with path.open("rb") as file:
-        for segment in islice(iter(lambda: file.read(_SEGMENT), b""), MOST_ROWS):
+        segments = chain([file.read(_SEGMENT)], iter(lambda: file.read(_SEGMENT), b""))  # an empty file has one too
+        for segment in islice(segments, MOST_ROWS):
             seen = np.bincount(np.frombuffer(segment, np.uint8), minlength=256)
             for kind, octets in kinds.items():
                 counts[kind].append(float(seen[octets.start : octets.stop].sum()))
