@@ -1,0 +1,26 @@
+"""Nodes: the places that keep shards. Each is a mutable mapping from `str` to `bytes`; a plain dict is one too.
+
+A node sees what every node may see: ciphertext, sizes, times, and names that say nothing. Which nodes there are is
+decided by URLs (`open_nodes`), by what a machine can run (`local_nodes`), or by whoever makes them one by one.
+"""
+
+from lepton_lab.nodes.directory import DirectoryNode
+from lepton_lab.nodes.ladder import LocalNodes, local_nodes
+from lepton_lab.nodes.memory import MemoryNode
+from lepton_lab.nodes.node import MappingNode, Node, as_node
+from lepton_lab.nodes.opening import open_nodes
+from lepton_lab.nodes.redis_node import RedisNode
+from lepton_lab.nodes.servers import RedisServers
+
+__all__ = [
+    "DirectoryNode",
+    "LocalNodes",
+    "MappingNode",
+    "MemoryNode",
+    "Node",
+    "RedisNode",
+    "RedisServers",
+    "as_node",
+    "local_nodes",
+    "open_nodes",
+]
