@@ -1,0 +1,157 @@
+"""TLS 1.3 beside plain TCP on the loopback: what a handshake costs, with and without a client's certificate or a
+ticket, and what a message loses on its way from `send` to a `Receiver`.
+"""
+
+from __future__ import annotations
+
+import io
+import multiprocessing
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from multiprocessing.connection import Connection
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from bench.rows import Row, interleaved
+from lepton_lab import tls
+
+NAME, HANDSHAKES, PIECE = "localhost", 10, 2**18
+TCP, MUTUAL = "TCP connection", "mutual handshake"
+PLAIN, SECURED, MESSAGE = "plain TCP", "mutual TLS, bare `ssl`", "tls.send to Receiver.receive_into"
+
+
+def run(quick: bool) -> list[Row]:
+    """Handshakes in milliseconds and bulk data in MB/s, over the loopback to a server in a process of its own."""
+    ca = tls.LabCA.create()
+    with _servers(ca) as ports:
+        return [*_handshakes(ca, ports, quick), *_bulk(ca, ports, quick)]
+
+
+def _handshakes(ca: tls.LabCA, ports: dict[str, int], quick: bool) -> Iterator[Row]:
+    mutual, anonymous = tls.client_context(ca, ca.issue("alice", client=True)), tls.client_context(ca)
+    tickets: list[ssl.SSLSession] = []
+
+    def connect(port: int, context: ssl.SSLContext | None, *, resumes: bool = False) -> None:
+        for _ in range(HANDSHAKES):
+            with _connected(port) as plain:
+                if context is None:
+                    plain.recv(1)
+                    continue
+                ticket = tickets[-1] if resumes and tickets else None
+                with context.wrap_socket(plain, server_hostname=NAME, session=ticket) as connection:
+                    connection.recv(1)  # until then the server may still refuse; the ticket comes before it
+                    if resumes and connection.session is not None:
+                        tickets[:] = [connection.session]
+
+    seconds = interleaved(
+        {
+            TCP: lambda: connect(ports["greet plain"], None),
+            MUTUAL: lambda: connect(ports["greet mutual"], mutual),
+            "one-sided handshake": lambda: connect(ports["greet one-sided"], anonymous),
+            "resumed mutual handshake": lambda: connect(ports["greet mutual"], mutual, resumes=True),
+        },
+        5 if quick else 25,
+    )
+    for name, taken in seconds.items():
+        yield Row(name, taken * 1000 / HANDSHAKES, "ms", seconds[MUTUAL] / taken, MUTUAL)
+
+
+def _bulk(ca: tls.LabCA, ports: dict[str, int], quick: bool) -> Iterator[Row]:
+    context, data = tls.client_context(ca, ca.issue("alice", client=True)), bytes((16 if quick else 128) * 2**20)
+
+    def pour(port: int, context: ssl.SSLContext | None) -> None:
+        with _connected(port) as plain:
+            end = plain if context is None else context.wrap_socket(plain, server_hostname=NAME)
+            with end:
+                end.sendall(len(data).to_bytes(8, "big"))
+                for start in range(0, len(data), PIECE):
+                    end.sendall(memoryview(data)[start : start + PIECE])
+                end.recv(1)
+
+    seconds = interleaved(
+        {
+            PLAIN: lambda: pour(ports["drain plain"], None),
+            SECURED: lambda: pour(ports["drain mutual"], context),
+            MESSAGE: lambda: tls.send(data, "127.0.0.1", ports["receive"], context, NAME),
+        },
+        3 if quick else 9,
+    )
+    note = "both ends hash the message, for the acknowledgement"
+    for name, taken in seconds.items():
+        yield Row(name, len(data) / 1e6 / taken, "MB/s", seconds[PLAIN] / taken, PLAIN, note if name == MESSAGE else "")
+
+
+def _connected(port: int) -> socket.socket:
+    connection = socket.create_connection(("127.0.0.1", port))
+    connection.setsockopt(
+        socket.IPPROTO_TCP, socket.TCP_NODELAY, 1
+    )  # or a handshake waits 40 ms for an acknowledgement
+    return connection
+
+
+# --- the servers, in a process of their own so that they do not share the sender's interpreter lock -------------------
+
+
+@contextmanager
+def _servers(ca: tls.LabCA) -> Iterator[dict[str, int]]:
+    """The port of every server by its name."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder, "authority.pem")
+        ca.save(path)
+        ours, theirs = multiprocessing.Pipe()
+        process = multiprocessing.get_context("spawn").Process(target=_serve, args=(path, theirs), daemon=True)
+        process.start()
+        try:
+            yield ours.recv()
+        finally:
+            process.terminate()
+            process.join()
+            ours.close()
+            theirs.close()
+
+
+def _serve(path: Path, parent: Connection) -> None:
+    ca = tls.LabCA.load(path)
+    identity = ca.issue(NAME, also=["127.0.0.1"])
+    mutual = tls.server_context(identity, ca)
+    contexts = {"plain": None, "mutual": mutual, "one-sided": tls.server_context(identity, ca, require_client=False)}
+    ports = {}
+    for answer in (_greet, _drain):
+        for name, context in contexts.items():
+            listener = socket.create_server(("127.0.0.1", 0))
+            ports[f"{answer.__name__[1:]} {name}"] = listener.getsockname()[1]
+            threading.Thread(target=_answer, args=(listener, context, answer), daemon=True).start()
+    with tls.Receiver("127.0.0.1", 0, mutual, hold=PIECE) as receiver:
+        ports["receive"] = receiver.port
+        parent.send(ports)
+        while True:
+            receiver.receive_into(_Nowhere(), None)
+
+
+def _answer(listener: socket.socket, context: ssl.SSLContext | None, answer: Callable[[socket.socket], None]) -> None:
+    while True:
+        plain, _ = listener.accept()
+        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        with plain if context is None else context.wrap_socket(plain, server_side=True) as connection:
+            answer(connection)
+
+
+def _greet(connection: socket.socket) -> None:
+    connection.sendall(b"!")
+    connection.recv(1)  # until the client has gone: it, and not the server, shall wait for its port to be free again
+
+
+def _drain(connection: socket.socket) -> None:
+    left, buffer = int.from_bytes(connection.recv(8), "big"), bytearray(PIECE)
+    while left:
+        left -= connection.recv_into(buffer)
+    connection.sendall(b"!")
+
+
+class _Nowhere(io.RawIOBase):
+    def write(self, octets: Any) -> int:
+        return len(octets)
