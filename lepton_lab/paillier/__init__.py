@@ -1,0 +1,12 @@
+"""Paillier: sums and weighted sums of numbers that stay encrypted; exact, and interoperable with phe both ways.
+
+`generate_keypair` makes the keys, `PublicKey.encrypt` single numbers, `PublicKey.encrypt_vector` whole arrays many to a
+ciphertext, as a `Layout` says. `keys` tells what the secrecy rests on.
+"""
+
+from lepton_lab.paillier.keys import PrivateKey, PublicKey, generate_keypair
+from lepton_lab.paillier.linear import dot, matvec
+from lepton_lab.paillier.numbers import EncryptedNumber
+from lepton_lab.paillier.packing import Layout, PackedVector
+
+__all__ = ["EncryptedNumber", "Layout", "PackedVector", "PrivateKey", "PublicKey", "dot", "generate_keypair", "matvec"]

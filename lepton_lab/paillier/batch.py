@@ -1,0 +1,48 @@
+"""Work spread over any `concurrent.futures.Executor`: processes of this machine, or many machines behind Dask's.
+
+Only public work leaves the process. A worker that encrypts sees what it encrypts; it makes noise and tables of its own
+and keeps them for the next piece.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from functools import lru_cache
+from typing import TypeVar
+
+from gmpy2 import mpz
+
+from lepton_lab.errors import InvalidParameter
+from lepton_lab.paillier.noise import Kind, PublicNoise
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+def spread(
+    work: Callable[[Sequence[T]], list[R]], items: Sequence[T], piece: int, executor: Executor | None
+) -> list[R]:
+    """`work` on the items, `piece` at a time and in order, here or on an executor."""
+    pieces = [items[start : start + piece] for start in range(0, len(items), piece)]
+    done: Iterable[list[R]] = map(work, pieces) if executor is None else executor.map(work, pieces)
+    return [result for part in done for result in part]
+
+
+def threads_only(executor: Executor | None) -> Executor | None:
+    """The executor, if what is given to it stays in this process. Raises InvalidParameter."""
+    if executor is None or isinstance(executor, ThreadPoolExecutor):
+        return executor
+    raise InvalidParameter("a private key stays in its process: decrypt on a ThreadPoolExecutor")
+
+
+def mask_elsewhere(n: int, kind: Kind, expected: int, messages: Sequence[int]) -> list[mpz]:
+    """Encrypt a piece of `expected` messages in a worker."""
+    noise = _noise(n, kind)
+    noise.prepare(expected)
+    return [noise.mask(message) for message in messages]
+
+
+@lru_cache(maxsize=4)
+def _noise(n: int, kind: Kind) -> PublicNoise:
+    return PublicNoise(mpz(n), kind)
