@@ -42,7 +42,7 @@ def _options(folder: Path, ip: str, port: int, browser: bool) -> list[str]:
         f"--ServerApp.ip={ip}",
         f"--ServerApp.port={port}",
         "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
-        "--LabApp.news_url=",  # a lab asks nobody on the network, and asks the learner nothing either
+        "--LabApp.news_url=None",  # a lab asks nobody on the network, and asks the learner nothing either
     ]
     if not browser:
         options.append("--no-browser")

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
+from typing import TextIO
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from lepton_lab import paillier
 MOST_ROWS = 10_000
 LARGEST = 2.0**39
 _SEGMENT = 1 << 20
+_LONGEST_LINE = 1 << 20
 Columns = Mapping[str, Sequence[float]]
 
 
@@ -39,12 +41,20 @@ def _rows(path: Path) -> Iterator[list[str]]:
     """The rows of a CSV file as wide as its heading; nothing when it is none."""
     try:
         with path.open(newline="", encoding="utf-8") as file:
-            reader = csv.reader(file)
+            reader = csv.reader(_lines(file))
             heading = next(reader, [])
             yield heading
             yield from (row for row in reader if len(row) == len(heading))
     except (UnicodeDecodeError, csv.Error):
         return
+
+
+def _lines(file: TextIO) -> Iterator[str]:
+    """The lines of a file, unless one is so long that the file is no table: then it is not read any further."""
+    while line := file.readline(_LONGEST_LINE):
+        if len(line) == _LONGEST_LINE:
+            raise csv.Error("no table has such lines")
+        yield line
 
 
 def _number(cell: str) -> float:
