@@ -1,0 +1,92 @@
+"""The article's `symmetric_encrypt` and `symmetric_decrypt`: three bugs, and what each leads to.
+
+The weak form, call for call as printed (there with PyCryptodome):
+
+- *No padding*. CBC takes whole blocks, so "Hello, World!" is refused, and only texts of 16, 32, … octets pass.
+- *IV confusion*. Encryption returns base64(IV ‖ ciphertext), decryption wants the IV apart in base64 and the ciphertext
+  raw: what the one returns the other cannot take. The obvious repair, the right octets under some other IV, garbles the
+  first block and no more, because P_1 = D_K(C_1) ⊕ IV alone holds the IV: a test that looks at the end still passes.
+- *No authentication*. An attacker writes the first block by changing the IV, without garbling anything; and any blocks
+  cut off at the end are missed by nobody.
+
+The defence beside it: `lepton_lab.aes.encrypt` takes any length, keeps its nonce in the message, and refuses every
+change and every cut.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+
+from lepton_lab.errors import DecryptionError, InvalidParameter, LabError
+from lepton_lab.textbook.attacks import AttackFailed, weak
+from lepton_lab.textbook.primitives.modes import xor_octets
+from lepton_lab.textbook.trace import Recorder, Trace
+
+
+def symmetric_encrypt(plaintext: str, key: bytes, iv: bytes) -> str:
+    """The article's function, its random IV an argument. InvalidParameter stands for PyCryptodome's ValueError."""
+    octets = plaintext.encode()
+    if len(octets) % 16:
+        raise InvalidParameter(
+            f"data must be padded to a 16-octet boundary in CBC mode; these are {len(octets)} octets"
+        )
+    return base64.b64encode(iv + weak.cbc_encrypt(key, iv, octets)).decode()
+
+
+def symmetric_decrypt(ciphertext: bytes, key: bytes, iv: str) -> str:
+    """The article's function: the IV in base64, the ciphertext raw and without its IV.
+
+    It also ends in .decode(): whoever hears of that error has an oracle once more.
+    """
+    if not isinstance(ciphertext, bytes):
+        raise InvalidParameter("the ciphertext must be raw octets: what symmetric_encrypt returned is base64 text")
+    try:
+        return repaired_decrypt(base64.b64decode(iv) + ciphertext, key).decode()
+    except UnicodeDecodeError:
+        raise DecryptionError("what came out is not UTF-8") from None
+
+
+def repaired_decrypt(message: bytes, key: bytes) -> bytes:
+    """Decryption as its author must have meant it: the IV is the first block of `message`. Still without a tag."""
+    return weak.cbc_decrypt(key, message[:16], message[16:])
+
+
+def wrong_iv(message: bytes, iv: bytes, decrypt: Callable[[bytes], bytes]) -> Trace[bytes]:
+    """All of the plaintext but its first block, read under an IV that has nothing to do with it.
+
+    `message`: IV ‖ ciphertext. `decrypt(message)`: its plaintext. Raises AttackFailed when the change is noticed.
+    """
+    seen = Recorder()
+    whole = _opened(decrypt, iv + message[16:])
+    seen("P_1", whole[:16], "garbled: D_K(C_1) xor the wrong IV")
+    return seen.trace(seen("the rest", whole[16:], "untouched"))
+
+
+def rewrite(message: bytes, known: bytes, wanted: bytes, decrypt: Callable[[bytes], bytes]) -> Trace[bytes]:
+    """`message` with the first octets of its plaintext, which are `known`, changed into the `wanted` ones.
+
+    `known`, `wanted`: at most 16 octets. Raises AttackFailed when the receiver notices.
+    """
+    seen = Recorder()
+    difference = seen("Δ", xor_octets(known, wanted).ljust(16, b"\0"), "known xor wanted")
+    forged = seen("IV xor Δ", xor_octets(message[:16], difference)) + message[16:]
+    read = seen("what is read", _opened(decrypt, forged))
+    if not read.startswith(wanted):
+        raise AttackFailed("the IV does not reach the plaintext")
+    return seen.trace(forged)
+
+
+def cut(message: bytes, blocks: int, decrypt: Callable[[bytes], bytes]) -> Trace[bytes]:
+    """`message` without its last `blocks` blocks, which nobody misses. Raises AttackFailed when somebody does."""
+    seen = Recorder()
+    shorter = message[: len(message) - 16 * blocks]
+    seen("what is read", _opened(decrypt, shorter))
+    return seen.trace(shorter)
+
+
+def _opened(decrypt: Callable[[bytes], bytes], message: bytes) -> bytes:
+    try:
+        return decrypt(message)
+    except LabError:
+        raise AttackFailed("the change was noticed: the message is authenticated") from None

@@ -1,0 +1,62 @@
+"""A predictable IV: in CBC it lets an attacker who may have messages encrypted check any guess (Rogaway 1995).
+
+The weak form: the next IV can be told in advance: a counter, a clock, or the last block of ciphertext as in TLS 1.0. A
+first block was encrypted as C = E_K(P ⊕ IV). Knowing the next IV, IV', submit the block G ⊕ IV ⊕ IV' for a guess G: it
+becomes E_K(G ⊕ IV), which equals C exactly when G = P. With the unknown octet alone in its block, 256 guesses read it,
+and then the next (BEAST, Duong and Rizzo 2011).
+
+The defence beside it: `lepton_lab.aes` draws its nonce at random after the message was given, and GCM never feeds the
+nonce into the message block. For CBC the standard asks for unpredictable IVs (SP 800-38A Appendix C).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from lepton_lab.textbook.attacks import AttackFailed, Counted, weak
+from lepton_lab.textbook.primitives.modes import pkcs7_pad, xor_octets
+from lepton_lab.textbook.trace import Recorder, Trace
+
+
+class ChainedCBC:
+    """The weak form: CBC whose IV is the last block of the message before, as in TLS 1.0."""
+
+    def __init__(self, key: bytes, first_iv: bytes) -> None:
+        self._key, self._iv = key, first_iv
+
+    def encrypt(self, plaintext: bytes) -> bytes:
+        """IV ‖ AES-CBC(plaintext, PKCS#7 padded)."""
+        message = self._iv + weak.cbc_encrypt(self._key, self._iv, pkcs7_pad(plaintext))
+        self._iv = message[-16:]
+        return message
+
+
+def last_block(message: bytes) -> bytes:
+    """The prediction for `ChainedCBC`: the next IV is the last block of the last message."""
+    return message[-16:]
+
+
+def confirm(
+    message: bytes,
+    guesses: Iterable[bytes],
+    encrypt: Callable[[bytes], bytes],
+    predict: Callable[[bytes], bytes] = last_block,
+    limit: int = 70_000,
+) -> Trace[bytes]:
+    """Which of the `guesses` (16 octets each) is the first block of the plaintext of `message` = IV ‖ ciphertext.
+
+    `encrypt(plaintext)` encrypts what the attacker wants under the same key; `predict(message)` says which IV follows
+    a message. Raises AttackFailed when a prediction is wrong, no guess fits, or after `limit` queries.
+    """
+    ask, seen, last = Counted(encrypt, limit), Recorder(), message
+    victim_iv, target = seen("IV", message[:16]), seen("C", message[16:32])
+    for guess in guesses:
+        predicted = predict(last)
+        last = ask(xor_octets(xor_octets(guess, victim_iv), predicted))
+        if last[:16] != predicted:
+            raise AttackFailed("the IV was not the predicted one")
+        if last[16:32] == target:
+            seen("IV'", predicted, "predicted before the query was made")
+            seen("queries", ask.asked)
+            return seen.trace(guess)
+    raise AttackFailed("none of the guesses is the first block")

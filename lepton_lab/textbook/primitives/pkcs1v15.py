@@ -1,0 +1,83 @@
+"""PKCS #1 v1.5, the padding of RSA before OAEP and PSS (RFC 8017 §7.2, §8.2): still met, and the home of two attacks.
+
+Encryption fell to Bleichenbacher (1998) and keeps falling wherever a failed decryption can be told from a good one; the
+signature is sound when it is verified as here, by encoding again and comparing all of it, and was forged where it was
+parsed (Bleichenbacher 2006). New designs take OAEP and PSS: rsa.py, and `lepton_lab.rsa` to protect anything.
+"""
+# ruff: noqa: N802, N803, N806 - the standard's names for the standard's things: EM, PS, T
+
+from __future__ import annotations
+
+import hmac
+
+from lepton_lab.errors import DecryptionError, InvalidParameter, InvalidSignature, MessageTooLarge
+from lepton_lab.textbook.primitives import integer, octets
+from lepton_lab.textbook.primitives.rsa import I2OSP, OS2IP, RSADP, RSAEP, RSASP1, RSAVP1, PrivateKey, PublicKey, digest
+from lepton_lab.textbook.trace import Recorder, Trace
+
+# DigestInfo up to the hash, in DER (RFC 8017 §9.2, note 1)
+DIGEST_INFO = {
+    "sha1": bytes.fromhex("3021300906052b0e03021a05000414"),
+    "sha256": bytes.fromhex("3031300d060960864801650304020105000420"),
+    "sha384": bytes.fromhex("3041300d060960864801650304020205000430"),
+    "sha512": bytes.fromhex("3051300d060960864801650304020305000440"),
+}
+
+
+def RSAES_PKCS1_V1_5_ENCRYPT(public: PublicKey, M: bytes, *, PS: bytes) -> Trace[bytes]:
+    """RSAES-PKCS1-v1_5 encryption (RFC 8017 §7.2.1): EM = 00 ‖ 02 ‖ PS ‖ 00 ‖ M.
+
+    `PS`: k - 3 - len(M) random octets, at least 8, none of them 0. Raises MessageTooLarge, InvalidParameter.
+    """
+    seen, room = Recorder(), public.k - 3 - len(octets("M", M))
+    if room < 8:
+        raise MessageTooLarge(f"M may have {max(public.k - 11, 0)} octets: k - 11")
+    if 0 in octets("PS", PS, room, because="it fills EM up to k octets"):
+        raise InvalidParameter("PS must hold no 0: the first 0 ends it")
+    EM = seen("EM", b"\0\2" + PS + b"\0" + M, "00 ‖ 02 ‖ PS ‖ 00 ‖ M")
+    return seen.trace(seen("C", I2OSP(seen.include("", RSAEP(public, OS2IP(EM))), public.k)))
+
+
+def RSAES_PKCS1_V1_5_DECRYPT(private: PrivateKey, C: bytes) -> Trace[bytes]:
+    """RSAES-PKCS1-v1_5 decryption (RFC 8017 §7.2.2). That its DecryptionError can be told from success is the hole."""
+    seen, k = Recorder(), private.public.k
+    if len(octets("C", C)) != k or OS2IP(C) >= private.n:
+        raise DecryptionError
+    EM = seen("EM", I2OSP(seen.include("", RSADP(private, OS2IP(C))), k))
+    PS, zero, M = EM[2:].partition(b"\0")
+    if EM[:2] != b"\0\2" or len(PS) < 8 or not zero:
+        raise DecryptionError
+    return seen.trace(seen("M", M))
+
+
+def EMSA_PKCS1_V1_5_ENCODE(M: bytes, emLen: int, hash_name: str = "sha256") -> Trace[bytes]:
+    """EMSA-PKCS1-v1_5 encoding (RFC 8017 §9.2): EM = 00 ‖ 01 ‖ FF…FF ‖ 00 ‖ T, T = DigestInfo ‖ Hash(M). No salt.
+
+    `emLen`: at least len(T) + 11 octets. Raises MessageTooLarge, InvalidParameter.
+    """
+    if hash_name not in DIGEST_INFO:
+        raise InvalidParameter(f"{hash_name!r} is not one of {', '.join(DIGEST_INFO)}")
+    seen = Recorder()
+    T = seen("T", DIGEST_INFO[hash_name] + digest(hash_name, M), "DigestInfo ‖ Hash(M)")
+    if integer("emLen", emLen, least=0) < len(T) + 11:
+        raise MessageTooLarge(f"intended encoded message length too short: {hash_name} needs {len(T) + 11} octets")
+    return seen.trace(seen("EM", b"\0\1" + b"\xff" * (emLen - len(T) - 3) + b"\0" + T, "00 ‖ 01 ‖ PS ‖ 00 ‖ T"))
+
+
+def RSASSA_PKCS1_V1_5_SIGN(private: PrivateKey, M: bytes, *, hash_name: str = "sha256") -> Trace[bytes]:
+    """RSASSA-PKCS1-v1_5 signature (RFC 8017 §8.2.1): deterministic. Raises MessageTooLarge, InvalidParameter."""
+    seen = Recorder()
+    EM = seen.include("", EMSA_PKCS1_V1_5_ENCODE(M, private.public.k, hash_name))
+    return seen.trace(seen("S", I2OSP(seen.include("", RSASP1(private, OS2IP(EM))), private.public.k)))
+
+
+def RSASSA_PKCS1_V1_5_VERIFY(public: PublicKey, M: bytes, S: bytes, *, hash_name: str = "sha256") -> Trace[str]:
+    """RSASSA-PKCS1-v1_5 verification (RFC 8017 §8.2.2) by encoding M again and comparing all of it."""
+    seen = Recorder()
+    if len(octets("S", S)) != public.k or OS2IP(S) >= public.n:
+        raise InvalidSignature("a signature has k octets and is below n")
+    EM = seen("EM", I2OSP(seen.include("", RSAVP1(public, OS2IP(S))), public.k))
+    expected = seen.include("EM' ", EMSA_PKCS1_V1_5_ENCODE(M, public.k, hash_name))
+    if not hmac.compare_digest(EM, expected):
+        raise InvalidSignature("the encoded message under the signature is not this message's")
+    return seen.trace("valid")
