@@ -27,7 +27,7 @@ def open_lab(folder: Path, *, ip: str, port: int, browser: bool, console: Consol
         raise NotFound("the notebooks stand in the project's checkout; clone it, then run this in it")
     for copy in copy_notebooks(NOTEBOOKS, folder):
         console.print(f"new in {folder}/: {copy.name}")
-    console.print("Opening JupyterLab. Its address, with the key to it, is printed below; Ctrl-C ends it.")
+    console.print("Opening JupyterLab. Its address, with the key to it, stands below; Ctrl-C ends it.")
     if ip == "127.0.0.1" and "SSH_CONNECTION" in os.environ:
         console.print(f"From your own machine, forward the port first:  ssh -L {port}:localhost:{port} <this machine>")
     sys.stdout.flush()
@@ -38,9 +38,10 @@ def open_lab(folder: Path, *, ip: str, port: int, browser: bool, console: Consol
 def _options(folder: Path, ip: str, port: int, browser: bool) -> list[str]:
     options = [
         f"--ServerApp.root_dir={folder.resolve()}",
-        f"--ServerApp.default_url=/lab/tree/{FIRST}",
+        f"--LabApp.default_url=/lab/tree/{FIRST}",
         f"--ServerApp.ip={ip}",
         f"--ServerApp.port={port}",
+        "--LanguageServerManager.autodetect=False",
         "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
         "--LabApp.news_url=None",  # a lab asks nobody on the network, and asks the learner nothing either
     ]
