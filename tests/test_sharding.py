@@ -247,6 +247,15 @@ def test_an_altered_manifest_on_one_node_changes_nothing_and_on_all_is_named(sto
         store.get("x")
 
 
+def test_a_node_that_answers_with_far_too_much_is_not_believed(store):
+    store.put("x", b"data")
+    for key in [key for key in store.nodes[0] if key.endswith(("manifest", "head"))]:
+        store.nodes[0][key] = b"z" * (8 << 20)
+    assert store.get("x") == b"data"
+    store.repair("x")
+    assert all(len(value) < 1 << 20 for value in store.nodes[0].values())
+
+
 @settings(max_examples=60)
 @given(position=st.integers(0, 300), bit=st.integers(0, 7))
 def test_no_altered_bit_of_a_manifest_is_believed(tmp_path_factory, position, bit):

@@ -14,7 +14,7 @@ only what verifies, and then looks for manifests of the versions that follow. An
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from lepton_lab.errors import (
     DecryptionError,
@@ -22,6 +22,7 @@ from lepton_lab.errors import (
     InvalidParameter,
     NotEnoughShards,
     NotFound,
+    OversizedValue,
     StaleVersion,
     WriteConflict,
 )
@@ -29,7 +30,7 @@ from lepton_lab.keyring import KeyRing
 from lepton_lab.nodes import Node
 from lepton_lab.octets import framed, unframed
 from lepton_lab.sharding.lanes import Lanes
-from lepton_lab.sharding.manifest import CONTEXT_PREFIX, OBJECT, Manifest, Sealed, context
+from lepton_lab.sharding.manifest import CONTEXT_PREFIX, OBJECT, RECORD_LIMIT, Manifest, Sealed, context
 from lepton_lab.sharding.reports import Receipt
 from lepton_lab.sharding.stripes import Stripes
 
@@ -54,12 +55,12 @@ class History:
     def newest(self) -> Manifest | None:
         """The newest manifest that verifies, or None. Raises NotEnoughShards when too few nodes answer to be sure."""
         head = self._key("head")
-        believed = self._best(self.lanes.ask(lambda node: [node.get(head)]))
+        believed = self._best(self.lanes.ask(lambda node: _bounded(node, [head])))
         while True:
             self.lanes.require(len(self.lanes) - self._write_quorum + 1, "nodes that answered")
             after = believed.body.version if believed else 0
             following = [self._key("manifest", after + step) for step in range(1, _WINDOW + 1)]
-            later = self._best(self.lanes.ask(lambda node, keys=following: node.get_many(keys)))  # type: ignore[misc]
+            later = self._best(self.lanes.ask(lambda node, keys=following: _bounded(node, keys)))  # type: ignore[misc]
             if later is None or later.body.version <= after:
                 return believed
             believed = later
@@ -157,7 +158,7 @@ class History:
         first = start
         while True:
             keys = [self._key("claim", first + step) for step in range(_WINDOW)]
-            answers = self.lanes.ask(lambda node, keys=keys: node.get_many(keys))  # type: ignore[misc]
+            answers = self.lanes.ask(lambda node, keys=keys: _bounded(node, keys))  # type: ignore[misc]
             self.lanes.require(len(self.lanes) // 2 + 1, "nodes to claim a version on")
             for step in range(_WINDOW):
                 if 2 * sum(claims[step] is not None for claims in answers.values()) <= len(answers):
@@ -206,3 +207,18 @@ def names(ring: KeyRing) -> Iterable[bytes]:
     """The name of every object for which the ring holds a data key, each once, in order."""
     contexts = (found for _, found in ring.find(CONTEXT_PREFIX))
     return sorted({unframed(found[len(CONTEXT_PREFIX) :])[0] for found in contexts})
+
+
+def _bounded(node: Node, keys: Sequence[str]) -> list[bytes | None]:
+    """The records under these keys. A node that answers with more than any record holds is not read to its end."""
+    return [_record(node, key) for key in keys]
+
+
+def _record(node: Node, key: str) -> bytes | None:
+    buffer = memoryview(bytearray(RECORD_LIMIT))
+    try:
+        return bytes(buffer[: node.read_into(key, buffer)])
+    except KeyError:
+        return None
+    except OversizedValue:
+        return b"?"  # which no parser takes for a record

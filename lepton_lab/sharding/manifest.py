@@ -50,6 +50,7 @@ _BODY = struct.Struct(">5B16sQ16sQI32s7s32s")
 _MAC_SIZE = 32
 CONTEXT_PREFIX = framed(b"lepton_lab object v1")
 _WRAPPED_LIMIT = 512
+RECORD_LIMIT = 3 + _WRAPPED_LIMIT + _BODY.size + _MAC_SIZE
 
 
 def context(name: bytes, version: int | None = None, put_id: bytes = b"") -> bytes:
@@ -159,7 +160,7 @@ class Sealed:
     @classmethod
     def parse(cls, record: bytes) -> Self:
         """Take a record apart. Raises IntegrityError when it is not of the form above."""
-        if len(record) < 3 or len(record) > 3 + _WRAPPED_LIMIT + _BODY.size + _MAC_SIZE:
+        if len(record) < 3 or len(record) > RECORD_LIMIT:
             raise IntegrityError("a manifest has the wrong size")
         form, wrapped_size = struct.unpack_from(">BH", record)
         if form != _FORMAT or len(record) != 3 + wrapped_size + _BODY.size + _MAC_SIZE:
