@@ -15,6 +15,8 @@ only what verifies, and then looks for manifests of the versions that follow. An
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from concurrent.futures import wait
+from functools import partial
 
 from lepton_lab.errors import (
     DecryptionError,
@@ -181,9 +183,8 @@ class History:
         first = old.body.version if old else max(1, version - _WINDOW)
         markers = [self._key(leaf, v) for v in range(first, version) for leaf in ("claim", "manifest")]
         stripes = Stripes(old.body, old.keys) if old else None
-        for lane in self.lanes:
-            keys = markers + (stripes.keys_on(lane.index) if stripes else [])
-            lane.submit(lambda node, keys=keys: node.delete_many(keys))  # type: ignore[misc]
+        per_lane = [markers + (stripes.keys_on(lane.index) if stripes else []) for lane in self.lanes]
+        wait([lane.submit(partial(Node.delete_many, keys=per_lane[lane.index])) for lane in self.lanes])
         if old:
             self._ring.shred(self._ring.data_key_id(old.wrapped))
 
