@@ -12,6 +12,7 @@ it is the same on every platform.
 Another drawing: `fig, axes = show.axes(title=…, x=…, y=…)`, draw on `axes`, then `show.figure(fig, alt)`.
 """
 
+from lepton_lab.show.aes_stepper import aes_stepper
 from lepton_lab.show.axes import axes
 from lepton_lab.show.bars import bars
 from lepton_lab.show.display import Shown
@@ -22,4 +23,4 @@ from lepton_lab.show.numbers import rounded
 from lepton_lab.show.style import style
 from lepton_lab.show.table import table
 
-__all__ = ["Picture", "Shown", "axes", "bars", "figure", "hexdump", "lines", "rounded", "style", "table"]
+__all__ = ["Picture", "Shown", "aes_stepper", "axes", "bars", "figure", "hexdump", "lines", "rounded", "style", "table"]
