@@ -63,6 +63,27 @@ def test_a_second_run_leaves_no_difference(executed: Path) -> None:
     assert before.endswith(b"}\n")
 
 
+def test_an_ignored_output_is_rewritten_when_more_than_its_numbers_change(tmp_path: Path) -> None:
+    timing = (
+        "import random\n\nfrom lepton_lab import show\n\n"
+        "value = random.random() * 10.0 ** random.randint(-9, 9)\n"
+        "print(random.random())\n"
+        "show.bars({'put': value}, title='Live', unit='ms')"
+    )
+    path = tiny_notebook.write(tmp_path / "live.ipynb", [tiny_notebook.code(timing, "nbval-ignore-output")])
+    assert run(path)
+    assert not run(path)
+    notebook = nbformat.read(path, 4)
+    notebook.cells[0].source = timing.replace("Live", "New")
+    notebook.cells.insert(0, tiny_notebook.code("1"))
+    nbformat.write(notebook, path)
+    assert run(path)
+    live = nbformat.read(path, 4).cells[1]
+    assert "New" in live.outputs[1].data["text/plain"]
+    assert live.outputs[1].execution_count == 2
+    assert not run(path)
+
+
 def test_what_varies_is_not_kept(executed: Path) -> None:
     notebook = nbformat.read(executed, 4)
     text = executed.read_text()

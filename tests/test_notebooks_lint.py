@@ -130,7 +130,7 @@ PLANTED: dict[str, tuple[Callable[[Notebook], object], str]] = {
     "this checkout": (lambda n: rewrite(n, "A table", f"See {ROOT}/notebooks"), f"'{ROOT}'"),
     "a host of this network": (lambda n: rewrite(n, "A table", "See http://10.1.2.3:8080/x"), "machine or network"),
     "a host with a short name": (lambda n: rewrite(n, "A table", "See https://mirror:8443/x"), "machine or network"),
-    "a package index": (lambda n: rewrite(n, "A table", "pip --index-url x"), "machine or network"),
+    "a package index": (lambda n: rewrite(n, "A table", "pip --index" + "-url x"), "machine or network"),
     "a mute picture": (
         lambda n: shown(n, "show.bars").update({"text/html": '<img alt=" " src="x">'}),
         "without an alt",

@@ -34,16 +34,16 @@ _DATA_URI = re.compile(r"data:(?P<kind>[a-z+/.-]+);base64,(?P<octets>[A-Za-z0-9+
 
 # Places of one machine. Some are only a fault in what a cell shows: prose may well speak of /usr/bin.
 _PLACES = re.compile(
-    r"/home/|/root/|/tmp/|/Users/|/var/folders/|/private/|/dev/shm/|/proc/|/run/user/|site-packages|dist-packages"
+    r"/(?:home|root|tmp|Users|var/folders|private|dev/shm|proc|run/user)/|site-packages|dist-packages"
     r"|\b[A-Za-z]:\\|ipykernel_\d+|file://"
 )
-_SHOWN_PLACES = re.compile(r"(?<![\w.])/(?:usr|opt|var|etc|mnt|srv|work)/")
+_SHOWN_PLACES = re.compile(r"(?<![\w.])/(?:usr|opt|var|etc|mnt|srv)/")
 # Addresses that only this network knows, and settings of a package index.
 _HOSTS = re.compile(
     r"https?://(?:[^\s/:@]*@|(?!localhost\b)[\w-]+[:/]|[\w.-]+\.(?:internal|local|lan|corp|intranet)\b"
-    r"|10\.|192\.168\.|172\.(?:1[6-9]|2\d|3[01])\.)|--(?:extra-)?index-url|/simple/?\b(?=[\"'\s]|$)"
+    r"|10\.|192\.168\.|172\.(?:1[6-9]|2\d|3[01])\.)|--(?:extra-)?index[-]url|/simple/?\b(?=[\"'\s]|$)"
 )
-_PUBLIC_INDEXES = {"pypi.org", "files.pythonhosted.org"}
+_PUBLIC_INDEXES = {"pypi.org"}
 
 
 def faults(path: Path) -> list[str]:
@@ -111,12 +111,12 @@ def enough_prose(page: Page) -> Iterator[str]:
 
 def of_no_machine(page: Page) -> Iterator[str]:
     """No path of a machine, no host that only one network knows: neither in what is written nor in what is shown."""
+    here = _here()
     for cell in page.cells:
         for what, text in [("its source", cell.source), *cell.outputs()]:
             plain = _DATA_URI.sub(_decoded, text)
-            patterns = [_PLACES, _HOSTS] + ([] if what == "its source" else [_SHOWN_PLACES])
+            patterns = [_PLACES, _HOSTS, here] + ([] if what == "its source" else [_SHOWN_PLACES])
             found = [match[0] for pattern in patterns if (match := pattern.search(plain))]
-            found += [place for place in _places_here() if place in plain]
             if found:
                 yield f"{cell}, {what}: {', '.join(map(repr, found))} belongs to one machine or network"
 
@@ -126,12 +126,13 @@ def _decoded(match: re.Match[str]) -> str:
     return base64.b64decode(match["octets"]).decode("utf-8", "replace") if "svg" in match["kind"] else ""
 
 
-def _places_here() -> list[str]:
+def _here() -> re.Pattern[str]:
     """What names the machine that checks: the checkout, the home folder, the package index that is set."""
-    index = urlsplit(os.environ.get("PIP_INDEX_URL", "")).hostname or ""
-    index = "" if index in _PUBLIC_INDEXES else index
-    places = [str(ROOT) if len(ROOT.parts) > 2 else "", str(Path.home()), index]
-    return [place for place in places if len(place.strip("/")) > 1]
+    places = [str(path) for path in (ROOT, Path.home()) if len(path.parts) > 1]
+    index = urlsplit(os.environ.get("PIP_INDEX_URL", "")).hostname
+    if index and index not in _PUBLIC_INDEXES:
+        places.append(index)
+    return re.compile(rf"(?:{'|'.join(map(re.escape, places)) or '(?!)'})(?![\w-])")
 
 
 class _Pictures(HTMLParser):

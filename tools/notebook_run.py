@@ -1,12 +1,16 @@
 """Run a notebook from top to bottom and write it back normalised, so that a second run leaves no difference.
 
 Kept of a notebook: cells with their ids and sources, their tags, whether a source is folded, and the outputs. Not kept:
-timing, versions, the state of widgets (their ids are random), and whatever an editor left behind.
+timing, versions, the state of widgets (their ids are random), and whatever an editor left behind. An output that is
+not compared (`nbval-ignore-output`) stays as it was where this run differs from it in numbers alone.
 """
 
 from __future__ import annotations
 
+import copy
+import json
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -48,8 +52,10 @@ def run(path: Path) -> bool:
     """
     before = path.read_bytes()
     notebook = nbformat.reads(before.decode(), as_version=4)
+    shown_before = {cell.id: cell.get("outputs", []) for cell in copy.deepcopy(notebook.cells)}
     execute(notebook, path)
     normalise(notebook)
+    keep_where_only_numbers_vary(notebook, shown_before)
     after = nbformat.writes(notebook).rstrip("\n").encode() + b"\n"
     if _compared(after) == _compared(before):
         return False
@@ -123,6 +129,27 @@ def normalise(notebook: nbformat.NotebookNode) -> None:
         cell.pop("attachments", None)
         if cell.cell_type == "code":
             cell.outputs = [output for output in map(_without_widget, cell.outputs) if output is not None]
+
+
+def keep_where_only_numbers_vary(notebook: nbformat.NotebookNode, before: dict[str, list[Any]]) -> None:
+    """Put back what a cell tagged `nbval-ignore-output` showed before, where this run differs in its numbers alone.
+
+    Such a cell shows time or randomness, and would leave a difference in every run. `before` is outputs by cell id.
+    """
+    for cell in notebook.cells:
+        if "nbval-ignore-output" in cell.metadata.get("tags", []):
+            earlier = before.get(cell.id, [])
+            if _form(earlier) == _form(cell.outputs):
+                cell.outputs = earlier
+            for output in cell.outputs:
+                if output.output_type == "execute_result":
+                    output.execution_count = cell.execution_count
+
+
+def _form(outputs: list[Any]) -> str:
+    """What outputs look like when numbers and pictures are left out of account."""
+    plain = json.dumps([{**output, "execution_count": None} for output in outputs], sort_keys=True)
+    return re.sub(r"\d+(?:[.,]\d+)*(?:e[+-]?\d+)?", "#", re.sub(r"base64,[A-Za-z0-9+/=]+", "base64,", plain))
 
 
 def _kept(metadata: dict[str, Any]) -> dict[str, Any]:
