@@ -190,15 +190,13 @@ class Demo:
         """Remove the keys, and see that what lies on the nodes is noise."""
         with self._step("shred the key") as cost:
             backups = [{key: node[key] for key in node if key.count("/") < 4} for node in self.servers.nodes]
-            report = self.vault.shred(NAME)
+            self.vault.shred(NAME)
             for node, backup in zip(self.servers.nodes, backups, strict=True):
                 node.update(backup)  # every node brings its manifests back, and gains nothing
             try:
                 self.vault.get(NAME)
             except NotFound:
-                cost.said = (
-                    f"its key is gone from the ring; what lies on the nodes is noise"
-                )
+                cost.said = "its key is gone from the ring; what lies on the nodes is noise"
             else:
                 raise StepFailed("the object could still be read")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import BinaryIO, Literal
+from typing import BinaryIO, Literal, cast
 
 from lepton_lab.errors import InvalidParameter
 
@@ -92,7 +92,7 @@ def write_all(sink: BinaryIO, octets: memoryview) -> None:
     socket in non-blocking mode takes nothing.
     """
     while octets:
-        taken = sink.write(octets)
+        taken = cast("int | None", sink.write(octets))
         if taken is None and not isinstance(sink, io.RawIOBase):
             return
         if not taken:

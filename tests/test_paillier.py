@@ -330,6 +330,8 @@ def test_a_malformed_ciphertext_never_becomes_a_number(malformed):
 def test_a_ciphertext_is_an_integer(malformed):
     with pytest.raises(DecryptionError):
         EncryptedNumber(public, malformed)
+    with pytest.raises(InvalidParameter):
+        EncryptedNumber(malformed, 5)
 
 
 # Keys
@@ -371,7 +373,9 @@ def weak_moduli() -> dict[str, object]:
         "a float": 1.5,
         "text": "n",
         "nothing": None,
-    } | {"product": p * q * 3}
+        "a list": [1],
+        "three times a key": 3 * p * q,
+    }
 
 
 @pytest.mark.parametrize("kind", weak_moduli())
@@ -390,6 +394,7 @@ def test_weak_and_malformed_moduli_are_refused(kind):
         (private.p, private.p), (15, 77), (private.p, other_private.q * 3), (private.p, 2**2203 - 1), (private.p, 4),
         (-private.p, -private.q), (0, private.q), (private.p, 1.5), (None, None), (2**521 - 1, 2**1279 - 1),
     ],
+    ids=range(10),
 )  # fmt: skip
 def test_weak_and_malformed_primes_are_refused(p, q):
     with pytest.raises(InvalidKey):

@@ -37,7 +37,7 @@ def threads_only(executor: Executor | None) -> Executor | None:
 
 
 def mask_elsewhere(n: int, kind: Kind, expected: int, messages: Sequence[int]) -> list[mpz]:
-    """Encrypt a piece of `expected` messages in a worker."""
+    """Encrypt a piece in a worker that may expect so many messages in all."""
     noise = _noise(n, kind)
     noise.prepare(expected)
     return [noise.mask(message) for message in messages]

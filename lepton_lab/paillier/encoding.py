@@ -54,7 +54,7 @@ def encode_within(number: int | float, exponent: int, limit: int) -> int:
     """`encode`, with the range checked behind the rounding. Raises NumberTooLarge."""
     encoded = encode(number, exponent)
     if abs(encoded) > encoded_limit(limit, exponent):
-        raise NumberTooLarge(f"a number passes its declared limit (2^{limit.bit_length() - 1} or so)")
+        raise NumberTooLarge("a number passes the limit that is declared for it")
     return encoded
 
 

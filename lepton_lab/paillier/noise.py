@@ -20,7 +20,9 @@ from __future__ import annotations
 import os
 import secrets
 import threading
-from typing import Literal, Protocol
+from array import array
+from collections.abc import Sequence
+from typing import Literal
 
 import gmpy2
 from gmpy2 import f_divmod, invert, mpz, powmod
@@ -29,16 +31,6 @@ Kind = Literal["uniform", "short", "long"]
 
 _FIRST_TABLES = 2  # encryptions before any table is made: a key is often used once or twice
 _FULL_TABLES = 32  # encryptions after which many more are expected
-
-
-class Noise(Protocol):
-    """What draws noise for a key."""
-
-    def mask(self, message: int | mpz) -> mpz:
-        """(1 + message·n)·rⁿ mod n² with a fresh r; a message of 0 is noise alone."""
-
-    def prepare(self, count: int) -> None:
-        """Make ready for `count` calls of `mask` to come; may do nothing."""
 
 
 def random_unit(n: mpz) -> mpz:
@@ -54,13 +46,12 @@ class PublicNoise:
     def __init__(self, n: mpz, kind: Kind) -> None:
         self._n, self._n_square, self._kind = n, n * n, kind
         self._exponent_bits = n.bit_length() // 2 if kind == "short" else n.bit_length() + 128
-        self._lock = threading.Lock()
         self._forget()
 
     def _forget(self) -> None:
         self._powers: FixedBase | None = None
         self._base: mpz | None = None
-        self._used, self._process = 0, os.getpid()
+        self._used, self._process, self._lock = 0, os.getpid(), threading.Lock()
 
     def mask(self, message: int | mpz) -> mpz:
         """(1 + message·n)·rⁿ mod n² with a fresh r."""
@@ -72,7 +63,7 @@ class PublicNoise:
         if self._powers is None:
             r_to_the_n = powmod(random_unit(self._n), self._n, self._n_square)
             return (1 + message % self._n * self._n) * r_to_the_n % self._n_square
-        return self._powers.mask(message, secrets.randbits(self._exponent_bits))
+        return self._powers.mask(message)
 
     def prepare(self, count: int) -> None:
         """Make the tables that serve `count` encryptions soonest, unless as wide ones stand already."""
@@ -118,25 +109,24 @@ class FixedBase:
             rows.append(row)
             (a, kappa), a_inverse = entry, inverse
         self._pairs = list(zip(rows[::2], rows[1::2], strict=True))
-        self._octets = len(rows)
 
     @staticmethod
     def best_width(bits: int, count: int) -> int:
-        """The digit width, 1 to 8 bits, for which making the tables and using them `count` times costs least.
+        """The digit width, 1 to 9 bits, for which making the tables and using them `count` times costs least.
 
         Making an entry costs about as much as two look-ups.
         """
-        return min(range(1, 9), key=lambda width: -(-bits // width) * (2 * 2**width + count))
+        return min(range(1, 10), key=lambda width: -(-bits // width) * (2 * 2**width + count))
 
-    def _digits(self, exponent: int) -> bytes | list[int]:
-        if self.width == 8:
-            return exponent.to_bytes(self._octets, "little")
+    def mask(self, message: int | mpz) -> mpz:
+        """(1 + message·n)·base^exponent mod n² for a random exponent, drawn digit by digit."""
         digit = (1 << self.width) - 1
-        return [exponent >> place & digit for place in range(0, self.width * self._octets, self.width)]
+        drawn = array("H", secrets.token_bytes(4 * len(self._pairs)))  # an unsigned 16-bit number for every row
+        return self.masked(message, [number & digit for number in drawn])
 
-    def mask(self, message: int | mpz, exponent: int) -> mpz:
-        """(1 + message·n)·base^exponent mod n²."""
-        product, kappas, digits, n_square = mpz(1), message, self._digits(exponent), self.n_square
+    def masked(self, message: int | mpz, digits: Sequence[int]) -> mpz:
+        """(1 + message·n)·base^exponent mod n², the exponent's digits in ascending order, one for every row."""
+        product, kappas, n_square = mpz(1), message, self.n_square
         for (low, high), i, j in zip(self._pairs, digits[::2], digits[1::2], strict=True):
             a, kappa = low[i]
             b, lamda = high[j]

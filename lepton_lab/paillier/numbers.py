@@ -46,6 +46,8 @@ class EncryptedNumber(wire.Travels):
         Raises DecryptionError unless 0 < ciphertext < n² and gcd(ciphertext, n) = 1; PlaintextOverflow for a bound
         beyond the key's range; InvalidParameter.
         """
+        if not isinstance(public_key, keys.PublicKey):
+            raise InvalidParameter("an EncryptedNumber needs a PublicKey")
         self.public_key, self._c = public_key, public_key.checked_ciphertext(ciphertext)
         self.exponent = checked_exponent(exponent)
         self.bound = public_key.within_range(checked_bound(bound))

@@ -48,8 +48,7 @@ def _blum_prime(bits: int, other: mpz) -> mpz:
             place = composite.find(0, place + 1)
 
 
-@lru_cache(maxsize=64)
-def check_modulus(n: int) -> None:
+def check_modulus(n: object) -> None:
     """Refuse an n that cannot be the product of two large primes, as far as n alone tells. Raises InvalidKey.
 
     Odd, composite, no perfect power, no factor below 2¹⁵, 2048 to 16384 bits. That gcd(n, φ(n)) = 1, or that there are
@@ -57,6 +56,11 @@ def check_modulus(n: int) -> None:
     """
     if not isinstance(n, int) or not SMALLEST <= n.bit_length() <= LARGEST or n < 0:
         raise InvalidKey(f"n must be an integer of {SMALLEST} to {LARGEST} bits")
+    _check_factors(n)
+
+
+@lru_cache(maxsize=64)  # a number that comes from elsewhere brings its key along, the same one every time
+def _check_factors(n: int) -> None:
     if n % 2 == 0 or gmpy2.gcd(n, _SMALL_PRIMES) != 1:
         raise InvalidKey("n has a small factor: anybody can decrypt")
     if gmpy2.is_prime(n) or gmpy2.is_power(n):

@@ -47,9 +47,6 @@ class Trapdoor:
         residue = at_p + self.p_square * ((at_q - at_p) * self._p_square_inverse % self.q_square)
         return (1 + message % self.n * self.n) * residue % (self.n * self.n)
 
-    def prepare(self, count: int) -> None:
-        """Nothing to make ready: the noise of one who holds the primes needs no tables."""
-
     def decrypt_together(self, bound: int, cs: Sequence[mpz]) -> list[int]:
         """The plaintexts of all the units, fast while each is within ±bound, right in any case.
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from concurrent.futures import wait
+from contextlib import suppress
 from functools import partial
 
 from lepton_lab.errors import (
@@ -61,7 +62,9 @@ class History:
         while True:
             self.lanes.require(len(self.lanes) - self._write_quorum + 1, "nodes that answered")
             after = believed.body.version if believed else 0
-            following = [self._key("manifest", after + step) for step in range(1, _WINDOW + 1)]
+            # what is under a key that has gone may have been replaced between the node's answer and the ring's
+            starts = {after} if believed else {after, self._unknown_version}
+            following = [self._key("manifest", start + step) for start in starts for step in range(1, _WINDOW + 1)]
             later = self._best(self.lanes.ask(lambda node, keys=following: _bounded(node, keys)))  # type: ignore[misc]
             if later is None or later.body.version <= after:
                 return believed
@@ -82,6 +85,11 @@ class History:
         if manifest.body.n != len(self.lanes):
             raise InvalidParameter(f"the object lies on {manifest.body.n} nodes, the store has {len(self.lanes)}")
         return manifest
+
+    def is_replaced(self, manifest: Manifest) -> bool:
+        """Whether a newer version has come meanwhile, so that the shards of this one may go while they are read."""
+        newest = self.newest()
+        return newest is not None and newest.body.version > manifest.body.version
 
     def _hold_against(self, receipt: Receipt, manifest: Manifest | None) -> None:
         if manifest is None:
@@ -186,7 +194,8 @@ class History:
         per_lane = [markers + (stripes.keys_on(lane.index) if stripes else []) for lane in self.lanes]
         wait([lane.submit(partial(Node.delete_many, keys=per_lane[lane.index])) for lane in self.lanes])
         if old:
-            self._ring.shred(self._ring.data_key_id(old.wrapped))
+            with suppress(NotFound):  # another writer, who replaced the same version, was quicker
+                self._ring.shred(self._ring.data_key_id(old.wrapped))
 
     def sweep(self, keep: Manifest | None) -> None:
         """Delete everything of the object on every node, but `keep` and what is newer than it."""

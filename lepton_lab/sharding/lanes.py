@@ -25,19 +25,22 @@ class Lane:
         self.failure: str | None = None
         self._worker = ThreadPoolExecutor(1, thread_name_prefix=f"lane-{index}")
 
-    def submit(self, work: Callable[[Node], T]) -> Future[T | None]:
-        """Queue `work` on this node. The future gives None when the node fails, and `failure` then says why."""
-        return self._worker.submit(self._run, work)
+    def submit(self, work: Callable[[Node], T], *, anyway: bool = False) -> Future[T | None]:
+        """Queue `work` on this node. The future gives None when the node fails, and `failure` then says why.
 
-    def _run(self, work: Callable[[Node], T]) -> T | None:
-        if self.failure is not None:
+        anyway: ask also a node that is given up, which it stays.
+        """
+        return self._worker.submit(self._run, work, anyway)
+
+    def _run(self, work: Callable[[Node], T], anyway: bool) -> T | None:
+        if self.failure is not None and not anyway:
             return None
         try:
             return work(self.node)
         except NodeError as error:
-            self.failure = error.reason
+            self.failure = self.failure or error.reason
         except OSError as error:  # a mapping that is not ours (a file system, a cloud store) fails in its own words
-            self.failure = error.strerror or type(error).__name__
+            self.failure = self.failure or error.strerror or type(error).__name__
         return None
 
     def close(self) -> None:

@@ -6,14 +6,14 @@ import io
 import os
 import secrets
 from collections.abc import Iterator, MutableMapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from typing import BinaryIO, overload
 
 from lepton_lab.erasure import Code
-from lepton_lab.errors import InvalidName, InvalidParameter, NotFound, WriteConflict
+from lepton_lab.errors import InvalidName, InvalidParameter, NotEnoughShards, NotFound, WriteConflict
 from lepton_lab.keyring import KeyRing
 from lepton_lab.nodes import Node, as_node
 from lepton_lab.octets import write_all
@@ -86,14 +86,23 @@ class ShardedStore:
         IntegrityError; a newer one is accepted, which does not prove that it descends from the receipt's.
 
         Raises NotFound, NotEnoughShards (naming the nodes and what was wrong with each), IntegrityError,
-        StaleVersion, InvalidName. When it raises, the sink holds an authenticated prefix: discard it.
+        StaleVersion, InvalidName; WriteConflict when a writer replaced the object while it went to the sink (without a
+        sink it is read again). When it raises, the sink holds an authenticated prefix: discard it.
         """
-        memory = io.BytesIO()
-        with self._history(name) as past:
-            manifest = past.present(receipt)
-            for piece in Stripes(manifest.body, manifest.keys).read(past.lanes):
-                write_all(memory if sink is None else sink, piece)
-        return memory.getvalue() if sink is None else manifest.body.length
+        while True:
+            memory = io.BytesIO()
+            with self._history(name) as past:
+                manifest = past.present(receipt)
+                try:
+                    for piece in Stripes(manifest.body, manifest.keys).read(past.lanes):
+                        write_all(memory if sink is None else sink, piece)
+                except NotEnoughShards:
+                    if not past.is_replaced(manifest):
+                        raise
+                else:
+                    return memory.getvalue() if sink is None else manifest.body.length
+            if sink is not None:
+                raise WriteConflict("another writer replaced the object while it was read; read again")
 
     def delete(self, name: str) -> None:
         """Write an authenticated tombstone as the next version, then let the shards go.
@@ -188,7 +197,8 @@ class ShardedStore:
         try:
             yield Manifest(replace(body, commitment=keys.commitment), data_key.wrapped, keys)
         except BaseException:
-            self.keyring.shred(data_key.id)
+            with suppress(NotFound):  # the name was shredded meanwhile
+                self.keyring.shred(data_key.id)
             raise
 
     def _write(self, past: History, draft: Manifest, pieces: Iterator[tuple[memoryview, bool]]) -> Manifest:
@@ -203,9 +213,8 @@ class ShardedStore:
         return manifest
 
     def _check_not_superseded(self, past: History, manifest: Manifest) -> None:
-        newest = past.newest()
-        if newest is not None and newest.body.version > manifest.body.version:
-            raise WriteConflict(f"version {newest.body.version} was written meanwhile; read again and retry")
+        if past.is_replaced(manifest):
+            raise WriteConflict("a later version was written meanwhile; read again and retry")
 
     def _acknowledge(self, past: History, before: Manifest | None, manifest: Manifest, name: str) -> Receipt:
         past.publish(manifest)

@@ -102,8 +102,9 @@ class Stripes:
         return length
 
     def discard(self, lanes: Lanes, stripes: int) -> None:
-        """Take back the shards of an attempt that failed, on the nodes that still answer."""
-        wait([lane.submit(partial(Node.delete_many, keys=self.keys_on(lane.index, stripes))) for lane in lanes])
+        """Take back the shards of an attempt that failed, also on nodes that were given up: a full one can delete."""
+        deletions = [partial(Node.delete_many, keys=self.keys_on(lane.index, stripes)) for lane in lanes]
+        wait([lane.submit(deletion, anyway=True) for lane, deletion in zip(lanes, deletions, strict=True)])
 
     def _send(self, lane: Lane, stripe: int, row: Rows) -> Future[str | None]:
         """Put the authenticator behind one shard and send both to its node."""
