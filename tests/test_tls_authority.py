@@ -92,6 +92,12 @@ def test_a_plain_client_name_is_no_host_name(ca):
         extension(identity.certificate, x509.SubjectAlternativeName)
 
 
+def test_a_plain_name_stands_alone(ca):
+    with pytest.raises(InvalidParameter, match="alone"):
+        ca.issue("alice", client=True, also=["alice.test"])
+    assert ca.issue("alice.test", client=True, also=iter(["127.0.0.1"])).names == ("alice.test", "127.0.0.1")
+
+
 def test_lives_are_short_by_default_and_never_longer_than_the_authoritys(ca):
     life = ca.certificate.not_valid_after_utc - ca.certificate.not_valid_before_utc
     assert life < timedelta(days=91)
@@ -151,6 +157,12 @@ def test_names_outside_the_constraints_or_malformed_are_not_issued(ca, name):
         ca.issue("localhost", also=[name])
 
 
+def test_also_is_a_list_of_names(ca):
+    for also in ("a.test", b"a.test", None, 5):
+        with pytest.raises(InvalidParameter):
+            ca.issue("localhost", also=also)
+
+
 @pytest.mark.parametrize("name", ["alice.evil.org", "8.8.8.8", "", "a\0b", "x" * 65, " a", "a\n", None])
 def test_a_client_cannot_get_a_name_that_a_server_could_not(ca, name):
     with pytest.raises(InvalidName):
@@ -208,7 +220,9 @@ def test_openssl_verifies_the_chain_strictly_and_enforces_the_purposes(ca, tmp_p
 
     server = ca.issue("127.0.0.1", also=["localhost"]).save(tmp_path / "server")
     client = ca.issue("alice", client=True).save(tmp_path / "client")
+    address_only = ca.issue("127.0.0.1").save(tmp_path / "address")
     assert verify(server, "sslserver") == 0
+    assert verify(address_only, "sslserver") == 0  # as a common name the address would break the DNS constraints
     assert verify(server, "sslclient") != 0
     assert verify(client, "sslclient") == 0
     assert verify(client, "sslserver") != 0

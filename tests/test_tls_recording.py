@@ -122,6 +122,11 @@ def certificate_in(message: bytes) -> x509.Certificate:
     return x509.load_der_x509_certificate(message[start : start + int.from_bytes(message[start - 3 : start], "big")])
 
 
+def test_a_key_log_may_hold_other_connections_and_remarks():
+    log = f"# a remark\nLABEL {'aa' * 32} 01\nLABEL {'bb' * 32} 02\nOTHER {'aa' * 32} 03\n"
+    assert tls.recording._secrets(log, b"\xaa" * 32) == {"LABEL": b"\1", "OTHER": b"\3"}
+
+
 def test_one_sided_connections_can_be_recorded_too():
     capture = tls.record_handshake(*contexts(mutual=False), "server.lab.example")
     assert 13 not in [message[0] for kind, message in opened(capture, "server") if kind == HANDSHAKE]

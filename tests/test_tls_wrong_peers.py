@@ -178,6 +178,21 @@ def test_a_server_that_says_nothing_is_a_typed_error(connect):
         done.set()
 
 
+def test_inspect_does_not_take_silence_for_consent():
+    """A server without tickets that neither speaks nor answers close_notify may be about to refuse."""
+    done = threading.Event()
+    context = context_of(SERVER, num_tickets=0)
+
+    def answer(connection: socket.socket) -> None:
+        with context.wrap_socket(connection, server_side=True):
+            done.wait(10)
+
+    with serving(answer) as port:
+        with pytest.raises(NodeError, match="no answer in time"):
+            tls.inspect("127.0.0.1", port, tls.client_context(CA, ALICE), timeout=1.5)
+        done.set()
+
+
 @both_ways
 def test_nobody_listening_is_a_typed_error(connect):
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -211,6 +226,41 @@ def test_a_wrong_client_learns_why_and_the_receiver_notes_why_and_lives_on(wrong
         assert isinstance(failure, CertificateError)
         with pytest.raises(NodeError):
             receiver.receive(0.01)
+
+
+def test_a_client_that_writes_before_it_is_refused_still_learns_why():
+    """In TLS 1.3 it may; were the connection reset under its octets, the alert could be lost (RFC 8446 §4.4.4)."""
+    with tls.Receiver("127.0.0.1", 0, tls.server_context(SERVER, CA)) as receiver:
+        for _ in range(10):
+            with (
+                socket.create_connection(("127.0.0.1", receiver.port), 10) as plain,
+                tls.client_context(CA).wrap_socket(plain, server_hostname="localhost") as connection,
+            ):
+                for _ in range(5):
+                    connection.sendall(bytes(10_000))
+                    time.sleep(0.002)
+                with pytest.raises(ssl.SSLError, match="certificate required"):
+                    connection.recv(1)
+
+
+def test_a_connection_that_is_cut_is_no_orderly_end():
+    """Early Pythons of the 3.11 series ask OpenSSL to take the one for the other; our contexts do not."""
+
+    def answer(connection: socket.socket) -> None:
+        secured = tls.server_context(SERVER, CA).wrap_socket(connection, server_side=True)
+        secured.sendall(b"a part")
+        secured.close()  # without close_notify
+
+    with (
+        serving(answer) as port,
+        socket.create_connection(("127.0.0.1", port), 10) as plain,
+        tls.client_context(CA, ALICE).wrap_socket(
+            plain, server_hostname="localhost", suppress_ragged_eofs=False
+        ) as connection,
+    ):
+        assert connection.recv(100) == b"a part"
+        with pytest.raises(ssl.SSLEOFError):
+            connection.recv(100)
 
 
 def test_a_client_that_speaks_only_tls_1_2_is_refused():

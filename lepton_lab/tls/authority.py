@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -75,13 +76,14 @@ class LabCA:
     """A self-signed ECDSA P-256 authority, whose certificates are trusted only where it is named (RFC 5280).
 
     Being certified by it says who a peer is, not what that peer may do. Its name constraints stand in the trust anchor
-    itself: OpenSSL honours them there, other verifiers may not (RFC 5280 §6.1.1 leaves it open), so `issue` keeps to
-    them as well. Make one with `create` or `load`.
+    itself: OpenSSL honours them there, other verifiers may not (to RFC 5280 §6.1 an anchor is no part of the path), so
+    `issue` keeps to them as well. Make one with `create` or `load`.
     """
 
     def __init__(self, certificate: x509.Certificate, private_key: ec.EllipticCurvePrivateKey) -> None:
         self.certificate, self._key = certificate, private_key
         self._constraints = certificate.extensions.get_extension_for_class(x509.NameConstraints).value
+        self._key_identifier = certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
 
     @classmethod
     def create(
@@ -108,16 +110,11 @@ class LabCA:
     def load(cls, path: str | os.PathLike[str]) -> LabCA:
         """The authority that `save` put there. Raises InvalidKey when the file holds none, OSError without a file."""
         octets = Path(path).read_bytes()
-        try:
+        with suppress(ValueError, TypeError, UnsupportedAlgorithm, x509.ExtensionNotFound, x509.DuplicateExtension):
             certificate, key = x509.load_pem_x509_certificate(octets), load_pem_private_key(octets, None)
-            authority = cls(certificate, key)  # type: ignore[arg-type]  # looked at in the next line
-        except (ValueError, TypeError, UnsupportedAlgorithm, x509.ExtensionNotFound, x509.DuplicateExtension):
-            raise InvalidKey(
-                "this file is not an authority with name constraints and its private key, in PEM"
-            ) from None
-        if not isinstance(key, ec.EllipticCurvePrivateKey) or key.public_key() != certificate.public_key():
-            raise InvalidKey("this private key is not the authority's")
-        return authority
+            if isinstance(key, ec.EllipticCurvePrivateKey) and key.public_key() == certificate.public_key():
+                return cls(certificate, key)
+        raise InvalidKey("this file is not an authority with name constraints and its own private key, in PEM")
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write certificate and private key, in PEM, to one file that only its owner can read (0600).
@@ -143,25 +140,28 @@ class LabCA:
     ) -> Identity:
         """A new key and a certificate for it: a server's or, with client=True, a client's; with both True, a node's.
 
-        name, also: host names and addresses, each within what the authority may certify. A client may also have a plain
-        name without dots ('alice'): it stands in the subject, where no check of host names looks. server: by default
-        whatever `client` is not. days: its life, counted from `starts` (an aware datetime, by default now); 0 or less
-        makes a certificate that ended that long ago, to see it refused. Raises InvalidName; InvalidParameter, also for
-        a life beyond the authority's own; CertificateError when the authority itself has ended.
+        name, also: host names and addresses, each within what the authority may certify. A client may instead have a
+        plain name without dots ('alice'): it stands in the subject, where no check of host names looks. server: by
+        default whatever `client` is not. days: its life, counted from `starts` (an aware datetime, by default now); 0
+        or less makes a certificate that ended that long ago, to see it refused. Raises InvalidName; InvalidParameter,
+        also for a life beyond the authority's own; CertificateError when the authority itself has ended.
         """
         server = not client if server is None else server
         if not (client or server):
             raise InvalidParameter("a certificate is a client's, a server's, or both")
-        plain = not server and _is_plain(name)
-        hosts = [self._permitted(each) for each in [*([] if plain else [name]), *listed(also)]]
+        plain, others = not server and _is_plain(name), listed(also)
+        if plain and others:  # a certificate that names hosts is known by them alone
+            raise InvalidParameter("a client's plain name stands alone")
+        hosts = [] if plain else [self._permitted(each) for each in [name, *others]]
         key = ec.generate_private_key(ec.SECP256R1())
         subject = _subject(label(name) if plain else _host_label(hosts[0]))
+        authority_key = x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(self._key_identifier)
         builder = (
             _builder(subject, self.certificate.subject, key.public_key(), self._within_life(_period(days, starts)))
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(_key_usage(authority=False), critical=True)
             .add_extension(x509.ExtendedKeyUsage(_purposes(client, server)), critical=False)
-            .add_extension(_key_identifier(self.certificate), critical=False)
+            .add_extension(authority_key, critical=False)
         )
         if hosts:
             builder = builder.add_extension(x509.SubjectAlternativeName(hosts), critical=False)
@@ -249,11 +249,6 @@ def _key_usage(*, authority: bool) -> x509.KeyUsage:
         encipher_only=False,
         decipher_only=False,
     )
-
-
-def _key_identifier(authority: x509.Certificate) -> x509.AuthorityKeyIdentifier:
-    identifier = authority.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
-    return x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(identifier)
 
 
 def _key_pem(key: ec.EllipticCurvePrivateKey) -> bytes:

@@ -61,9 +61,9 @@ def send(
     context: from `client_context`. server_name: what the receiver's certificate must say, by default `host`. timeout:
     seconds for each step: the connection, the handshake, a piece of 256 KiB, the acknowledgement.
 
-    In TLS 1.3 a client may write before its certificate is refused (RFC 8446 §4.4.4), so nothing is
-    sent before the receiver's greeting, and only its acknowledgement, by digest, is success. A send that raises may
-    have arrived all the same.
+    In TLS 1.3 a client may write before its certificate is refused (RFC 8446 §4.4.4), so nothing is sent before the
+    receiver's greeting, and only its acknowledgement, by digest, is success. A send that raises may have arrived all
+    the same.
 
     Raises CertificateError, which says whose certificate was refused and why; NodeError when the receiver cannot be
     reached, breaks off or falls silent; MessageTooLarge for more than it takes; IntegrityError when it acknowledges
