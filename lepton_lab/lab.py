@@ -13,6 +13,7 @@ from lepton_lab.errors import NotFound
 from lepton_lab.workshop.copies import copy_notebooks
 
 NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
+SETTINGS = Path(__file__).resolve().parent / "data" / "jupyter"
 FIRST = "00_start_here.ipynb"
 
 
@@ -42,8 +43,7 @@ def _options(folder: Path, ip: str, port: int, browser: bool) -> list[str]:
         f"--ServerApp.ip={ip}",
         f"--ServerApp.port={port}",
         "--LanguageServerManager.autodetect=False",
-        "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
-        "--LabApp.news_url=None",  # a lab asks nobody on the network, and asks the learner nothing either
+        f"--LabApp.app_settings_dir={SETTINGS}",  # no news, no updates: a lab asks nobody on the network
     ]
     if not browser:
         options.append("--no-browser")
