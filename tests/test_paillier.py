@@ -139,6 +139,15 @@ def test_bounds_grow_by_what_is_declared_not_by_what_is_there():
     assert e.times(3, limit=4).bound == e.times(0, limit=4).bound == 4 * e.bound
 
 
+def test_a_factors_exponent_may_be_declared():
+    e = public.encrypt(3)
+    assert e.times(0.1, exponent=-16).exponent == e.exponent - 16
+    assert private.decrypt(e.times(0.1, exponent=-16)) == read(3 * fixed(0.1, 64))
+    assert private.decrypt(e.times(2.5, exponent=0)) == 6  # rounded as documented, ties to even
+    with pytest.raises(InvalidParameter):
+        e.times(2, exponent=10**6)
+
+
 def test_an_octet_of_a_ciphertext_says_nothing_about_equality():
     assert len({public.encrypt(1).ciphertext() for _ in range(20)}) == 20
 

@@ -93,6 +93,17 @@ def test_uniform_noise_never_uses_tables():
     assert key.noise._powers is None
 
 
+def test_what_was_prepared_for_makes_no_wider_tables():
+    source = PublicNoise(n, "short")
+    source.prepare(60)
+    width = source._powers.width
+    for _ in range(60):
+        source.mask(0)
+    assert source._powers.width == width
+    source.mask(0)
+    assert source._powers.width == 9
+
+
 def test_a_smaller_wish_does_not_shrink_the_tables():
     source = PublicNoise(n, "short")
     source.prepare(1000)

@@ -95,7 +95,7 @@ class PublicKey:
     def precompute(self, count: int = 1 << 14) -> None:
         """Make the tables for about `count` encryptions now (0.3 s and 40 MB for 2048 bits) instead of along the way.
 
-        Without it the first two encryptions use none, small tables come with the third and full ones after 32. They
+        Without it the first two encryptions use none, small tables come with the third, full ones some 32 later. They
         are kept with this object and dropped when it is pickled or the process forks. No effect on "uniform" noise.
         """
         self.noise.prepare(count)

@@ -29,8 +29,9 @@ from gmpy2 import f_divmod, invert, mpz, powmod
 
 Kind = Literal["uniform", "short", "long"]
 
-_FIRST_TABLES = 2  # encryptions before any table is made: a key is often used once or twice
-_FULL_TABLES = 32  # encryptions after which many more are expected
+_FEW = 2  # encryptions before any table is made: a key is often used once or twice
+_MORE = 32  # how many are expected when there was one more
+_MANY = 1 << 14  # and how many when there were more than those
 
 
 def random_unit(n: mpz) -> mpz:
@@ -51,29 +52,31 @@ class PublicNoise:
     def _forget(self) -> None:
         self._powers: FixedBase | None = None
         self._base: mpz | None = None
-        self._used, self._process, self._lock = 0, os.getpid(), threading.Lock()
+        self._used, self._expected = 0, _FEW
+        self._process, self._lock = os.getpid(), threading.Lock()
 
     def mask(self, message: int | mpz) -> mpz:
         """(1 + message·n)·rⁿ mod n² with a fresh r."""
         if self._process != os.getpid():
             self._forget()
         self._used += 1
-        if self._used in (_FIRST_TABLES + 1, _FULL_TABLES + 1):
-            self.prepare(_FULL_TABLES if self._used <= _FULL_TABLES else 1 << 14)
+        if self._used > self._expected:
+            self.prepare(_MORE if self._powers is None else _MANY)
         if self._powers is None:
             r_to_the_n = powmod(random_unit(self._n), self._n, self._n_square)
             return (1 + message % self._n * self._n) * r_to_the_n % self._n_square
         return self._powers.mask(message)
 
     def prepare(self, count: int) -> None:
-        """Make the tables that serve `count` encryptions soonest, unless as wide ones stand already."""
+        """Expect `count` more encryptions: make the tables that serve them soonest, unless there are such already."""
         if self._process != os.getpid():
             self._forget()
-        if self._kind == "uniform" or count <= _FIRST_TABLES:
+        self._expected = max(self._expected, self._used + count)
+        if self._kind == "uniform" or self._expected <= _FEW:
             return
-        width = FixedBase.best_width(self._exponent_bits, count)
+        width = FixedBase.best_width(self._exponent_bits, self._used + count)
         with self._lock:
-            if self._powers is None or self._powers.width < width:
+            if self._powers is None or self._powers.width < width - 1:
                 self._powers = FixedBase(self._residue(), self._n, self._exponent_bits, width)
 
     def _residue(self) -> mpz:

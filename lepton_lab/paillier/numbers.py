@@ -111,19 +111,21 @@ class EncryptedNumber(wire.Travels):
             raise InvalidParameter("division by zero")
         return self.times(1 / number)
 
-    def times(self, factor: object, limit: int = FACTOR_LIMIT) -> EncryptedNumber:
-        """The product with a public number, |factor| <= `limit`, a declared power for every factor of this kind.
+    def times(self, factor: object, limit: int = FACTOR_LIMIT, exponent: int | None = None) -> EncryptedNumber:
+        """The product with a public number, |factor| <= `limit`, which is declared for every factor of this kind.
 
-        Raises PlaintextOverflow, InvalidParameter (two encrypted numbers cannot be multiplied).
+        `exponent`: the place of the factor's last digit, 0 for an int and EXPONENT for a float unless given. -16 keeps
+        64 bits behind the point and takes half the time. Raises PlaintextOverflow, NumberTooLarge; InvalidParameter,
+        also for two encrypted numbers, which cannot be multiplied.
         """
         if isinstance(factor, EncryptedNumber):
             raise InvalidParameter("Paillier adds encrypted numbers; it cannot multiply two of them")
         number, key = plain(factor), self.public_key
-        exponent = EXPONENT if isinstance(number, float) else 0
-        encoded = encode_within(number, exponent, checked_bound(limit))
-        bound = key.within_range(self.bound * encoded_limit(limit, exponent))
+        place = (EXPONENT if isinstance(number, float) else 0) if exponent is None else checked_exponent(exponent)
+        encoded = encode_within(number, place, checked_bound(limit))
+        bound = key.within_range(self.bound * encoded_limit(limit, place))
         c = powmod(self._c, encoded, key.n_square)
-        return self._made(key, c, checked_exponent(self.exponent + exponent), bound)
+        return self._made(key, c, checked_exponent(self.exponent + place), bound)
 
     def deepened(self, exponent: int) -> EncryptedNumber:
         """The same number at a deeper exponent (or its own). Raises PlaintextOverflow."""
@@ -144,7 +146,10 @@ class EncryptedNumber(wire.Travels):
         """Read what `to_bytes` wrote under this key. Raises DecryptionError: another key, damaged, malformed."""
         read = wire.Reader(octets)
         read.expect(b"LPN\1" + public_key.key_id)
-        exponent, bound = read.integer(4, signed=True), read.integer(read.integer(2))
+        exponent, size = read.integer(4, signed=True), read.integer(2)
+        bound = read.integer(size)
+        if (bound.bit_length() + 7) // 8 != size:
+            raise DecryptionError  # a number has one form: no zeros before its bound
         ciphertext = read.integer(2 * public_key.size)
         read.finish()
         try:
