@@ -19,8 +19,23 @@ from lepton_lab.show.display import Shown
 from lepton_lab.show.figure import Picture, figure
 from lepton_lab.show.hexdump import hexdump
 from lepton_lab.show.lines import lines
+from lepton_lab.show.node_board import NodeBoard, node_board
 from lepton_lab.show.numbers import rounded
 from lepton_lab.show.style import style
 from lepton_lab.show.table import table
 
-__all__ = ["Picture", "Shown", "aes_stepper", "axes", "bars", "figure", "hexdump", "lines", "rounded", "style", "table"]
+__all__ = [
+    "NodeBoard",
+    "Picture",
+    "Shown",
+    "aes_stepper",
+    "axes",
+    "bars",
+    "figure",
+    "hexdump",
+    "lines",
+    "node_board",
+    "rounded",
+    "style",
+    "table",
+]

@@ -1,0 +1,71 @@
+"""How fast ciphers are, by size of message: what the notebooks draw from the reader's own machine."""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
+from cryptography.hazmat.primitives.padding import PKCS7
+
+from lepton_lab import aes
+
+Seal = Callable[[bytes], bytes]
+
+_AT_LEAST = 0.002  # seconds in one measurement: a clock's step and one interruption must not count
+
+
+def ciphers() -> dict[str, Seal]:
+    """Three ways to seal a message, each with a 256-bit key that is set up for every call, and a random nonce."""
+    key, mac_key = aes.generate_key(), secrets.token_bytes(32)
+
+    def chacha_seal(message: bytes) -> bytes:
+        nonce = secrets.token_bytes(12)
+        return nonce + ChaCha20Poly1305(key).encrypt(nonce, message, None)
+
+    def cbc_seal(message: bytes) -> bytes:
+        iv, padder = secrets.token_bytes(16), PKCS7(128).padder()
+        context = Cipher(algorithms.AES(key), modes.CBC(iv)).encryptor()
+        sealed = iv + context.update(padder.update(message) + padder.finalize()) + context.finalize()
+        return sealed + hmac.digest(mac_key, sealed, "sha256")  # encrypt, then authenticate: the order that is safe
+
+    return {
+        "AES-GCM (lepton_lab)": lambda message: aes.encrypt(key, message),
+        "ChaCha20-Poly1305": chacha_seal,
+        "AES-CBC + HMAC-SHA256": cbc_seal,
+    }
+
+
+def rates(works: Mapping[str, Seal], sizes: Sequence[int], rounds: int = 5) -> dict[str, list[float]]:
+    """Megabytes a second of each cipher at each size of message, in octets: the best of some rounds, all in turn.
+
+    The best and not the mean: whatever else the machine does can only make a round slower.
+    """
+    found: dict[str, list[float]] = {name: [] for name in works}
+    for size in sizes:
+        message = secrets.token_bytes(size)
+        repeats = {name: _repeats(work, message) for name, work in works.items()}
+        taken: dict[str, list[float]] = {name: [] for name in works}
+        for _ in range(rounds):
+            for name, work in works.items():
+                taken[name].append(_seconds(work, message, repeats[name]) / repeats[name])
+        for name, times in taken.items():
+            found[name].append(size / 1e6 / min(times))
+    return found
+
+
+def _repeats(work: Seal, message: bytes) -> int:
+    count = 1
+    while min(_seconds(work, message, count) for _ in range(3)) < _AT_LEAST:  # one may have been interrupted
+        count *= 4
+    return count
+
+
+def _seconds(work: Seal, message: bytes, count: int) -> float:
+    start = time.perf_counter()
+    for _ in range(count):
+        work(message)
+    return time.perf_counter() - start
