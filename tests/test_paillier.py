@@ -207,6 +207,18 @@ def test_a_broken_promise_is_found_by_decryption():
     assert private.decrypt(EncryptedNumber.from_phe(phe_public.encrypt(-1000), bound=1000)) == -1000
 
 
+def test_a_bound_near_the_primes_is_kept_too():
+    for bits in (890, 895, 896, 897, 1000, 1022, 1023, 1024, 1500, 2040):
+        for value in (2**bits, -(2**bits), 2**bits - 1, 1 - 2**bits, private.p % 2**bits, -private.q % 2**bits, 0):
+            number = public.encrypt(value, limit=2**bits, exponent=0)
+            assert private.decrypt(number) == value
+            assert private.decrypt_many([number], 2**bits) == [value]
+        cheat = public.encrypt(2**bits + 1, limit=2**2045, exponent=0)
+        cheat.bound = 2**bits
+        with pytest.raises(PlaintextOverflow):
+            private.decrypt(cheat)
+
+
 def test_a_fraction_beyond_the_largest_float_raises():
     number = EncryptedNumber.from_phe(phe_public.encrypt(2**1030 + 1), bound=2**1031)
     with pytest.raises(PlaintextOverflow):

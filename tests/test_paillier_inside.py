@@ -336,3 +336,12 @@ def test_a_bound_must_be_a_number():
     for bound in (-1, 1.5, None, True):
         with pytest.raises(InvalidParameter):
             private.decrypt_many([public.encrypt(1)], bound)
+
+
+def test_a_narrow_bound_opens_modulo_p_alone(monkeypatch):
+    number = public.encrypt(-2.5)
+    wide = public.encrypt(7, limit=public.max_int, exponent=0)
+    monkeypatch.setattr(private._trapdoor, "_to_q_1", None)
+    assert private.decrypt(number) == -2.5
+    with pytest.raises(TypeError):
+        private.decrypt(wide)

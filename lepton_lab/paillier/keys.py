@@ -185,13 +185,13 @@ class PrivateKey:
         return self.public_key._encrypted(self._trapdoor.mask, number, limit, exponent)
 
     def decrypt(self, number: EncryptedNumber) -> int | float:
-        """The number: an int when it is whole, else the nearest float (Paillier, 1999, §7, with the CRT).
+        """The number: an int when it is whole, else the nearest float (Paillier, 1999, §7).
 
         Raises DecryptionError for a number of another key; PlaintextOverflow when the sender broke the bound that it
         declared, or a fraction passes the largest float; InvalidParameter.
         """
         self._check(number)
-        return self._decoded(self._trapdoor.decrypt(number._c), number)
+        return self._decoded(self._trapdoor.decrypt(number._c, number.bound), number)
 
     def decrypt_many(
         self, numbers: Iterable[EncryptedNumber], bound: int, executor: Executor | None = None

@@ -12,8 +12,8 @@ from lepton_lab.paillier.modexp import SecretPower
 from lepton_lab.paillier.multiexp import power_product
 from lepton_lab.paillier.noise import random_unit
 
-_CHALLENGE_BITS = 128
-_WORTH_FOLDING = 4  # ciphertexts: fewer open faster one by one
+_SECURITY_BITS = 128
+_FEWEST, _SHALLOWEST = 8, 4  # ciphertexts, and how many in a fold: fewer open faster one by one
 
 
 class Trapdoor:
@@ -28,12 +28,21 @@ class Trapdoor:
         self._h_p, self._h_q = invert(-q, p), invert(-p, q)
         self._p_inverse, self._p_square_inverse = invert(p, q), invert(self.p_square, self.q_square)
 
-    def decrypt(self, c: mpz) -> int:
-        """The plaintext of a unit modulo n², as an integer within ±n/2 (Paillier, 1999, §7)."""
-        return self._decrypt(c % self.p_square, c % self.q_square)
+    def decrypt(self, c: mpz, bound: int | None = None) -> int:
+        """The plaintext of a unit modulo n², as an integer within ±n/2 (Paillier, 1999, §7).
 
-    def _decrypt(self, at_p: mpz, at_q: mpz) -> int:
-        m_p = self._modulo_p(at_p)
+        Within a `bound` 128 bits shorter than p, the rest modulo p is the plaintext, at half the work. A plaintext that
+        breaks the bound shows: to have a small rest all the same, it must be made by somebody who knows p, or by luck
+        (2⁻¹²⁷); then both halves are computed.
+        """
+        m_p = self._modulo_p(c % self.p_square)
+        if bound is not None and bound.bit_length() + _SECURITY_BITS <= self.p.bit_length():
+            small = int(m_p if 2 * m_p < self.p else m_p - self.p)
+            if abs(small) <= bound:
+                return small
+        return self._joined(m_p, c % self.q_square)
+
+    def _joined(self, m_p: mpz, at_q: mpz) -> int:
         m_q = (self._to_q_1(at_q) - 1) // self.q * self._h_q % self.q
         m = m_p + self.p * ((m_q - m_p) * self._p_inverse % self.q)
         return int(m if 2 * m < self.n else m - self.n)
@@ -57,17 +66,17 @@ class Trapdoor:
         """
         slot = bound.bit_length() + 1
         depth = (self.p.bit_length() - 1) // slot
-        if min(depth, len(cs)) < _WORTH_FOLDING:
-            return [self.decrypt(c) for c in cs]
+        if len(cs) < _FEWEST or depth < _SHALLOWEST:
+            return [self.decrypt(c, bound) for c in cs]
         # powers whose exponents are public, without the interpreter's lock, so that threads run side by side
         with gmpy2.context(gmpy2.get_context(), allow_release_gil=True):
             at_p, at_q = [c % self.p_square for c in cs], [c % self.q_square for c in cs]
             folds = [at_p[start : start + depth] for start in range(0, len(cs), depth)]
             values = [value for fold in folds for value in self._unfold(fold, slot)]
-            rho = [secrets.randbits(_CHALLENGE_BITS) for _ in cs]
+            rho = [secrets.randbits(_SECURITY_BITS) for _ in cs]
             checked_p, checked_q = power_product(at_p, rho, self.p_square), power_product(at_q, rho, self.q_square)
         expected = sum(r * value for r, value in zip(rho, values, strict=True))
-        if (self._decrypt(checked_p, checked_q) - expected) % self.n == 0:
+        if (self._joined(self._modulo_p(checked_p), checked_q) - expected) % self.n == 0:
             return values
         return [self.decrypt(c) for c in cs]
 

@@ -87,7 +87,7 @@ def peer_names(connection: ssl.SSLSocket, peer: str) -> tuple[str, ...]:
     octets = connection.getpeercert(binary_form=True)
     try:
         return names_of(x509.load_der_x509_certificate(octets)) if octets else ()
-    except (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
+    except (ValueError, TypeError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
         raise CertificateError(f"{peer}: its certificate cannot be read") from None
 
 
