@@ -1,9 +1,12 @@
-"""What all tests share: a bounded hypothesis profile, and the list of what was skipped and how to enable it."""
+"""What all tests share: a bounded hypothesis profile, the count of published vectors, and what was skipped and why."""
 
 from __future__ import annotations
 
+import json
 import os
 import re
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -18,9 +21,36 @@ settings.load_profile("lab")
 # On a machine that has run `make system`, nothing may be skipped but for these reasons. Set LEPTON_LAB_STRICT=1.
 MAY_SKIP = re.compile(r"^(only on Windows|optional peer)")
 
+EVIDENCE = Path(__file__).parent.parent / "lepton_lab" / "data" / "evidence.json"
+
+
+@pytest.fixture
+def tally(record_property: Callable[[str, object], None]) -> Callable[..., None]:
+    """Say how many cases of a published set were run, and how many were left out and why; it must be what is committed.
+
+    LEPTON_LAB_COUNTING is set by tools/evidence.py, which commits the counts.
+    """
+    counting = "LEPTON_LAB_COUNTING" in os.environ
+    committed = {} if counting else json.loads(EVIDENCE.read_text())["vectors"]
+
+    def count(vectors: str, run: int, left_out: int = 0, why: str = "") -> None:
+        found = {"run": run, "left out": left_out, "why": why}
+        record_property("vectors", (vectors, found))
+        assert counting or committed.get(vectors) == found, "the evidence has changed: run `make evidence`"
+
+    return count
+
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """End with what was skipped: every reason says how to enable it."""
+    """End with the published vectors that were run, and with what was skipped: every reason says how to enable it."""
+    passed = [report for report in terminalreporter.stats.get("passed", []) if report.when == "call"]
+    vectors = [value for report in passed for name, value in report.user_properties if name == "vectors"]
+    if vectors:
+        terminalreporter.section("published vectors that were run and held")
+        for name, found in sorted(vectors):
+            left_out = f", {found['left out']} left out: {found['why']}" if found["left out"] else ""
+            terminalreporter.line(f"{found['run']:5d}  {name}{left_out}")
+        terminalreporter.line(f"{sum(found['run'] for _, found in vectors):5d}  in all")
     reasons: dict[str, int] = {}
     for report in terminalreporter.stats.get("skipped", []):
         reason = _reason(report)

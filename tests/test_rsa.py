@@ -86,13 +86,15 @@ def check_pss(group, cases):
                 rsa.verify(public, message, signature)
 
 
-def test_oaep_matches_wycheproof():
+def test_oaep_matches_wycheproof(tally):
     check_oaep(VECTORS["oaep"], VECTORS["oaep"]["cases"])
+    tally("RSA-OAEP, Wycheproof, the copy in tests/vectors", len(VECTORS["oaep"]["cases"]))
     assert {case["result"] for case in VECTORS["oaep"]["cases"]} == {"valid", "invalid"}
 
 
-def test_pss_matches_wycheproof():
+def test_pss_matches_wycheproof(tally):
     check_pss(VECTORS["pss"], VECTORS["pss"]["cases"])
+    tally("RSA-PSS, Wycheproof, the copy in tests/vectors", len(VECTORS["pss"]["cases"]))
     assert {case["result"] for case in VECTORS["pss"]["cases"]} == {"valid", "invalid"}
 
 
@@ -103,21 +105,27 @@ def whole_file(name: str) -> list[dict]:
 
 
 @pytest.mark.parametrize("bits", [2048, 3072, 4096])
-def test_oaep_matches_all_of_wycheproof(bits):
-    for group in whole_file(f"Cipher/wycheproof/rsa_oaep_{bits}_sha256_mgf1sha256"):
+def test_oaep_matches_all_of_wycheproof(tally, bits):
+    groups = whole_file(f"Cipher/wycheproof/rsa_oaep_{bits}_sha256_mgf1sha256")
+    for group in groups:
         check_oaep(group, group["tests"])
+    tally(f"RSA-OAEP {bits} SHA-256, Wycheproof", sum(len(group["tests"]) for group in groups))
 
 
 @pytest.mark.parametrize("bits", [2048, 3072, 4096])
-def test_pss_matches_all_of_wycheproof(bits):
-    for group in whole_file(f"Signature/wycheproof/rsa_pss_{bits}_sha256_mgf1_32"):
+def test_pss_matches_all_of_wycheproof(tally, bits):
+    groups = whole_file(f"Signature/wycheproof/rsa_pss_{bits}_sha256_mgf1_32")
+    for group in groups:
         check_pss(group, group["tests"])
+    tally(f"RSA-PSS {bits} SHA-256 salt 32, Wycheproof", sum(len(group["tests"]) for group in groups))
 
 
 @pytest.mark.parametrize("bits", [2048, 3072])
-def test_keys_that_name_their_pss_parameters_are_taken(bits):
-    for group in whole_file(f"Signature/wycheproof/rsa_pss_{bits}_sha256_mgf1_32_params"):
+def test_keys_that_name_their_pss_parameters_are_taken(tally, bits):
+    groups = whole_file(f"Signature/wycheproof/rsa_pss_{bits}_sha256_mgf1_32_params")
+    for group in groups:
         check_pss(group, group["tests"])
+    tally(f"RSA-PSS {bits} SHA-256 salt 32, key with parameters, Wycheproof", sum(len(g["tests"]) for g in groups))
 
 
 def test_other_hashes_salts_and_paddings_are_refused():
@@ -575,3 +583,11 @@ def test_the_encrypted_form_is_pbes2_with_a_fresh_salt_and_iv(key):
         described = openssl("asn1parse", given=rsa.to_pem(key, WORDS)).decode()
         seen |= set(re.findall(r"\[HEX DUMP\]:([0-9A-F]{32})\n", described))
     assert len(seen) == 6
+
+
+def test_the_edges_of_size_and_cost_belong_to_what_is_taken():
+    largest = library.RSAPublicNumbers(65537, (1 << 16383) + 1).public_key()
+    assert rsa._checked(largest) is largest
+    assert rsa._bearable(rsa._SCRYPT, [2, 1, 1])
+    assert not rsa._bearable(rsa._SCRYPT, [1, 1, 1])
+    assert rsa._bearable(rsa._PBKDF2, [1])

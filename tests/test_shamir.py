@@ -344,6 +344,9 @@ def test_impossible_numbers_are_refused():
         if size <= 84:
             with pytest.raises(IntegrityError):
                 Share.from_bytes(octets[:size])
+    for numbers in ({"shares": 256}, {"shares": 256, "index": 256}, {"threshold": 256, "shares": 256}):
+        with pytest.raises(IntegrityError):
+            replace(Share.from_bytes(octets), **numbers)
     with pytest.raises(IntegrityError):
         Share.from_bytes(octets + bytes(65536))
     for changes in ({"set_id": "0" * 16}, {"values": None}, {"threshold": "2"}, {"index": 1.0}):

@@ -1,0 +1,72 @@
+"""Meetings of two clients that chaos meets by chance, each here at its exact moment."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+
+import pytest
+
+from lepton_lab.errors import WriteConflict
+from lepton_lab.keyring import KeyRing
+from lepton_lab.nodes import MemoryNode
+from lepton_lab.sharding import ShardedStore, store
+from lepton_lab.sharding.history import History
+
+
+@pytest.fixture
+def stores(tmp_path, monkeypatch) -> tuple[ShardedStore, ShardedStore]:
+    """Two clients of the same nodes and the same ring; an object of a few hundred octets has many stripes."""
+    monkeypatch.setattr(store, "SEGMENT", 64)
+    nodes = [MemoryNode(f"node-{index}") for index in range(5)]
+    ring = KeyRing.create(tmp_path / "ring", "a passphrase", scrypt_n=1 << 14)
+    return ShardedStore(nodes, ring), ShardedStore(nodes, ring)
+
+
+def first(method: str, monkeypatch: pytest.MonkeyPatch, meanwhile: Callable[[], object]) -> None:
+    """Before the next call of this method of History somebody else does something, once."""
+    honest = getattr(History, method)
+
+    def interrupted(*arguments):
+        monkeypatch.setattr(History, method, honest)
+        meanwhile()
+        return honest(*arguments)
+
+    monkeypatch.setattr(History, method, interrupted)
+
+
+def test_two_writers_who_replace_the_same_version_are_both_answered(stores, monkeypatch):
+    ours, theirs = stores
+    ours.put("x", b"old")
+    first("publish", monkeypatch, lambda: theirs.put("x", b"theirs"))
+    receipt = ours.put("x", b"ours")
+    assert receipt.version == 2
+    assert ours.get("x", receipt=receipt) == b"theirs"  # version 3: theirs counts as the later one
+
+
+@pytest.mark.parametrize("before", [1, 12])
+def test_a_reader_whose_version_is_retired_reads_the_next(stores, monkeypatch, before):
+    ours, theirs = stores
+    for version in range(before):
+        ours.put("x", b"%d" % version)
+    first("_judge", monkeypatch, lambda: theirs.put("x", b"new" * 100))
+    assert ours.get("x") == b"new" * 100
+    first("_hold_against", monkeypatch, lambda: theirs.put("x", b"newer" * 100))
+    assert ours.get("x", receipt=theirs.put("x", b"between" * 100)) == b"newer" * 100
+
+
+def test_a_reader_who_has_begun_to_write_to_a_sink_is_told_to_begin_again(stores):
+    ours, theirs = stores
+    ours.put("x", b"old" * 1000)
+
+    class Slow(io.BytesIO):
+        def write(self, octets) -> int:
+            if not self.tell():
+                theirs.put("x", b"new" * 1000)
+            return super().write(octets)
+
+    with pytest.raises(WriteConflict, match="read again"):
+        ours.get("x", Slow())
+    sink = io.BytesIO()
+    assert ours.get("x", sink) == 3000
+    assert sink.getvalue() == b"new" * 1000

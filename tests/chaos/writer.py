@@ -1,0 +1,37 @@
+"""A client in a process of its own, to be killed while it writes.
+
+It is told by JSON on its standard input what to write and where, prints a line for every piece that the store has taken
+from it, and the receipt when the store has acknowledged the whole. What it printed, its parent knows, whatever follows.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from dataclasses import asdict
+
+from lepton_lab.keyring import KeyRing
+from lepton_lab.nodes import open_nodes
+from lepton_lab.sharding import ShardedStore, store
+
+
+class Told(io.BytesIO):
+    """Tells of every piece that is read."""
+
+    def readinto(self, buffer) -> int:
+        print("piece", flush=True)
+        return super().readinto(buffer)
+
+
+def main() -> None:
+    task = json.load(sys.stdin)
+    store.SEGMENT = task["segment"]
+    ring = KeyRing.open(task["ring"], task["passphrase"])
+    shards = ShardedStore(open_nodes(task["urls"]), ring, k=task["k"])
+    receipt = shards.put(task["name"], Told(bytes.fromhex(task["content"])))
+    print(json.dumps(asdict(receipt)), flush=True)
+
+
+if __name__ == "__main__":
+    main()
