@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,6 +18,9 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 settings.load_profile("lab")
+
+# A shell that starts the tests in the background has SIGINT ignored, and the programs that they interrupt inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # On a machine that has run `make system`, nothing may be skipped but for these reasons. Set LEPTON_LAB_STRICT=1.
 MAY_SKIP = re.compile(r"^(only on Windows|optional peer)")
