@@ -19,8 +19,11 @@ settings.register_profile(
 )
 settings.load_profile("lab")
 
-# A shell that starts the tests in the background has SIGINT ignored, and the programs that they interrupt inherit that.
+# Tests started in the background, or by nohup, have SIGINT or SIGHUP ignored; the programs that they send them to would
+# inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+if hasattr(signal, "SIGHUP"):
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 # On a machine that has run `make system`, nothing may be skipped but for these reasons. Set LEPTON_LAB_STRICT=1.
 MAY_SKIP = re.compile(r"^(only on Windows|optional peer)")
