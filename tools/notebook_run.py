@@ -72,14 +72,24 @@ def _compared(page: bytes) -> nbformat.NotebookNode:
     return notebook
 
 
-def execute(notebook: nbformat.NotebookNode, path: Path) -> None:
-    """Run every cell, in the folder of `path`, as JupyterLab would. Raises NotebookFailed."""
+def execute(notebook: nbformat.NotebookNode, path: Path, *, keep_widgets: bool = False) -> None:
+    """Run every cell, in the folder of `path`, as JupyterLab would. Raises NotebookFailed.
+
+    With keep_widgets the notebook's metadata hold the state of its widgets at the end.
+    """
+    reached = "before the first cell"
+
+    def remember(cell: nbformat.NotebookNode, cell_index: int) -> None:
+        nonlocal reached
+        reached = f"cell {cell_index} ({cell.id})"
+
     client = NotebookClient(
         notebook,
+        on_cell_execute=remember,
         timeout=_CELL_SECONDS,
         kernel_name="python3",
         record_timing=False,
-        store_widget_state=False,
+        store_widget_state=keep_widgets,
         coalesce_streams=True,
         force_raise_errors=True,  # also where a tag allows them: an error that is the point is caught by its cell
         resources={"metadata": {"path": str(path.parent.resolve())}},
@@ -89,7 +99,7 @@ def execute(notebook: nbformat.NotebookNode, path: Path) -> None:
         try:
             client.execute()
         except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
-            raise NotebookFailed(f"{path.name}, {_where(notebook)}: {error}") from None
+            raise NotebookFailed(f"{path.name}, {reached}: {error}") from None
     for number, cell in enumerate(notebook.cells):
         for output in cell.get("outputs", []):
             if output.output_type == "stream" and output.name == "stderr":
@@ -111,12 +121,6 @@ def _own_profile() -> Iterator[None]:
             os.environ.pop("IPYTHONDIR")
             if before is not None:
                 os.environ["IPYTHONDIR"] = before
-
-
-def _where(notebook: nbformat.NotebookNode) -> str:
-    """The cell that ran last."""
-    ran = [(i, cell) for i, cell in enumerate(notebook.cells) if cell.cell_type == "code" and cell.execution_count]
-    return f"cell {ran[-1][0]} ({ran[-1][1].id})" if ran else "before the first cell"
 
 
 def normalise(notebook: nbformat.NotebookNode) -> None:
