@@ -40,7 +40,7 @@ def run(quick: bool) -> list[Row]:
 
 
 def _size(bits: int, rounds: int, count: int) -> Iterator[Row]:
-    yield from _generation(bits, 5 * rounds)
+    yield from _generation(bits, 20 * rounds)
     bench = _Bench(bits, rounds, count)
     yield from bench.single_numbers()
     yield from bench.cold()

@@ -14,7 +14,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
 from functools import partial
-from typing import Any
+from typing import Any, Self
 
 import gmpy2
 from gmpy2 import mpz
@@ -51,6 +51,16 @@ class PublicKey:
         primes.check_modulus(n)
         if noise not in ("uniform", "short", "long"):
             raise InvalidParameter('noise must be "uniform", "short" or "long"')
+        self._set(n, noise)
+
+    @classmethod
+    def _trusted(cls, n: int, noise: Kind) -> Self:
+        """Of an n whose primes are known to be good, without looking at it again."""
+        key = cls.__new__(cls)
+        key._set(n, noise)
+        return key
+
+    def _set(self, n: int, noise: Kind) -> None:
         self.n, self.modulus, self.n_square = int(n), mpz(n), mpz(n) ** 2
         self.bits, self.size = self.n.bit_length(), (self.n.bit_length() + 7) // 8
         self.max_int = self.n // 3 - 1  # phe's: beyond it lies the zone that shows an overflow
@@ -166,8 +176,18 @@ class PrivateKey:
             raise InvalidKey("p and q must be odd primes")
         p, q = sorted((mpz(p), mpz(q)))
         primes.check_primes(p, q)
+        self._set(p, q)
+
+    @classmethod
+    def _trusted(cls, p: mpz, q: mpz) -> Self:
+        """Of primes p < q that `primes.blum_pair` has just found, without testing them again."""
+        key = cls.__new__(cls)
+        key._set(p, q)
+        return key
+
+    def _set(self, p: mpz, q: mpz) -> None:
         blum = p % 4 == q % 4 == 3 and gmpy2.gcd(p - 1, q - 1) == 2
-        self.public_key = PublicKey(int(p * q), "short" if blum else "uniform")
+        self.public_key = PublicKey._trusted(int(p * q), "short" if blum else "uniform")
         self._trapdoor = Trapdoor(p, q)
 
     @property
@@ -272,5 +292,5 @@ def generate_keypair(bits: int = 3072) -> tuple[PublicKey, PrivateKey]:
     InvalidParameter.
     """
     p, q = primes.blum_pair(bits)
-    private_key = PrivateKey(p, q)
+    private_key = PrivateKey._trusted(p, q)
     return private_key.public_key, private_key

@@ -31,6 +31,7 @@ from __future__ import annotations
 
 import base64
 import json
+from abc import ABC, abstractmethod
 from typing import Any, Self
 
 from lepton_lab.errors import DecryptionError
@@ -66,25 +67,27 @@ class Reader:
             raise DecryptionError
 
 
-class Travels:
+class Travels(ABC):
     """JSON and pickling for what has `to_bytes`, `from_bytes(octets, *context)` and a legible `_header`."""
 
     __slots__ = ()
 
+    @abstractmethod
     def to_bytes(self) -> bytes:
         """The octets, blinded."""
-        raise NotImplementedError
 
     @classmethod
+    @abstractmethod
     def from_bytes(cls, octets: bytes, *context: Any) -> Self:
         """Read what `to_bytes` wrote."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _header(self) -> dict[str, Any]:
-        raise NotImplementedError
+        """What a reader of the JSON sees without decoding the octets."""
 
+    @abstractmethod
     def _context(self) -> tuple[Any, ...]:
-        raise NotImplementedError
+        """What `from_bytes` needs besides the octets."""
 
     def to_json(self) -> str:
         """`to_bytes` in base64 under a header that people can read."""
