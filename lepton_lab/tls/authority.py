@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
@@ -19,7 +18,16 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from lepton_lab.errors import CertificateError, InvalidKey, InvalidParameter
 from lepton_lab.files import write_atomically
-from lepton_lab.tls.names import GeneralName, constraints, general_name, label, listed, names_of, require_permitted
+from lepton_lab.tls.names import (
+    UNREADABLE,
+    GeneralName,
+    constraints,
+    general_name,
+    label,
+    listed,
+    names_of,
+    require_permitted,
+)
 
 # Names and networks that no registry will ever hand to anyone (RFC 2606, 6761, 6762, 8375; .internal by ICANN, 2024).
 # Should the authority's key leak, it can forge nothing outside them.
@@ -110,7 +118,7 @@ class LabCA:
     def load(cls, path: str | os.PathLike[str]) -> LabCA:
         """The authority that `save` put there. Raises InvalidKey when the file holds none, OSError without a file."""
         octets = Path(path).read_bytes()
-        with suppress(ValueError, TypeError, UnsupportedAlgorithm, x509.ExtensionNotFound, x509.DuplicateExtension):
+        with suppress(*UNREADABLE):
             certificate, key = x509.load_pem_x509_certificate(octets), load_pem_private_key(octets, None)
             if isinstance(key, ec.EllipticCurvePrivateKey) and key.public_key() == certificate.public_key():
                 return cls(certificate, key)

@@ -28,7 +28,7 @@ from contextlib import suppress
 from cryptography import x509
 
 from lepton_lab.errors import CertificateError, NodeError
-from lepton_lab.tls.names import names_of
+from lepton_lab.tls.names import UNREADABLE, names_of
 
 MAGIC = b"lepton\x00\x01"
 GREETING = struct.Struct(">8sBQ")
@@ -87,7 +87,7 @@ def peer_names(connection: ssl.SSLSocket, peer: str) -> tuple[str, ...]:
     octets = connection.getpeercert(binary_form=True)
     try:
         return names_of(x509.load_der_x509_certificate(octets)) if octets else ()
-    except (ValueError, TypeError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
+    except UNREADABLE:
         raise CertificateError(f"{peer}: its certificate cannot be read") from None
 
 

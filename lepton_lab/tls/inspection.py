@@ -14,7 +14,7 @@ from cryptography.exceptions import InvalidSignature
 
 from lepton_lab.errors import CertificateError
 from lepton_lab.tls.endpoint import Endpoint
-from lepton_lab.tls.names import names_of
+from lepton_lab.tls.names import UNREADABLE, names_of
 from lepton_lab.tls.refusals import typed_errors
 from lepton_lab.tls.transfer import reached
 
@@ -152,7 +152,7 @@ def _chain(tls: ssl.SSLObject, context: ssl.SSLContext, peer: str) -> tuple[x509
         authorities = [x509.load_der_x509_certificate(each) for each in context.get_ca_certs(binary_form=True)]
         while issuer := next((each for each in authorities if each not in chain and _issued(each, chain[-1])), None):
             chain.append(issuer)
-    except ValueError:
+    except UNREADABLE:
         raise CertificateError(f"{peer}: its certificate cannot be read") from None
     return tuple(chain)
 
@@ -160,6 +160,6 @@ def _chain(tls: ssl.SSLObject, context: ssl.SSLContext, peer: str) -> tuple[x509
 def _issued(authority: x509.Certificate, certificate: x509.Certificate) -> bool:
     try:
         certificate.verify_directly_issued_by(authority)
-    except (ValueError, TypeError, InvalidSignature):
+    except (*UNREADABLE, InvalidSignature):
         return False
     return True

@@ -7,11 +7,18 @@ import re
 from collections.abc import Iterable
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.x509.oid import NameOID
 
 from lepton_lab.errors import InvalidName, InvalidParameter
 
 GeneralName = x509.DNSName | x509.IPAddress
+
+# What cryptography.x509 raises, now or when a field is looked at, for a certificate that it cannot read.
+UNREADABLE = (
+    *(ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion),
+    *(x509.DuplicateExtension, x509.ExtensionNotFound, x509.UnsupportedGeneralNameType),
+)
 
 # RFC 1123 §2.1: letters, digits and inner hyphens. The last label is never all digits: it would be half an address.
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"

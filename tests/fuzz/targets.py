@@ -1,0 +1,420 @@
+"""One target for each parser of octets from outside: it reads them, or raises a typed error, and nothing else.
+
+A target takes octets and raises what is no LabError, or an AssertionError when it believed something false. Seeds are
+what the package itself writes; a fuzzer starts from them. Only keys that are fixed here are used, so that a found case
+fails again tomorrow. Costs are bounded from outside: `test_fuzz.py` watches time and memory.
+"""
+
+from __future__ import annotations
+
+import atexit
+import base64
+import functools
+import io
+import json
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from unittest import mock
+
+import numpy as np
+from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from cryptography.hazmat.primitives.hpke import MLKEM768X25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from lepton_lab import aes, erasure, rsa, shamir
+from lepton_lab.errors import (
+    CertificateError,
+    DecryptionError,
+    IntegrityError,
+    InvalidKey,
+    InvalidParameter,
+    MessageTooLarge,
+    NodeError,
+    NotEnoughShards,
+    PlaintextOverflow,
+)
+from lepton_lab.keyring import KeyRing, open_for, wrapping
+from lepton_lab.keyring.body import Body, Record
+from lepton_lab.keyring.file import PassphraseKey, SealedFile, Slot
+from lepton_lab.nodes import MemoryNode
+from lepton_lab.octets import framed, unframed
+from lepton_lab.paillier import EncryptedNumber, Layout, PackedVector, PrivateKey, PublicKey
+from lepton_lab.sharding import ShardedStore
+from lepton_lab.sharding.manifest import Sealed
+from lepton_lab.tls import LabCA, frames
+from lepton_lab.tls.delivery import Delivery
+from lepton_lab.tls.recording import _records, _secrets
+from lepton_lab.tls.transfer import _await_acknowledgement, _greeted
+
+VECTORS = Path(__file__).parent.parent / "vectors"
+KEY = bytes(range(32))
+PLAINTEXT = bytes(range(256)) + b"the last octets"
+
+
+@dataclass(frozen=True)
+class Target:
+    """A parser, what it is fed at first, and which of our errors it may raise."""
+
+    read: Callable[[bytes], object]
+    seeds: Callable[[], list[bytes]]
+    errors: tuple[type[Exception], ...]
+
+    def __call__(self, octets: bytes) -> None:
+        """Feed it. Whatever it raises beside its own errors comes through."""
+        try:
+            self.read(octets)
+        except self.errors:
+            return
+
+
+@functools.cache
+def rsa_key() -> rsa.RSAPrivateKey:
+    cases = json.loads((VECTORS / "rsa_wycheproof.json").read_text())
+    return rsa.from_pem(cases["oaep"]["privateKeyPem"].encode())
+
+
+@functools.cache
+def hybrid_key() -> MLKEM768X25519PrivateKey:
+    return MLKEM768X25519PrivateKey(
+        MLKEM768PrivateKey.from_seed_bytes(bytes(64)), X25519PrivateKey.from_private_bytes(KEY)
+    )
+
+
+@functools.cache
+def paillier_key() -> PrivateKey:
+    known = json.loads((VECTORS / "paillier_phe.json").read_text())
+    return PrivateKey(int(known["p"], 16), int(known["q"], 16))
+
+
+LAYOUT = Layout(64, 16, 100)
+
+# --- messages and streams --------------------------------------------------------------------------------------------
+
+
+def read_message(octets: bytes) -> None:
+    assert aes.decrypt(KEY, octets, b"context") == PLAINTEXT
+
+
+def small_segments():
+    return mock.patch.object(aes, "SEGMENT_SIZE", 128)
+
+
+def read_stream(octets: bytes) -> None:
+    sink = io.BytesIO()
+    try:
+        with small_segments():
+            aes.decrypt_stream(KEY, io.BytesIO(octets), sink, b"context")
+    finally:
+        assert PLAINTEXT.startswith(sink.getvalue())
+    assert sink.getvalue() in (PLAINTEXT, b"", PLAINTEXT[:72])
+
+
+def streams() -> list[bytes]:
+    made = []
+    with small_segments():
+        for size in (len(PLAINTEXT), 0, 72):
+            sink = io.BytesIO()
+            aes.encrypt_stream(KEY, io.BytesIO(PLAINTEXT[:size]), sink, b"context")
+            made.append(sink.getvalue())
+    return made
+
+
+# --- keys in files and envelopes -------------------------------------------------------------------------------------
+
+
+def read_pem(octets: bytes) -> None:
+    """With less patience for costly KDFs than the helper has; the helper's own limits are tested in test_rsa.py."""
+    with mock.patch.multiple(rsa, _MEMORY=1 << 22, _BLOCKS=1 << 12, _ITERATIONS=1000):
+        for passphrase in (None, "words"):
+            try:
+                key = rsa.from_pem(octets, passphrase)
+            except (InvalidKey, InvalidParameter, DecryptionError):
+                continue
+            rsa._checked(key if isinstance(key, rsa.RSAPublicKey) else key.public_key())
+
+
+def pems() -> list[bytes]:
+    key = rsa_key()
+    with mock.patch.object(rsa, "Scrypt", _cheap_scrypt):
+        return [rsa.to_pem(key), rsa.to_pem(key.public_key()), _cheap_pem(rsa.to_pem(key, "words"))]
+
+
+def _cheap_scrypt(**settings):
+    return _SCRYPT(**{**settings, "n": 16, "r": 1, "p": 1})
+
+
+_SCRYPT = rsa.Scrypt
+
+
+def _cheap_pem(pem: bytes) -> bytes:
+    """The cost in the file as it was really paid: scrypt's N, r and p in DER."""
+    der = base64.b64decode(b"".join(pem.split(b"\n")[1:-2]))
+    costly, cheap = bytes.fromhex("02024000020108020105"), bytes.fromhex("02020010020101020101")
+    assert costly in der
+    return rsa._pem("ENCRYPTED PRIVATE KEY", der.replace(costly, cheap))
+
+
+@functools.cache
+def passphrase_key() -> PassphraseKey:
+    return PassphraseKey.of("words", bytes(16), 14)
+
+
+MASTER = bytes(range(32, 64))
+
+
+def read_ring(octets: bytes) -> None:
+    """The key ring's file, past scrypt, which takes its time; its cost is bounded by Slot.read before."""
+    sealed = SealedFile.read(octets)
+    assert 14 <= sealed.slot.log2_n <= 19
+    assert sealed.slot.open(passphrase_key()) == MASTER
+    sealed.open(MASTER)
+
+
+def rings() -> list[bytes]:
+    body = Body.new()
+    body.note("created")
+    return [SealedFile.seal(Slot.seal(passphrase_key(), bytes(16), 1, MASTER), 1, MASTER, body).octets]
+
+
+def read_body(octets: bytes) -> None:
+    body = Body.from_bytes(octets)
+    assert body.to_bytes() == octets
+    body.account()
+
+
+def bodies() -> list[bytes]:
+    body = Body.new()
+    for event in ("created", "rotated"):
+        body.note(event)
+    record = Record.new(b"context")
+    body.records[record.id] = record
+    return [body.to_bytes(), bytes(40)]
+
+
+def read_wrapped(octets: bytes) -> None:
+    assert wrapping.unwrap(KEY, octets, b"context") == MASTER
+
+
+def read_export(octets: bytes) -> None:
+    for key in (rsa_key(), hybrid_key()):
+        try:
+            assert len(open_for(key, octets, b"context")) == 32
+        except DecryptionError:
+            continue
+
+
+def exports() -> list[bytes]:
+    keys = rsa_key().public_key(), hybrid_key().public_key()
+    return [wrapping.seal_for(key, bytes(16), b"context", MASTER) for key in keys]
+
+
+# --- shares and shards -----------------------------------------------------------------------------------------------
+
+
+@functools.cache
+def shares() -> tuple[bytes, ...]:
+    return tuple(share.to_bytes() for share in shamir.split(b"the secret", 2, 3))
+
+
+def read_share(octets: bytes) -> None:
+    share = shamir.Share.from_bytes(octets)
+    assert share.to_bytes() == octets
+    assert shamir.combine([share, *map(shamir.Share.from_bytes, shares()[1:])]) == b"the secret"
+
+
+def read_shards(octets: bytes) -> None:
+    """Three shards, cut from the octets; what they decode to codes to them again."""
+    third = len(octets) // 3
+    given = {index: octets[index * third : (index + 1) * third] for index in range(3)}
+    data = erasure.Code(2, 4).decode(given)
+    assert [*map(bytes, given.values())] == erasure.Code(2, 4).encode(data)[:3]
+
+
+@functools.cache
+def stored() -> tuple[ShardedStore, list[dict[str, bytes]]]:
+    """A store with one object, and what its nodes held when it was whole."""
+    folder = Path(tempfile.mkdtemp(prefix="lepton-lab-fuzz-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    ring = KeyRing.create(folder / "ring", "words", scrypt_n=1 << 14)
+    store = ShardedStore([MemoryNode(f"node-{index}") for index in range(4)], ring, k=2)
+    store.put("x", PLAINTEXT)
+    return store, [dict(node) for node in store.nodes]
+
+
+def manifest() -> bytes:
+    return next(value for key, value in stored()[1][0].items() if key.endswith("/manifest"))
+
+
+def read_manifest(octets: bytes) -> None:
+    """Parsed, believed only when it is the one that was written; and it costs no more than its own length."""
+    sealed = Sealed.parse(octets)
+    assert sealed.body.pack() in octets
+    store, _ = stored()
+    wrapped = Sealed.parse(manifest()).wrapped
+    context = store.keyring.find(b"")[0][1]
+    verified = sealed.verify(store.keyring.unwrap(wrapped, context), b"x")
+    assert verified.body.pack() == Sealed.parse(manifest()).body.pack()
+
+
+def read_from_nodes(octets: bytes) -> None:
+    """Whatever two of the four nodes give for any of their keys, the object comes back whole; all four: typed errors.
+
+    The first octet chooses which key of each node is replaced by the rest.
+    """
+    store, whole = stored()
+    for liars in (2, 4):
+        for index, (node, content) in enumerate(zip(store.nodes, whole, strict=True)):
+            node.clear()
+            node.update(content)
+            keys = sorted(content)
+            if index < liars and octets:
+                node[keys[octets[0] % len(keys)]] = octets[1:]
+        try:
+            assert store.get("x") == PLAINTEXT
+        except (NotEnoughShards, IntegrityError):
+            assert liars == 4
+
+
+def records() -> list[bytes]:
+    content = stored()[1][0]
+    return [bytes([index]) + content[key] for index, key in enumerate(sorted(content))]
+
+
+def read_frame(octets: bytes) -> None:
+    assert framed(*unframed(octets)) == octets
+
+
+# --- Paillier --------------------------------------------------------------------------------------------------------
+
+
+def read_number(octets: bytes) -> None:
+    number = EncryptedNumber.from_bytes(octets, paillier_key().public_key)
+    assert number.to_bytes() == octets
+
+
+def read_vector(octets: bytes) -> None:
+    vector = PackedVector.from_bytes(octets, paillier_key().public_key, LAYOUT)
+    assert vector.to_bytes() == octets
+
+
+def read_public_key(octets: bytes) -> None:
+    assert PublicKey.from_bytes(octets).to_bytes() == octets
+
+
+def read_json(octets: bytes) -> None:
+    for read in (EncryptedNumber.from_json, lambda text, key: PackedVector.from_json(text, key, LAYOUT)):
+        try:
+            read(octets, paillier_key().public_key)
+        except DecryptionError:
+            continue
+
+
+def vector() -> PackedVector:
+    return paillier_key().public_key.encrypt_vector(np.array([1.5, -2.25, 3.0]), LAYOUT)
+
+
+# --- what the wire brings --------------------------------------------------------------------------------------------
+
+
+class Line:
+    """In place of a connection: gives octets and then ends, takes everything."""
+
+    def __init__(self, octets: bytes) -> None:
+        self._left = io.BytesIO(octets)
+
+    def settimeout(self, seconds: float) -> None:
+        assert seconds >= 0
+
+    def recv_into(self, buffer: memoryview) -> int:
+        return self._left.readinto(buffer)
+
+    def sendall(self, octets: bytes) -> None:
+        pass
+
+
+def read_tls_message(octets: bytes) -> None:
+    delivery = Delivery(Line(octets), "peer", 10_000, 5.0)
+    assert delivery.hold(lambda _: True)
+    assert len(delivery.held) == delivery.size <= 10_000
+
+
+def read_tls_answers(octets: bytes) -> None:
+    """The receiver's greeting and acknowledgement, as a sender reads them."""
+    reader = frames.Reader(Line(octets), 5.0)
+    _greeted(reader, "peer")
+    _await_acknowledgement(reader, "peer", 3, bytes(32))
+
+
+class Shown:
+    """A connection over which this certificate has come."""
+
+    def __init__(self, certificate: bytes) -> None:
+        self._certificate = certificate
+
+    def version(self) -> str:
+        return "TLSv1.3"
+
+    def getpeercert(self, binary_form: bool) -> bytes:
+        return self._certificate
+
+
+def read_certificate(octets: bytes) -> None:
+    assert all(isinstance(name, str) for name in frames.peer_names(Shown(octets), "peer"))
+
+
+def certificates() -> list[bytes]:
+    ca = LabCA.create()
+    return [ca.certificate.public_bytes(Encoding.DER), ca.issue("localhost").certificate.public_bytes(Encoding.DER)]
+
+
+def read_capture(octets: bytes) -> None:
+    """Records are cut without losing an octet, and a key log of any text gives secrets or is refused."""
+    assert b"".join(_records(octets)) == octets
+
+
+def read_key_log(octets: bytes) -> None:
+    _secrets(octets.decode("ascii", "replace"), bytes(32))
+
+
+TARGETS = {
+    "AES message": Target(read_message, lambda: [aes.encrypt(KEY, PLAINTEXT, b"context")], (DecryptionError,)),
+    "AES stream": Target(read_stream, streams, (DecryptionError,)),
+    "RSA key in PEM": Target(read_pem, pems, ()),
+    "key ring file": Target(read_ring, rings, (DecryptionError,)),
+    "key ring body": Target(read_body, bodies, (DecryptionError,)),
+    "wrapped data key": Target(
+        read_wrapped, lambda: [wrapping.wrap(KEY, bytes(16), b"context", MASTER)], (DecryptionError,)
+    ),
+    "exported data key": Target(read_export, exports, ()),
+    "Shamir share": Target(read_share, lambda: [*shares()], (IntegrityError,)),
+    "erasure shards": Target(
+        read_shards, lambda: [b"".join(erasure.Code(2, 4).encode(PLAINTEXT)[:3])], (IntegrityError,)
+    ),
+    "manifest": Target(read_manifest, lambda: [manifest()], (IntegrityError,)),
+    "shards and manifests on nodes": Target(read_from_nodes, records, ()),
+    "framed parts": Target(read_frame, lambda: [framed(b"a", b"", b"bc")], (ValueError,)),
+    "Paillier number": Target(
+        read_number, lambda: [paillier_key().public_key.encrypt(-1.5).to_bytes()], (DecryptionError,)
+    ),
+    "Paillier vector": Target(read_vector, lambda: [vector().to_bytes()], (DecryptionError,)),
+    "Paillier public key": Target(
+        read_public_key, lambda: [paillier_key().public_key.to_bytes()], (DecryptionError, InvalidKey)
+    ),
+    "Paillier JSON": Target(read_json, lambda: [vector().to_json().encode()], (PlaintextOverflow,)),
+    "TLS message": Target(
+        read_tls_message,
+        lambda: [b"lepton\0\1" + bytes.fromhex("00000003616263 0000000264650000 0000")],
+        (NodeError, MessageTooLarge),
+    ),
+    "TLS answers": Target(
+        read_tls_answers,
+        lambda: [frames.GREETING.pack(frames.MAGIC, 0, 9) + frames.ACKNOWLEDGEMENT.pack(3, bytes(32))],
+        (NodeError, CertificateError, IntegrityError),
+    ),
+    "certificate of a peer": Target(read_certificate, certificates, (CertificateError,)),
+    "TLS capture": Target(read_capture, lambda: [bytes.fromhex("1603030002abcd17030300010f")], ()),
+}
