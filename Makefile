@@ -1,6 +1,6 @@
 # Two commands do everything: `make lab` opens the lab, `make test` proves it. Every target sets up what it needs, once.
 .DEFAULT_GOAL := help
-.PHONY: help env lab demo test test-all notebooks bench lint clean system lock
+.PHONY: help env lab demo test test-all mutation fuzz evidence notebooks slides bench lint clean system lock
 SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
@@ -29,11 +29,23 @@ test: env  ## every check that takes less than ten minutes together
 test-all: env  ## those and the slow ones, under thirty minutes
 	@$(BIN)/python -m tools.checks all
 
+mutation: env  ## change the helpers one thing at a time and count what their tests notice; under an hour
+	@$(BIN)/python -m tools.mutation
+
+fuzz: env  ## feed every parser for SECONDS=60 each (Linux); what is found is kept
+	@cd tests && PYTHONPATH=..:. ../$(BIN)/python -m fuzz.run --seconds $(or $(SECONDS),60)
+
+evidence: env  ## count the vectors again and write tests/EVIDENCE.md
+	@$(BIN)/python -m tools.evidence
+
 lint: env  ## style, types, notebooks
 	@$(BIN)/python -m tools.checks lint
 
 notebooks: env  ## run every notebook again and write it back normalised
 	@$(BIN)/python -m tools.notebooks run
+
+slides: env  ## every deck as HTML and PDF, in build/slides
+	@$(BIN)/python -m tools.slides
 
 bench: env  ## measure, and write the reference figures that the notebooks show
 	@$(BIN)/python -m bench
@@ -43,7 +55,7 @@ lock: env  ## resolve pyproject.toml again into requirements.lock
 
 system:  ## Debian, Ubuntu: what lets no check skip (redis-server, openssl, Crypto++)
 	apt-get update -q
-	DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends redis-server openssl python3-venv
+	DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends redis-server openssl python3-venv g++ libcrypto++-dev
 
 clean:  ## remove what the other targets made; your copies in my/ stay
 	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

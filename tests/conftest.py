@@ -35,7 +35,7 @@ EVIDENCE = Path(__file__).parent.parent / "lepton_lab" / "data" / "evidence.json
 def tally(record_property: Callable[[str, object], None]) -> Callable[..., None]:
     """Say how many cases of a published set were run, and how many were left out and why; it must be what is committed.
 
-    LEPTON_LAB_COUNTING is set by tools/evidence.py, which commits the counts.
+    LEPTON_LAB_COUNTING names the file into which tools/evidence.py has the counts written, to commit them.
     """
     counting = "LEPTON_LAB_COUNTING" in os.environ
     committed = {} if counting else json.loads(EVIDENCE.read_text())["vectors"]
@@ -52,6 +52,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """End with the published vectors that were run, and with what was skipped: every reason says how to enable it."""
     passed = [report for report in terminalreporter.stats.get("passed", []) if report.when == "call"]
     vectors = [value for report in passed for name, value in report.user_properties if name == "vectors"]
+    if counts := os.environ.get("LEPTON_LAB_COUNTING"):
+        Path(counts).write_text(json.dumps(dict(sorted(vectors))))
     if vectors:
         terminalreporter.section("published vectors that were run and held")
         for name, found in sorted(vectors):

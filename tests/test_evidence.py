@@ -1,0 +1,49 @@
+"""The evidence is what the tests say: it regenerates identically, and every name in it is a test's."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from lepton_lab.errors import InvalidParameter
+from lepton_lab.workshop.evidence import evidence
+from tools import evidence as tool
+
+
+def test_the_evidence_regenerates_identically():
+    """From its counts, which the tests that count hold against it one by one."""
+    committed = json.loads(tool.DATA.read_text())
+    again = tool.gathered(committed["vectors"])
+    assert again == committed, "run `make evidence`"
+    assert tool.page(again) == tool.PAGE.read_text(), "run `make evidence`"
+
+
+@pytest.mark.slow
+def test_the_vectors_count_up_to_the_same_again():
+    assert tool.counted() == json.loads(tool.DATA.read_text())["vectors"]
+
+
+def test_at_least_nine_of_ten_mutants_are_noticed_and_the_others_are_argued():
+    for module, score in json.loads((tool.TESTS / "mutation.json").read_text())["modules"].items():
+        assert score["percent"] >= 90, module
+        assert all(why for why in score["survivors"].values()), module
+
+
+def test_every_helper_has_two_peers_or_says_what_stands_for_them():
+    """Of the store and its nodes there is no second implementation: a plain dict and a real server are held to them."""
+    helpers = json.loads(tool.DATA.read_text())["helpers"]
+    alone = {name for name, helper in helpers.items() if len(helper["peers"]) < 2}
+    assert alone == {"paillier", "sharding", "nodes"}
+
+
+@pytest.mark.parametrize("helper", json.loads(tool.DATA.read_text()).get("helpers", {}))
+def test_a_notebook_can_show_it(helper):
+    shown = str(evidence(helper))
+    assert f"Why trust {helper}" in shown
+    assert "property" in shown
+
+
+def test_an_unknown_helper_is_refused():
+    with pytest.raises(InvalidParameter):
+        evidence("no helper")
