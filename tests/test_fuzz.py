@@ -114,7 +114,7 @@ def test_every_folder_of_the_corpus_belongs_to_a_target():
 @pytest.mark.slow
 def test_atheris_finds_nothing_in_a_short_while():
     if find_spec("atheris") is None:
-        pytest.skip("optional peer: atheris, a fuzzer that is led by the lines it reaches, has no wheel for this system")
+        pytest.skip("optional peer: atheris, a fuzzer led by the lines it reaches, has no wheel for this system")
     command = [sys.executable, "-m", "fuzz.run", "--seconds", "1"]
     environment = {**os.environ, "PYTHONPATH": f"{FUZZ.parent}{os.pathsep}{FUZZ.parent.parent}"}
     ran = subprocess.run(command, cwd=FUZZ.parent, env=environment, capture_output=True, text=True, check=False)
