@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Collection
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -11,6 +12,7 @@ from lepton_lab.errors import InvalidParameter
 from lepton_lab.show.style import style
 
 _TITLE_WIDTH = 11  # letters of a title that fit in an inch
+_LEGEND_WIDTH, _LEGEND_MARK = 12, 7  # letters of a legend that fit in an inch; what a mark takes of them
 
 
 def axes(*, title: str, x: str, y: str, log: str = "", width: float = 7.5, height: float = 3.4) -> tuple[Figure, Axes]:
@@ -33,3 +35,10 @@ def axes(*, title: str, x: str, y: str, log: str = "", width: float = 7.5, heigh
         if "y" in log:
             drawing.set_yscale("log")
     return figure, drawing
+
+
+def legend(figure: Figure, names: Collection[str]) -> None:
+    """Below the drawing, what each of two or more series is, in as many columns as the figure is wide for."""
+    if len(names) > 1:
+        fit = int(figure.get_figwidth() * _LEGEND_WIDTH / (max(map(len, names)) + _LEGEND_MARK))
+        figure.legend(loc="outside lower left", ncols=max(1, min(len(names), fit)))

@@ -9,7 +9,7 @@ from typing import cast
 from matplotlib.axes import Axes
 
 from lepton_lab.errors import InvalidParameter
-from lepton_lab.show.axes import axes
+from lepton_lab.show.axes import axes, legend
 from lepton_lab.show.figure import Picture, figure
 from lepton_lab.show.numbers import rounded
 from lepton_lab.show.style import COLOURS, style
@@ -55,8 +55,7 @@ def bars(
         drawing.margins(x=0.12)
         if log:
             drawing.set_xlim(left=floor)
-        if len(series) > 1:
-            fig.legend(loc="outside lower left", ncols=len(series))
+        legend(fig, series)
     return figure(fig, _alt(series, title, unit, digits))
 
 

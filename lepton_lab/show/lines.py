@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from lepton_lab.errors import InvalidParameter
-from lepton_lab.show.axes import axes
+from lepton_lab.show.axes import axes, legend
 from lepton_lab.show.figure import Picture, figure
 from lepton_lab.show.numbers import rounded
 from lepton_lab.show.style import COLOURS, DASHES, MARKERS, style
@@ -13,7 +13,6 @@ from lepton_lab.show.style import COLOURS, DASHES, MARKERS, style
 Points = tuple[Sequence[float], Sequence[float]]
 
 _READ_OUT = 12  # points of a line that the alt text names one by one
-_LEGEND_COLUMNS = 4
 _MARKED = 40  # a line of more points than this is drawn without markers
 
 
@@ -47,8 +46,7 @@ def lines(
                 marker=MARKERS[row % len(MARKERS)] if len(pairs) <= _MARKED else "",
                 label=name,
             )
-        if len(points) > 1:
-            fig.legend(loc="outside lower left", ncols=min(len(points), _LEGEND_COLUMNS))
+        legend(fig, points)
     said = "; ".join(f"{name}: {_read_out(pairs, digits)}" for name, pairs in points.items())
     return figure(fig, f"Line chart: {title.rstrip('.')}. {y} against {x}. {said}.")
 
