@@ -1,9 +1,12 @@
 # Two commands do everything: `make lab` opens the lab, `make test` proves it. Every target sets up what it needs, once.
 .DEFAULT_GOAL := help
-.PHONY: help env lab demo test test-all mutation fuzz evidence notebooks slides bench lint clean system lock
+.PHONY: help env lab demo test test-all mutation fuzz evidence notebooks slides student book nbgrader bundle bench lint clean system lock
 SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
+# OFFLINE=1 sets up from the wheels that `make bundle` has put beside the project, and asks no network.
+WHEELHOUSE ?= $(firstword $(wildcard wheelhouse build/bundle/lepton_lab/wheelhouse) wheelhouse)
+PIP_FROM := $(if $(OFFLINE),--no-index --find-links $(WHEELHOUSE),)
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -13,7 +16,7 @@ env: .venv/ready  ## set up .venv with everything, once
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; name one with: make env PYTHON=python3.12"; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || { echo "On Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
 	@echo "Setting up .venv; this takes about a minute, once."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_FROM) --require-hashes -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
@@ -47,15 +50,28 @@ notebooks: env  ## run every notebook again and write it back normalised
 slides: env  ## every deck as HTML and PDF, in build/slides
 	@$(BIN)/python -m tools.slides
 
+student: env  ## the notebooks without their solutions, in build/student
+	@$(BIN)/python -m tools.notebooks student
+
+book: env  ## the executed notebooks, the reference and the evidence as a site, in build/book
+	@$(BIN)/python -m tools.book
+
+nbgrader: env  ## the exercises as sources for nbgrader, in build/nbgrader
+	@$(BIN)/python -m tools.nbgrader
+
+bundle: env  ## the project with every wheel it needs, in build/bundle; there: make lab OFFLINE=1
+	@$(BIN)/python -m tools.bundle
+
 bench: env  ## measure, and write the reference figures that the notebooks show
 	@$(BIN)/python -m bench
 
 lock: env  ## resolve pyproject.toml again into requirements.lock
 	@$(BIN)/python -m tools.lock
 
-system:  ## Debian, Ubuntu: what lets no check skip (redis-server, openssl, Crypto++)
+system:  ## Debian, Ubuntu: what lets no check skip (redis-server, openssl, Crypto++, a browser)
 	apt-get update -q
 	DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends redis-server openssl python3-venv g++ libcrypto++-dev
+	command -v google-chrome || command -v chromium || DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends chromium
 
 clean:  ## remove what the other targets made; your copies in my/ stay
 	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

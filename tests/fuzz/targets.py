@@ -42,7 +42,7 @@ from lepton_lab.keyring.body import Body, Record
 from lepton_lab.keyring.file import PassphraseKey, SealedFile, Slot
 from lepton_lab.nodes import MemoryNode
 from lepton_lab.octets import framed, unframed
-from lepton_lab.paillier import EncryptedNumber, Layout, PackedVector, PrivateKey, PublicKey
+from lepton_lab.paillier import EncryptedNumber, Layout, PackedVector, PrivateKey, PublicKey, ballot
 from lepton_lab.sharding import ShardedStore
 from lepton_lab.sharding.manifest import Sealed
 from lepton_lab.tls import LabCA, frames
@@ -53,6 +53,7 @@ from lepton_lab.tls.transfer import _await_acknowledgement, _greeted
 VECTORS = Path(__file__).parent.parent / "vectors"
 KEY = bytes(range(32))
 PLAINTEXT = bytes(range(256)) + b"the last octets"
+VOTER = ballot.Context("election", "voter")
 
 
 @dataclass(frozen=True)
@@ -305,6 +306,10 @@ def read_public_key(octets: bytes) -> None:
     assert PublicKey.from_bytes(octets).to_bytes() == octets
 
 
+def read_ballot(octets: bytes) -> None:
+    assert ballot.verify(paillier_key().public_key, octets, VOTER).bound == 1
+
+
 def read_json(octets: bytes) -> None:
     for read in (EncryptedNumber.from_json, lambda text, key: PackedVector.from_json(text, key, LAYOUT)):
         try:
@@ -405,6 +410,9 @@ TARGETS = {
         read_public_key, lambda: [paillier_key().public_key.to_bytes()], (DecryptionError, InvalidKey)
     ),
     "Paillier JSON": Target(read_json, lambda: [vector().to_json().encode()], (PlaintextOverflow,)),
+    "Paillier ballot": Target(
+        read_ballot, lambda: [ballot.cast(paillier_key().public_key, 1, VOTER)], (ballot.InvalidBallot,)
+    ),
     "TLS message": Target(
         read_tls_message,
         lambda: [b"lepton\0\1" + bytes.fromhex("00000003616263 0000000264650000 0000")],
