@@ -1,5 +1,6 @@
 """TLS 1.3 beside plain TCP on the loopback: what a handshake costs, with and without a client's certificate or a
-ticket, and what a message loses on its way from `send` to a `Receiver`.
+ticket, and what a message loses on its way from `send` to a `Receiver`. In memory: how many octets a handshake takes,
+and what ML-KEM-768 beside X25519 adds.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ import io
 import multiprocessing
 import socket
 import ssl
+import statistics
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,6 +20,8 @@ from typing import Any
 
 from bench.rows import Row, interleaved
 from lepton_lab import tls
+from lepton_lab.errors import NotFound
+from lepton_lab.workshop import handshakes
 
 NAME, HANDSHAKES, PIECE = "localhost", 10, 2**18
 TCP, MUTUAL = "TCP connection", "mutual handshake"
@@ -28,7 +32,7 @@ def run(quick: bool) -> list[Row]:
     """Handshakes in milliseconds and bulk data in MB/s, over the loopback to a server in a process of its own."""
     ca = tls.LabCA.create()
     with _servers(ca) as ports:
-        return [*_handshakes(ca, ports, quick), *_bulk(ca, ports, quick)]
+        return [*_handshakes(ca, ports, quick), *_bulk(ca, ports, quick), *_in_memory(quick)]
 
 
 def _handshakes(ca: tls.LabCA, ports: dict[str, int], quick: bool) -> Iterator[Row]:
@@ -83,6 +87,27 @@ def _bulk(ca: tls.LabCA, ports: dict[str, int], quick: bool) -> Iterator[Row]:
     note = "both ends hash the message, for the acknowledgement"
     for name, taken in seconds.items():
         yield Row(name, len(data) / 1e6 / taken, "MB/s", seconds[PLAIN] / taken, PLAIN, note if name == MESSAGE else "")
+
+
+def _in_memory(quick: bool) -> Iterator[Row]:
+    """Octets of each kind of handshake; then the two groups, whose figures compare with each other alone: the OpenSSL
+    inside `cryptography` makes them, and it is another than Python's.
+    """
+    taken = {name: work() for name, work in handshakes.kinds().items()}
+    for name, handshake in taken.items():
+        yield Row(f"{name} handshake, octets", handshake.octets, "octets", note="tickets included")
+    rounds = 20 if quick else 200
+    try:
+        with handshakes.groups() as works:
+            seen = [{name: work() for name, work in works.items()} for _ in range(rounds)][rounds // 10 :]
+    except NotFound as missing:
+        yield Row(handshakes.HYBRID, 0.0, "not measured", note=str(missing))
+        return
+    medians = {name: statistics.median(each[name].seconds for each in seen) for name in seen[0]}
+    for name, median in medians.items():
+        yield Row(name, median * 1000, "ms", medians[handshakes.CLASSIC] / median, handshakes.CLASSIC, "in memory")
+    for name, handshake in seen[0].items():
+        yield Row(f"{name}, octets", handshake.octets, "octets", note="one-sided, tickets included")
 
 
 def _connected(port: int) -> socket.socket:

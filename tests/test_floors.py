@@ -36,6 +36,7 @@ SIDEWAYS = {
     ("nodes", "tls"),
     ("cli", "demo"),
     ("cli", "lab"),
+    ("cli", "workshop"),  # for its chaos
     ("lab", "workshop"),
     ("demo", "totals"),
     ("show", "textbook.trace"),  # a Trace is among what is shown
@@ -45,7 +46,13 @@ WING_LIBRARIES = {
     "textbook.protocols": {"cryptography"},
     "textbook.attacks": {"cryptography"},
 }
-LAZY = {"phe": {"to_phe", "from_phe"}, "bench": {"bench"}}  # only inside functions of these names
+LAZY = {  # only inside functions of these names
+    "phe": {"to_phe", "from_phe"},
+    "bench": {"bench"},
+    "fsspec": {"filesystem"},
+    "pymongo": {"mongo", "_failures"},
+    "bson": {"_failures"},
+}
 NEVER = {
     "pickle": "a format that runs code when it is read",
     "random": "randomness comes from secrets",
@@ -160,9 +167,9 @@ def import_fault(room: str, found: Import, libraries: set[str]) -> str:
         return ""
     if top == "?":
         return "imports a module whose name nobody can read here"
-    allowed = (
-        WING_LIBRARIES.get(room, set()) if room in WING else libraries | ({"IPython"} if room == "workshop" else set())
-    )
+    jupyter = {"IPython", "nbclient", "nbformat", "traitlets", "zmq"}  # what runs notebooks; loaded when one is run
+    of_workshop = {"OpenSSL", *jupyter} if room == "workshop" else set()
+    allowed = WING_LIBRARIES.get(room, set()) if room in WING else libraries | of_workshop
     return "" if top in allowed else f"{room or 'the package itself'} may not import {top}"
 
 

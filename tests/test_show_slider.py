@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from lepton_lab import show
@@ -12,20 +14,21 @@ PICTURES = {"2048 bits": show.Shown("two", "<b>two</b>"), "3072 bits": show.Show
 STILL = show.Shown("two, then three", "<b>two, then three</b>")
 
 
-def test_it_has_a_place_for_every_picture_and_is_tied_to_them_in_the_browser():
-    widget = slider(PICTURES, label="key size", still=STILL)
-    steps, pages = widget.children
-    assert [page.value for page in pages.children] == [shown.html for shown in PICTURES.values()]
-    assert [label for label, _ in steps._options_full] == list(PICTURES)
-    assert steps.description == "key size"
-    assert widget.tie.source == (steps, "index")
-    assert widget.tie.target == (pages, "selected_index")
-    assert pages.selected_index == 0
+def test_it_carries_a_page_for_every_picture_and_fetches_nothing():
+    state = slider(PICTURES, label='key "size"', still=STILL).get_state()
+    script = state["_esm"]
+    pages = json.loads(script.partition("const PAGES = ")[2].partition(";\n")[0])
+    assert [(page["name"], page["html"]) for page in pages] == [(name, it.html) for name, it in PICTURES.items()]
+    assert r'const LABEL = "key \"size\"";' in script
+    assert "http" not in script + state["_css"]
+    for needed in ("aria-label", "aria-valuetext", "data-lm-suppress-shortcuts"):
+        assert needed in script
 
 
 def test_where_nothing_moves_it_is_the_still_picture():
-    bundle = slider(PICTURES, label="key size", still=STILL)._repr_mimebundle_()
-    assert bundle["text/plain"] == STILL.text
+    widget = slider(PICTURES, label="key size", still=STILL)
+    bundle, _ = widget._repr_mimebundle_()
+    assert bundle["text/plain"] == repr(widget) == STILL.text
     assert bundle["text/html"] == STILL.html
     assert "application/vnd.jupyter.widget-view+json" in bundle
 

@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 
 from lepton_lab import tls
 from lepton_lab.errors import CertificateError, IntegrityError, InvalidParameter, LabError, MessageTooLarge, NodeError
+from lepton_lab.textbook.attacks.man_in_the_middle import Line
 
 CA = tls.LabCA.create()
 SERVER = tls.server_context(CA.issue("localhost", also=["127.0.0.1", "::1"]), CA)
@@ -376,6 +377,34 @@ def test_an_endless_sender_is_cut_at_the_limit():
                 connection.sendall(struct.pack(">I", 2**16) + bytes(2**16))
         assert [type(each) for each in receiver.failures] == [MessageTooLarge]
         assert receiver._room == 2**26
+        assert still_serves(receiver)
+
+
+def test_a_flood_of_empty_messages_waits_outside_and_every_one_is_a_message():
+    """They take no room, but each keeps one of the connections until it has been received."""
+    with listening(connections=4) as receiver, ThreadPoolExecutor(40) as pool:
+        sending = [pool.submit(tls.send, b"", "127.0.0.1", receiver.port, ALICE) for _ in range(40)]
+        until(lambda: sum(each.done() for each in sending) == 4)
+        time.sleep(0.2)
+        assert (len(receiver._ready), sum(each.done() for each in sending)) == (4, 4)
+        assert [receiver.receive() for _ in sending] == [b""] * 40
+        assert {each.result().size for each in sending} == {0}
+        assert receiver.failures == ()
+        assert still_serves(receiver)
+
+
+def test_a_handshake_cut_at_any_octet_is_one_typed_error_each():
+    with listening() as receiver:
+        with Line(receiver.port) as line:
+            tls.send(b"whole", "127.0.0.1", line.port, ALICE)
+            assert receiver.receive() == b"whole"
+        said = next(each.octets for each in line.seen if each.sender == "client")  # the ClientHello
+        for cut in range(0, len(said), 5):
+            with socket.create_connection(("127.0.0.1", receiver.port)) as plain:
+                plain.sendall(said[:cut])
+        cuts = len(range(0, len(said), 5))
+        until(lambda: len(receiver.failures) == cuts)
+        assert {type(failure) for failure in receiver.failures} == {NodeError}
         assert still_serves(receiver)
 
 

@@ -15,9 +15,11 @@ Another drawing: `fig, axes = show.axes(title=…, x=…, y=…)`, draw on `axes
 from lepton_lab.show.aes_stepper import aes_stepper
 from lepton_lab.show.axes import axes
 from lepton_lab.show.bars import bars
+from lepton_lab.show.byte_explorer import byte_explorer, handshake
 from lepton_lab.show.display import Shown
 from lepton_lab.show.figure import Picture, figure
 from lepton_lab.show.hexdump import hexdump
+from lepton_lab.show.key_schedule import key_schedule
 from lepton_lab.show.lines import lines
 from lepton_lab.show.node_board import NodeBoard, node_board
 from lepton_lab.show.numbers import rounded
@@ -31,8 +33,11 @@ __all__ = [
     "aes_stepper",
     "axes",
     "bars",
+    "byte_explorer",
     "figure",
+    "handshake",
     "hexdump",
+    "key_schedule",
     "lines",
     "node_board",
     "rounded",

@@ -1,0 +1,220 @@
+"""Octets to walk through, field by field: a message after another, each octet with its name, value and meaning.
+
+Everything comes precomputed, so that the explorer also moves in a page with no kernel behind it. Its text is the list
+of what there is, by name; its still form, where scripts do not run, has every field with its octets. What the octets
+mean is not this file's affair: it is given `Page`s, and `handshake` makes them of what a dissector found.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from html import escape
+from importlib.resources import files
+from typing import Any, Protocol
+
+import anywidget
+
+from lepton_lab.errors import InvalidParameter
+from lepton_lab.show.table import table
+
+KINDS = (
+    *("type", "length", "version", "random", "choice", "key", "name", "certificate", "signature", "mac", "ticket"),
+    *("data", "padding"),
+)
+_SAMPLE = 24  # octets of a field in the still form
+
+
+@dataclass(frozen=True)
+class Span:
+    """Some octets of a page: where, what they are called, their value in words, and a sentence on what they are for.
+
+    `kind` is one of KINDS and chooses the colour.
+    """
+
+    offset: int
+    length: int
+    name: str
+    value: str = ""
+    meaning: str = ""
+    kind: str = "data"
+
+
+@dataclass(frozen=True)
+class Page:
+    """A message: its title and sender, a sentence, its octets as they crossed the wire, and its spans in order.
+
+    `opened` has the octets that hide under those of the wire, as many and in the same places; None when none hide.
+    """
+
+    title: str
+    octets: bytes
+    spans: tuple[Span, ...]
+    sender: str = ""
+    sentence: str = ""
+    opened: bytes | None = None
+
+
+class ByteExplorer(anywidget.AnyWidget):
+    """The widget that `byte_explorer` returns; `pages` is what it shows, `text` and `html` what stands in for it."""
+
+    def __init__(self, pages: tuple[Page, ...], caption: str) -> None:
+        self.pages = pages
+        self.text = table(
+            [(number, page.sender, page.title) for number, page in enumerate(pages)],
+            ["", "from", "what"],
+            caption=caption,
+        ).text
+        self.html = _still(pages, caption)
+        # the data ride in the script: with no traits to keep in step, a page without a kernel is no special case
+        data = json.dumps([_packed(page) for page in pages])
+        self._esm = f"const PAGES = {data};\nconst CAPTION = {json.dumps(caption)};\n{_asset('byte_explorer.js')}"
+        self._css = _asset("byte_explorer.css")
+        super().__init__()
+
+    def __repr__(self) -> str:
+        return self.text
+
+    def _repr_mimebundle_(self, **options: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        data, metadata = super()._repr_mimebundle_(**options) or ({}, {})
+        return {**data, "text/plain": self.text, "text/html": self.html}, metadata
+
+
+def byte_explorer(pages: Sequence[Page], *, caption: str) -> ByteExplorer:
+    """Walk through `pages`, octet by octet; `caption` names the whole for a reader who does not see it.
+
+    Left and right arrow go from field to field, page up and page down from page to page, home and end to the first and
+    the last page; the space bar changes between what crossed the wire and what it hides. Raises InvalidParameter when
+    there is no page, a span leaves its page, overlaps or is out of order, or `opened` is of another length.
+    """
+    pages = tuple(pages)
+    if not pages:
+        raise InvalidParameter("an explorer needs a page")
+    for page in pages:
+        _check(page)
+    return ByteExplorer(pages, caption)
+
+
+def _check(page: Page) -> None:
+    if page.opened is not None and len(page.opened) != len(page.octets):
+        raise InvalidParameter(f"{page.title}: what is hidden has as many octets as what hides it")
+    end = 0
+    for span in page.spans:
+        if span.length < 0 or span.offset < end or span.offset + span.length > len(page.octets):
+            raise InvalidParameter(f"{page.title}: {span.name!r} overlaps, is out of order, or leaves the page")
+        if span.kind not in KINDS:
+            raise InvalidParameter(f"{span.kind!r} is none of the kinds: {', '.join(KINDS)}")
+        end = span.offset + span.length
+
+
+class _Field(Protocol):
+    offset: int
+    length: int
+    path: str
+    value: object
+    meaning: str
+    kind: str
+
+
+class _Record(Protocol):
+    sender: str
+    octets: bytes
+    opened: bytes
+    protected: bool
+    secret_label: str
+    inner_type: str
+    fields: Sequence[_Field]
+    messages: Sequence[int]
+
+
+class _Message(Protocol):
+    name: str
+    summary: str
+
+
+class Dissection(Protocol):
+    """What a dissector found: `textbook.protocols.tls13.dissect` returns one."""
+
+    @property
+    def records(self) -> Sequence[Any]:
+        """Each with sender, octets, opened, protected, secret_label, inner_type, fields, and its messages' indices."""
+        ...
+
+    @property
+    def messages(self) -> Sequence[Any]:
+        """Each with name and summary."""
+        ...
+
+
+def handshake(dissection: Dissection, *, caption: str = "A TLS 1.3 connection, record by record") -> ByteExplorer:
+    """Explore a dissected connection: `show.handshake(tls13.dissect(capture))`, a page for each of its records."""
+    return byte_explorer([_page(record, dissection.messages) for record in dissection.records], caption=caption)
+
+
+def _page(record: _Record, messages: Sequence[_Message]) -> Page:
+    inside = [messages[index] for index in record.messages]
+    title = " + ".join(message.name for message in inside) or record.inner_type
+    protection = f"Protected under {record.secret_label}." if record.protected else "In the clear."
+    sentence = " ".join([*(f"{message.summary.rstrip('.')}." for message in inside if message.summary), protection])
+    spans = tuple(
+        Span(field.offset, field.length, field.path, _written(field.value), field.meaning, field.kind)
+        for field in record.fields
+    )
+    return Page(title, record.octets, spans, record.sender, sentence, record.opened if record.protected else None)
+
+
+def _written(value: object) -> str:
+    if isinstance(value, bytes | bytearray | memoryview):
+        octets = bytes(value)
+        if octets and all(0x20 <= octet < 0x7F for octet in octets):
+            return repr(octets.decode("ascii"))
+        return ""  # the octets say it themselves
+    return str(value)
+
+
+def _packed(page: Page) -> dict[str, Any]:
+    return {
+        "title": page.title,
+        "sender": page.sender,
+        "sentence": page.sentence,
+        "wire": page.octets.hex(),
+        "opened": None if page.opened is None else page.opened.hex(),
+        "spans": [[s.offset, s.length, s.name, s.value, s.meaning, KINDS.index(s.kind)] for s in page.spans],
+    }
+
+
+def _still(pages: Sequence[Page], caption: str) -> str:
+    return f"<p><strong>{escape(caption)}</strong></p>" + "".join(_still_page(*each) for each in enumerate(pages))
+
+
+def _still_page(number: int, page: Page) -> str:
+    octets = page.octets if page.opened is None else page.opened
+    left = 'style="text-align: left; vertical-align: top"'
+    rows = "".join(
+        f'<tr><td {left}>{span.offset}</td><th scope="row" {left}>{escape(_short(span.name))}</th>'
+        f"<td {left}><code>{_sample(octets[span.offset : span.offset + span.length])}</code></td>"
+        f"<td {left}>{escape(span.value)}</td></tr>"
+        for span in page.spans
+    )
+    head = "".join(f'<th scope="col" {left}>{name}</th>' for name in ("octet", "field", "octets", "value"))
+    title = f"{number} · {page.sender + ': ' if page.sender else ''}{page.title}, {len(page.octets):,} octets"
+    return (
+        f"<details><summary>{escape(title)}</summary><p>{escape(page.sentence)}</p>"
+        f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></details>"
+    )
+
+
+def _short(name: str) -> str:
+    """The last two parts of a path: enough in a table that stands under the message's name."""
+    return ".".join(name.split(".")[-2:])
+
+
+def _sample(octets: bytes) -> str:
+    return octets.hex(" ") if len(octets) <= _SAMPLE else f"{octets[:_SAMPLE].hex(' ')} … ({len(octets):,} octets)"
+
+
+@cache
+def _asset(name: str) -> str:
+    return (files("lepton_lab.show") / name).read_text(encoding="utf-8")

@@ -1,0 +1,97 @@
+"""TLS 1.3 taken apart: its key schedule, its record layer, and a dissector that explains every octet (RFC 8446).
+
+    dissection = tls13.dissect(capture)          # from lepton_lab.tls.record_handshake
+    print(dissection)                            # a line for each message
+    for field in dissection.records[0].fields:   # every octet of the first record: offset, length, path, value, meaning
+        print(field)
+    print(tls13.key_schedule("sha256", messages, shared_secret=secret))
+
+`key_schedule` derives every secret of §7.1 under its name there, `record_layer` seals and opens records (§5),
+`messages` and `extensions` read what is in them (§4), `certificates` what X.509 adds, `handshake` which message may
+come when and what each one proves, and `dissector` puts them together. `speaking` is the smallest client that a real
+server answers, so that one handshake is wholly our own work.
+"""
+
+from __future__ import annotations
+
+from lepton_lab.textbook.protocols.tls13.certificates import CertificateSummary, certificate_verify_content
+from lepton_lab.textbook.protocols.tls13.dissection import Dissection, Message, Record
+from lepton_lab.textbook.protocols.tls13.dissector import dissect
+from lepton_lab.textbook.protocols.tls13.errors import (
+    DissectionError,
+    MalformedCapture,
+    RecordNotOpened,
+    WrongFinished,
+    WrongSecret,
+    WrongSignature,
+)
+from lepton_lab.textbook.protocols.tls13.fields import Field
+from lepton_lab.textbook.protocols.tls13.key_schedule import (
+    Derive_Secret,
+    HKDF_Expand,
+    HKDF_Expand_Label,
+    HKDF_Extract,
+    Secrets,
+    Transcript_Hash,
+    exporter,
+    finished_key,
+    key_schedule,
+    next_traffic_secret,
+    resumption_psk,
+    traffic_keys,
+    verify_data,
+)
+from lepton_lab.textbook.protocols.tls13.names import (
+    ALERTS,
+    CONTENT_TYPES,
+    EXTENSIONS,
+    GROUPS,
+    HANDSHAKE_TYPES,
+    SIGNATURE_SCHEMES,
+)
+from lepton_lab.textbook.protocols.tls13.record_layer import nonce, open_record, seal
+from lepton_lab.textbook.protocols.tls13.speaking import client_hello, speak
+from lepton_lab.textbook.protocols.tls13.suites import SUITES, CipherSuite, suite_named
+
+__all__ = [
+    "ALERTS",
+    "CONTENT_TYPES",
+    "EXTENSIONS",
+    "GROUPS",
+    "HANDSHAKE_TYPES",
+    "SIGNATURE_SCHEMES",
+    "SUITES",
+    "CertificateSummary",
+    "CipherSuite",
+    "Derive_Secret",
+    "Dissection",
+    "DissectionError",
+    "Field",
+    "HKDF_Expand",
+    "HKDF_Expand_Label",
+    "HKDF_Extract",
+    "MalformedCapture",
+    "Message",
+    "Record",
+    "RecordNotOpened",
+    "Secrets",
+    "Transcript_Hash",
+    "WrongFinished",
+    "WrongSecret",
+    "WrongSignature",
+    "certificate_verify_content",
+    "client_hello",
+    "dissect",
+    "exporter",
+    "finished_key",
+    "key_schedule",
+    "next_traffic_secret",
+    "nonce",
+    "open_record",
+    "resumption_psk",
+    "seal",
+    "speak",
+    "suite_named",
+    "traffic_keys",
+    "verify_data",
+]
