@@ -45,6 +45,8 @@ from lepton_lab.octets import framed, unframed
 from lepton_lab.paillier import EncryptedNumber, Layout, PackedVector, PrivateKey, PublicKey, ballot
 from lepton_lab.sharding import ShardedStore
 from lepton_lab.sharding.manifest import Sealed
+from lepton_lab.textbook.protocols import tls13
+from lepton_lab.textbook.protocols.tls13.messages import read_handshake
 from lepton_lab.tls import LabCA, frames
 from lepton_lab.tls.delivery import Delivery
 from lepton_lab.tls.recording import _records, _secrets
@@ -367,6 +369,18 @@ class Shown:
         return self._certificate
 
 
+def read_handshake_message(octets: bytes) -> None:
+    _, fields = read_handshake(octets)
+    assert sum(field.length for field in fields) == len(octets)
+
+
+def handshake_messages() -> list[bytes]:
+    """One of each kind that RFC 8448 prints."""
+    kinds = ("ClientHello", "ServerHello", "EncryptedExtensions", "Certificate", "CertificateVerify", "Finished")
+    values = [step["values"] for step in json.loads((VECTORS / "rfc8448.json").read_text())["sections"]["6"]["steps"]]
+    return [bytes.fromhex(next(each[kind] for each in values if kind in each)) for kind in kinds]
+
+
 def read_certificate(octets: bytes) -> None:
     assert all(isinstance(name, str) for name in frames.peer_names(Shown(octets), "peer"))
 
@@ -424,5 +438,6 @@ TARGETS = {
         (NodeError, CertificateError, IntegrityError),
     ),
     "certificate of a peer": Target(read_certificate, certificates, (CertificateError,)),
+    "TLS 1.3 handshake message": Target(read_handshake_message, handshake_messages, (tls13.MalformedCapture,)),
     "TLS capture": Target(read_capture, lambda: [bytes.fromhex("1603030002abcd17030300010f")], ()),
 }
