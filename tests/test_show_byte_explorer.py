@@ -180,7 +180,8 @@ def test_a_live_handshake_becomes_pages_that_cover_every_octet() -> None:
 
 
 DRIVE = """
-class Node { constructor(tag) { this.tag = tag; this.children = []; this.attributes = {}; this.dataset = {}; this.listeners = {};
+class Node { constructor(tag) { this.tag = tag; this.children = [];
+  this.attributes = {}; this.dataset = {}; this.listeners = {};
   this.names = new Set(); const names = this.names;
   this.classList = { add: (n) => names.add(n), toggle: (n, is) => is ? names.add(n) : names.delete(n) }; }
   append(...nodes) { this.children.push(...nodes); } replaceChildren(...nodes) { this.children = nodes; }
@@ -206,7 +207,8 @@ console.log(out.join("\\n"));
 def test_the_keys_walk_through_fields_and_messages_and_open_what_is_hidden(tmp_path) -> None:
     script = tmp_path / "explorer.mjs"
     script.write_text(explorer().get_state()["_esm"])
-    keys = "ArrowRight,ArrowLeft,ArrowLeft,PageDown,ArrowLeft,ArrowRight,End,ArrowRight,ArrowRight,ArrowRight,space,ArrowRight,Home"
+    keys = "ArrowRight,ArrowLeft,ArrowLeft,PageDown,ArrowLeft,ArrowRight,End,"
+    keys += "ArrowRight,ArrowRight,ArrowRight,space,ArrowRight,Home"
     command = ["node", "--input-type=module", "-e", DRIVE, str(script), keys]
     said = subprocess.run(command, capture_output=True, text=True, check=True, timeout=30).stdout.splitlines()
     assert [line.split(" | ")[1:] for line in said] == [
