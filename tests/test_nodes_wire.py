@@ -171,11 +171,23 @@ def test_a_hostile_answer_to_a_read_is_a_node_error_and_the_next_key_gets_its_ow
 
 
 @pytest.mark.parametrize(
-    "answer", [b"+NO\r\n", b":1\r\n", b"$2\r\nOK\r\n+OK\r\n", b"-OOM memory\r\n", b"", None, b"+O", b"nonsense\r\n"]
+    "answer",
+    [
+        b"+NO\r\n",
+        b":1\r\n",
+        b"$2\r\nOK\r\n",
+        b"+OK\r\n+OK\r\n",
+        b"-OOM memory\r\n",
+        b"-\r\n",
+        b"",
+        None,
+        b"+O",
+        b"nonsense\r\n",
+    ],
 )
 def test_a_hostile_answer_to_a_write_is_a_node_error_and_the_next_write_is_on_its_own(impostor, node, answer):
     impostor.answers = [answer, b"+OK\r\n"]
-    if answer == b"$2\r\nOK\r\n+OK\r\n":
+    if answer == b"+OK\r\n+OK\r\n":
         node.write("a", b"1")  # one good answer, and then one that nobody asked for
     else:
         with pytest.raises(NodeError):

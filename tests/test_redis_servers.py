@@ -577,13 +577,23 @@ def test_however_python_ends_its_servers_end_with_it(how, send):
 # --- a cluster -------------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module", params=["tls", "clear"])
-def cluster(request):
+def _a_cluster(kind: str, **more) -> RedisServers:
     if not _has_system():
         pytest.skip("no redis-server with TLS is on PATH: apt install redis-server")
-    with RedisServers.cluster(
-        3, 1, tls=None if request.param == "tls" else False, timeout=1, fail_over=0.5, sync=False
-    ) as started:
+    return RedisServers.cluster(3, 1, tls=None if kind == "tls" else False, sync=False, **more)
+
+
+@pytest.fixture(scope="module", params=["tls", "clear"])
+def cluster(request):
+    """One that waits for a machine that is busy elsewhere, and sees no fail-over in that."""
+    with _a_cluster(request.param, timeout=10, fail_over=30) as started:
+        yield started
+
+
+@pytest.fixture(params=["tls", "clear"])
+def quick_cluster(request):
+    """One that gives up a primary soon."""
+    with _a_cluster(request.param, timeout=1, fail_over=0.5) as started:
         yield started
 
 
@@ -634,7 +644,8 @@ def test_a_moved_slot_is_followed(cluster):
         node._pool = right
 
 
-def test_a_dead_primary_is_a_node_error_until_its_replica_takes_over(cluster):
+def test_a_dead_primary_is_a_node_error_until_its_replica_takes_over(quick_cluster):
+    cluster = quick_cluster
     node, others = cluster.nodes[0], cluster.nodes[1:]
     node.write("kept", b"1" * 1000)
     primary = node._client.get_node_from_key("{3}")
@@ -659,6 +670,71 @@ def test_a_dead_primary_is_a_node_error_until_its_replica_takes_over(cluster):
     assert (node["kept"], node["new"]) == (b"1" * 1000, b"3")
     assert {"kept", "new"} <= set(node)
     cluster.restart(0)
+
+
+@pytest.fixture(scope="module")
+def secure_cluster():
+    with _a_cluster("tls", timeout=10, fail_over=30) as started:
+        yield started
+
+
+def _each_member(cluster: RedisServers, **changes):
+    """A node for each server of the cluster, primary or replica, as the lab's user has it but for what is changed."""
+    for server in cluster._servers:
+        access = server._setup.access
+        given = {"username": USER, "password": access.passwords[USER], "tls": access.tls, "socket_timeout": 10}
+        client = clients.single(**{**given, "host": "127.0.0.1", "port": server.port, **changes})
+        yield RedisNode(client, prefix="lep:{0}:", name="n")
+        client.close()
+
+
+def test_every_server_of_a_cluster_refuses_whoever_has_no_certificate_of_its_authority(secure_cluster, tmp_path):
+    ours = secure_cluster._servers[0]._setup.access.tls
+    rogue = LabCA.create().issue(USER, client=True).save(tmp_path)
+    without, of_another = (
+        clients.Tls(ours.authority),
+        clients.Tls(ours.authority, str(rogue.certificate), str(rogue.key)),
+    )
+    plain = None
+    for tls in (without, of_another, plain):
+        for node in _each_member(secure_cluster, tls=tls):
+            for use in (lambda node=node: node["a"], lambda node=node: node.write("a", bytes(100_000))):
+                with pytest.raises(
+                    NodeError, match=r"n: (TLS|connection reset|the connection was closed|broken pipe|eof)"
+                ):
+                    use()
+
+
+def test_every_server_of_a_cluster_refuses_a_wrong_password(secure_cluster):
+    for changes in ({"password": "wrong"}, {"username": "default", "password": ""}, {"username": ADMIN}):
+        for node in _each_member(secure_cluster, **changes):
+            with pytest.raises(NodeError, match=r"n: the server (refused|wants)"):
+                node["a"]
+    for node in _each_member(secure_cluster, username=None, password=None):
+        with pytest.raises(NodeError, match="n: the server wants a user and a password"):
+            node["a"]
+
+
+def test_every_server_of_a_cluster_refuses_keys_outside_the_prefix_and_what_clears_it(secure_cluster):
+    for index, node in enumerate(secure_cluster.nodes):
+        node["kept"] = bytes([index])
+    for node in _each_member(secure_cluster):
+        for use in (
+            lambda c: c.set("other", b"1"),
+            lambda c: c.get("other"),
+            lambda c: c.flushall(),
+            lambda c: c.flushdb(),
+            lambda c: c.execute_command("CLUSTER RESET"),
+            lambda c: c.execute_command("CLUSTER FAILOVER"),
+            lambda c: c.config_get("*"),
+        ):
+            with pytest.raises(redis.exceptions.NoPermissionError):
+                use(node._client)
+    stranger = RedisNode(secure_cluster.nodes[0]._client, "mine:{0}:", "n")
+    for use in (lambda: stranger["a"], lambda: stranger.write("a", b"1"), lambda: stranger.set_if_absent("a", b"1")):
+        with pytest.raises(NodeError, match="n: the server's access list does not permit this"):
+            use()
+    assert [node["kept"] for node in secure_cluster.nodes] == [bytes([index]) for index in range(3)]
 
 
 def test_an_access_list_without_a_cluster_has_no_further_users():

@@ -4,19 +4,24 @@ A node sees what every node may see: ciphertext, sizes, times, and names that sa
 decided by URLs (`open_nodes`), by what a machine can run (`local_nodes`), or by whoever makes them one by one.
 """
 
+from lepton_lab.nodes.adapting import as_node
 from lepton_lab.nodes.directory import DirectoryNode
+from lepton_lab.nodes.fsspec_node import FsspecNode
 from lepton_lab.nodes.ladder import LocalNodes, local_nodes
 from lepton_lab.nodes.memory import MemoryNode
-from lepton_lab.nodes.node import MappingNode, Node, as_node
+from lepton_lab.nodes.mongo_node import MongoNode
+from lepton_lab.nodes.node import MappingNode, Node
 from lepton_lab.nodes.opening import open_nodes
 from lepton_lab.nodes.redis_node import RedisNode
 from lepton_lab.nodes.servers import RedisServers
 
 __all__ = [
     "DirectoryNode",
+    "FsspecNode",
     "LocalNodes",
     "MappingNode",
     "MemoryNode",
+    "MongoNode",
     "Node",
     "RedisNode",
     "RedisServers",

@@ -92,14 +92,16 @@ def _follow(admin: Any, primary: str) -> bool:
 
 
 def _is_ready(admin: Any, members: int, masters: int) -> bool:
-    if _info(admin)["cluster_state"] != "ok":
+    """Whether it serves its slots and knows who serves the others: a client may ask any server, a replica too.
+
+    Without full coverage the state alone says nothing of that.
+    """
+    if _info(admin)["cluster_state"] != "ok" or len(admin.execute_command("CLUSTER SLOTS")) != masters:
         return False
     replication = admin.info("replication")
     if replication["role"] == "slave":
         return bool(replication["master_link_status"] == "up")
-    return len(admin.execute_command("CLUSTER SLOTS")) == masters and bool(
-        replication["connected_slaves"] >= (members - masters) // masters
-    )
+    return bool(replication["connected_slaves"] >= (members - masters) // masters)
 
 
 def _wait(condition: Callable[[], bool], deadline: float) -> None:

@@ -124,7 +124,7 @@ class DirectoryNode(Node):
         folder, slash, _ = prefix.rpartition("/")
         start = self._root.joinpath(*_folders_of(folder)) if slash else self._root
         for path in self._files_below(start):
-            key = _key_of(path)
+            key = key_of(path.as_posix())
             if key is not None and key.startswith(prefix):
                 yield key
 
@@ -231,13 +231,13 @@ def _pieces(part: str) -> list[str]:
     return [piece + "+" for piece in cuts[:-1]] + cuts[-1:]
 
 
-def _key_of(path: Path) -> str | None:
-    """The key whose file this is, or None: then it is none of ours, and is left alone."""
-    written = "".join(part.removesuffix("+") if part.endswith("+") else part + "/" for part in path.parts)
+def key_of(path: str) -> str | None:
+    """The key whose file this is, or None: then it is none of ours, and is left alone. Parts are divided by slashes."""
+    written = "".join(part.removesuffix("+") if part.endswith("+") else part + "/" for part in path.split("/"))
     parts = [b"" if part == "==" else _unescaped(part) for part in written.removesuffix("=/").split("/")]
     try:
         key = b"/".join(parts).decode("utf-8", "surrogatepass")
-        return key if path_of(key) == path else None
+        return key if path_of(key).as_posix() == path else None
     except (UnicodeDecodeError, InvalidParameter):
         return None
 

@@ -18,6 +18,9 @@ if sys.platform != "win32":
 
 _LONGEST = 80  # octets of a folder's path: a socket's whole path has at most 104 to 108 (sockaddr_un)
 _PATIENCE = 10  # seconds
+# What a deletion frees waits for the next value: fetching fresh pages from the system costs more than filling them.
+# The two names are jemalloc's own, the system's and that of builds which put a prefix to its names.
+_MEMORY = dict.fromkeys(("MALLOC_CONF", "JE_MALLOC_CONF"), "dirty_decay_ms:-1,muzzy_decay_ms:-1")
 
 
 class Keeper:
@@ -59,6 +62,7 @@ class Keeper:
                 stderr=subprocess.STDOUT,
                 process_group=self._watchdog.pid,
                 umask=0o077,
+                env=os.environ | _MEMORY,
             )
         self._processes.append(process)
         return process

@@ -146,18 +146,6 @@ class MappingNode(Node):
             raise NodeError(self.name, reason_of(error)) from error
 
 
-def as_node(mapping: MutableMapping[str, bytes], name: str) -> Node:
-    """The mapping itself when it is a Node, else a MappingNode of that name around it.
-
-    Raises InvalidParameter for anything but a mutable mapping.
-    """
-    if isinstance(mapping, Node):
-        return mapping
-    if not isinstance(mapping, MutableMapping):
-        raise InvalidParameter(f"a node is a mutable mapping, not {type(mapping).__name__}")
-    return MappingNode(mapping, name)
-
-
 def as_key(key: str) -> str:
     """The key, or InvalidParameter when it is no str."""
     if not isinstance(key, str):

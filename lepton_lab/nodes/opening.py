@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
-from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
+from urllib.parse import unquote
 from urllib.request import url2pathname
 
 import redis
@@ -16,17 +15,17 @@ from redis.connection import URL_QUERY_ARGUMENT_PARSERS
 from redis.exceptions import RedisClusterException
 
 from lepton_lab.errors import InvalidParameter, NodeError
-from lepton_lab.nodes import clients
+from lepton_lab.nodes import clients, elsewhere
 from lepton_lab.nodes.access import PREFIX
 from lepton_lab.nodes.cluster import cluster_nodes
 from lepton_lab.nodes.directory import DirectoryNode
 from lepton_lab.nodes.node import Node
 from lepton_lab.nodes.redis_node import RedisNode
+from lepton_lab.nodes.url import NO, YES, Url, parsed
 
 _PORT = 6379
 _HOST = re.compile(r"(?:\[([0-9a-fA-F:.]+)\]|([^\s:\[\]@/]+))(?::([0-9]{1,5}))?")
 _TLS = {"ssl_ca_certs": "authority", "ssl_certfile": "certificate", "ssl_keyfile": "key"}
-_YES, _NO = ("yes", "true", "1"), ("no", "false", "0")
 
 
 def open_nodes(urls: Iterable[str]) -> list[Node]:
@@ -37,13 +36,18 @@ def open_nodes(urls: Iterable[str]) -> list[Node]:
         rediss://user:password@host:6379            the same by TLS 1.3
         unix://user:password@/run/redis.sock        the same by a socket
         redis+cluster://user:password@host:6379,host:6379    a Redis Cluster; rediss+cluster:// by TLS
+        mongodb://user:password@host:27017/database     a MongoDB collection, ?collection=shards; mongodb+srv:// too
+        fsspec+s3://bucket/folder                       whatever file system fsspec has under that name
 
     Options follow as in redis-py's URLs, percent-encoded (?ssl_ca_certs=…&ssl_certfile=…&ssl_keyfile=…,
     socket_timeout=2); the name in a certificate is always checked. prefix=lep: is what keys begin with. tags=0,2,1 pins
-    a cluster's nodes to hash tags once its slots are moved singly. Passwords appear in no name and no error.
+    a cluster's nodes to hash tags once its slots are moved singly. MongoDB's other options are pymongo's (?tls=true&
+    tlsCAFile=…); an fsspec file system takes its own as text (?endpoint_url=…), and its protocol's package must be
+    there. Passwords appear in no name and no error.
 
     Only a cluster is connected to at once. Raises InvalidParameter for a URL that cannot be, none at all, or the same
-    place twice; NodeError for a folder that cannot be made or a cluster that does not answer.
+    place twice; NodeError for a folder that cannot be made, a cluster that does not answer, or a package that is
+    missing, saying what to install.
     """
     if isinstance(urls, str | bytes):
         raise InvalidParameter("open_nodes takes a list of URLs, not one URL")
@@ -57,69 +61,34 @@ def open_nodes(urls: Iterable[str]) -> list[Node]:
     return nodes
 
 
-@dataclass(frozen=True)
-class _Url:
-    """A URL in its parts, of which `shown` has no secret in it."""
-
-    scheme: str
-    user: str | None
-    password: str | None
-    hosts: str
-    path: str
-    options: dict[str, str]
-
-    @property
-    def shown(self) -> str:
-        prefix = self.options.get("prefix", PREFIX)
-        return f"{self.scheme}://{self.hosts}{self.path}" + (f"?prefix={prefix}" if prefix != PREFIX else "")
-
-    def refuse(self, why: str) -> InvalidParameter:
-        return InvalidParameter(f"{self.shown}: {why}")
-
-
 def _opened(text: str) -> list[Node]:
-    url = _parsed(text)
+    url = parsed(text)
     if url.scheme == "dir":
         return [_directory(url)]
     if url.scheme in ("redis+cluster", "rediss+cluster"):
         return [*_cluster(url)]
     if url.scheme in ("redis", "rediss", "unix"):
         return [_server(url)]
+    if url.scheme in ("mongodb", "mongodb+srv"):
+        return [elsewhere.mongo(url)]
+    if url.scheme.startswith("fsspec+"):
+        return [elsewhere.filesystem(url)]
     raise InvalidParameter(
-        f"{url.scheme or 'no scheme'}:// is none of dir://, redis://, rediss://, unix://, redis+cluster://, rediss+cluster://"
+        f"{url.scheme or 'no scheme'}:// is none of dir://, redis://, rediss://, unix://, redis+cluster://, "
+        "rediss+cluster://, mongodb://, fsspec+…://"
     )
 
 
-def _parsed(text: str) -> _Url:
-    if not isinstance(text, str):
-        raise InvalidParameter(f"a URL is a str, not {type(text).__name__}")
-    try:
-        parts: SplitResult = urlsplit(text)
-        options = parse_qs(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query))
-    except ValueError:
-        raise InvalidParameter("a URL is malformed") from None  # its text may hold a password
-    account, _, hosts = parts.netloc.rpartition("@")
-    user, colon, password = account.partition(":")
-    return _Url(
-        parts.scheme,
-        unquote(user) or None,
-        unquote(password) if colon else None,
-        hosts,
-        parts.path,
-        {name: values[-1] for name, values in options.items()},
-    )
-
-
-def _directory(url: _Url) -> DirectoryNode:
+def _directory(url: Url) -> DirectoryNode:
     path = url2pathname(url.path)
     if url.hosts or not os.path.isabs(path) or path == os.sep:
         raise url.refuse("a folder's URL is dir:// and then its whole path, which begins with a slash")
-    if set(url.options) - {"sync"} or url.options.get("sync", "yes") not in _YES + _NO:
+    if set(url.options) - {"sync"} or url.options.get("sync", "yes") not in YES + NO:
         raise url.refuse("a folder's only option is sync, yes or no")
-    return DirectoryNode(path, url.shown, sync=url.options.get("sync", "yes") in _YES)
+    return DirectoryNode(path, url.shown, sync=url.options.get("sync", "yes") in YES)
 
 
-def _server(url: _Url) -> RedisNode:
+def _server(url: Url) -> RedisNode:
     where: dict[str, Any]
     if url.scheme == "unix":
         if not url.path or url.hosts:
@@ -133,7 +102,7 @@ def _server(url: _Url) -> RedisNode:
     return RedisNode(_client(url, *_settings(url), where), url.options.get("prefix", PREFIX), url.shown)
 
 
-def _cluster(url: _Url) -> list[RedisNode]:
+def _cluster(url: Url) -> list[RedisNode]:
     tls, settings = _settings(url)
     seeds = _hosts(url)
     if url.path not in ("", "/"):
@@ -150,7 +119,7 @@ def _cluster(url: _Url) -> list[RedisNode]:
         raise NodeError(url.shown, "no server of the cluster answers as one") from None
 
 
-def _client(url: _Url, tls: clients.Tls | None, settings: dict[str, Any], where: dict[str, Any]) -> redis.Redis:
+def _client(url: Url, tls: clients.Tls | None, settings: dict[str, Any], where: dict[str, Any]) -> redis.Redis:
     try:
         return clients.single(tls, **settings, **where)
     except (TypeError, ValueError, redis.RedisError):
@@ -159,7 +128,7 @@ def _client(url: _Url, tls: clients.Tls | None, settings: dict[str, Any], where:
         raise url.refuse(f"its certificates cannot be used ({error.strerror or type(error).__name__})") from None
 
 
-def _settings(url: _Url) -> tuple[clients.Tls | None, dict[str, Any]]:
+def _settings(url: Url) -> tuple[clients.Tls | None, dict[str, Any]]:
     """Who is to be trusted, and the options for redis-py. Whatever would weaken TLS is refused, not ignored."""
     options = {name: value for name, value in url.options.items() if name not in ("prefix", "tags")}
     secure = url.scheme.startswith("rediss")
@@ -167,7 +136,7 @@ def _settings(url: _Url) -> tuple[clients.Tls | None, dict[str, Any]]:
         if not secure:
             raise url.refuse(f"{name} says TLS, and this scheme does not")
         value = options[name].lower()
-        if (name, value) in (("ssl_cert_reqs", "required"), *(("ssl_check_hostname", yes) for yes in _YES)):
+        if (name, value) in (("ssl_cert_reqs", "required"), *(("ssl_check_hostname", yes) for yes in YES)):
             del options[name]
         elif name not in _TLS:
             raise url.refuse(f"of TLS it can say {', '.join(_TLS)}; names and certificates are always checked")
@@ -181,7 +150,7 @@ def _settings(url: _Url) -> tuple[clients.Tls | None, dict[str, Any]]:
     return tls, settings | {name: value for name, value in account.items() if value is not None}
 
 
-def _hosts(url: _Url) -> list[tuple[str, int]]:
+def _hosts(url: Url) -> list[tuple[str, int]]:
     found = [_HOST.fullmatch(host) for host in url.hosts.split(",")]
     hosts = [(each[1] or each[2], int(each[3] or _PORT)) for each in found if each]
     if len(hosts) != len(found) or not all(0 < port < 65536 for _, port in hosts):
@@ -189,7 +158,7 @@ def _hosts(url: _Url) -> list[tuple[str, int]]:
     return hosts
 
 
-def _database(url: _Url) -> int:
+def _database(url: Url) -> int:
     if not re.fullmatch(r"/?[0-9]{0,4}", url.path):
         raise url.refuse("behind the host comes at most the number of a database")
     return int(url.path.strip("/") or 0)

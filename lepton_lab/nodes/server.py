@@ -110,6 +110,11 @@ class Server:
         """Whether the process is there, hanging or not."""
         return self._process is not None and self._process.poll() is None
 
+    @property
+    def pid(self) -> int:
+        """The number of its process, or of its last one; 0 before the first."""
+        return 0 if self._process is None else self._process.pid
+
     def kill(self) -> None:
         """SIGKILL, and wait for the end."""
         if self._process is not None:
@@ -135,7 +140,7 @@ class Server:
         """Every write is in the append-only file before it is answered, so a server that is killed forgets nothing.
 
         (`appendfsync everysec` does not promise that: while an fsync is under way it answers first, and writes up to
-        two seconds later.) Nothing is ever evicted: a full server refuses.
+        two seconds later.) Nothing is ever evicted: a full server refuses. Ciphertext does not compress.
         """
         lines = [
             f"dir {_quoted(self._data)}",
@@ -144,6 +149,7 @@ class Server:
             'save ""',
             "appendonly yes",
             f"appendfsync {'always' if self._setup.sync else 'no'}",
+            "rdbcompression no",
             f"maxmemory {self._setup.max_memory}",
             "maxmemory-policy noeviction",
             f"proto-max-bulk-len {_LARGEST_VALUE}",

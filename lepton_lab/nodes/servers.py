@@ -133,6 +133,11 @@ class RedisServers:
         """One line: which redis-server this is, and how it is reached."""
         return self._description
 
+    @property
+    def pids(self) -> list[int]:
+        """The number of each server's process, in order; a server that was restarted has another one."""
+        return [server.pid for server in self._servers]
+
     # --- what can befall a server --------------------------------------------------------------------------------
 
     def alive(self, index: int) -> bool:

@@ -5,8 +5,9 @@ times on its way. These two functions send a SET and read a GET's answer without
 over a private socket. A connection on which anything went wrong is closed before it goes back to its pool: it could
 still hold the rest of an answer, and give it to the next question.
 
-The answers to GET (RESP, "Bulk strings" and "Simple errors"; one command is in flight at a time):
+The answers (RESP, "Bulk strings", "Simple strings" and "Simple errors"; one command is in flight at a time):
 
+    +OK CR LF                         it is stored
     $<n> CR LF  <n octets>  CR LF     the value
     $-1 CR LF    or    _ CR LF        no such key, in version 2 or 3 of the protocol
     -<CODE> <text> CR LF              refused; the text may repeat what was sent, so only the code is used
@@ -16,6 +17,7 @@ from __future__ import annotations
 
 import re
 import socket
+import ssl
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,6 +27,7 @@ import redis
 from redis.connection import ConnectionPool
 
 _END = b"\r\n"
+_STORED = b"+OK\r\n"
 _LINE = 64  # octets; a longer first line can only be an error
 _AT_ONCE = 1 << 20  # octets a send; each has the socket's time-out for itself
 _SLOWEST = 1 << 16  # octets a second; a node that drips slower for longer than its time-out hangs
@@ -68,11 +71,19 @@ def borrowed(pool: ConnectionPool) -> Iterator[Any]:
 
 
 def store(connection: Any, key: bytes, value: memoryview) -> None:
-    """SET, sent from the caller's buffer."""
+    """SET, sent from the caller's buffer. Raises as `fetch` does, but for TooLong."""
     head = b"*3\r\n$3\r\nSET\r\n$%d\r\n%b\r\n$%d\r\n" % (len(key), key, len(value))
-    pieces = (value[at : at + _AT_ONCE] for at in range(0, len(value), _AT_ONCE))
-    connection.send_packed_command([head, *pieces, _END])
-    if connection.read_response(disable_decoding=True) != b"OK":
+    plug, patience = _plug_of(connection)
+    if plug is None or isinstance(plug, ssl.SSLSocket):  # which takes no list of buffers
+        pieces = (value[at : at + _AT_ONCE] for at in range(0, len(value), _AT_ONCE))
+        connection.send_packed_command([head, *pieces, _END])
+    else:
+        _send(plug, [memoryview(head), value, memoryview(_END)], time.monotonic() + patience + len(value) / _SLOWEST)
+    if plug is None:
+        stored = connection.read_response(disable_decoding=True) == b"OK"
+    else:
+        stored = _Answer(plug, patience).says(_STORED)
+    if not stored:
         raise OutOfStep
 
 
@@ -82,11 +93,35 @@ def fetch(connection: Any, key: bytes, buffer: memoryview) -> int | None:
     Raises Refused, TooLong, OutOfStep, redis.ConnectionError or TimeoutError; then the connection is good for nothing.
     """
     connection.send_command("GET", key)
-    plug = getattr(connection, "_sock", None)  # redis-py has no public name for it
-    if not isinstance(plug, socket.socket):
+    plug, patience = _plug_of(connection)
+    if plug is None:
         return _fetch_slowly(connection, buffer)
-    patience = connection.socket_timeout
-    return _Answer(plug, float("inf") if patience is None else patience).value_into(buffer)
+    return _Answer(plug, patience).value_into(buffer)
+
+
+def _plug_of(connection: Any) -> tuple[socket.socket | None, float]:
+    """The connection's socket, should redis-py still keep it where it has no public name for it; and its time-out."""
+    if not connection.is_connected:
+        connection.connect()
+    plug, patience = getattr(connection, "_sock", None), connection.socket_timeout
+    return plug if isinstance(plug, socket.socket) else None, float("inf") if patience is None else patience
+
+
+def _send(plug: socket.socket, pieces: list[memoryview], deadline: float) -> None:
+    """Send all pieces, with as few calls as the socket's buffer lets it be."""
+    try:
+        while pieces:
+            count = plug.sendmsg(pieces)
+            while pieces and count >= len(pieces[0]):
+                count -= len(pieces.pop(0))
+            if pieces:
+                pieces[0] = pieces[0][count:]
+                if time.monotonic() > deadline:
+                    raise redis.TimeoutError
+    except TimeoutError:
+        raise redis.TimeoutError from None
+    except OSError as error:
+        raise redis.ConnectionError("writing") from error
 
 
 def _fetch_slowly(connection: Any, buffer: memoryview) -> int | None:
@@ -106,6 +141,15 @@ class _Answer:
     def __init__(self, plug: socket.socket, patience: float) -> None:
         self._plug, self._patience = plug, patience
         self._deadline = time.monotonic() + patience
+
+    def says(self, expected: bytes) -> bool:
+        """Whether it is just this; nothing behind it is read."""
+        said = bytearray(len(expected))
+        self._fill(memoryview(said))
+        if said.startswith(b"-"):
+            rest, _ = self._first_line() if _END not in said else (b"", b"")
+            raise Refused(_code(bytes(said) + rest))
+        return said == expected
 
     def value_into(self, buffer: memoryview) -> int | None:
         line, early = self._first_line()

@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Self, TypeVar
 
 from lepton_lab.errors import NodeError, NotEnoughShards
-from lepton_lab.nodes import Node
+from lepton_lab.nodes import MemoryNode, Node
 
 T = TypeVar("T")
 
 
 class Lane:
-    """One node, its index in the code, and the one worker that talks to it.
+    """One node, and the one worker that talks to it.
 
     `failure` holds why the node is given up for the rest of this operation; a node that hangs costs one time-out,
     not one for every stripe.
     """
 
-    def __init__(self, index: int, node: Node) -> None:
-        self.index, self.node = index, node
+    def __init__(self, node: Node) -> None:
+        self.node = node
         self.failure: str | None = None
-        self._worker = ThreadPoolExecutor(1, thread_name_prefix=f"lane-{index}")
+        self._worker = ThreadPoolExecutor(1, thread_name_prefix=node.name)  # starts its thread when it is first used
+
+    @classmethod
+    def absent(cls, index: int) -> Self:
+        """In place of a node that is not on the list any more: it has failed, and holds nothing."""
+        lane = cls(MemoryNode(f"no node for shard {index}"))
+        lane.failure = "the store has too few nodes"
+        return lane
 
     def submit(self, work: Callable[[Node], T], *, anyway: bool = False) -> Future[T | None]:
         """Queue `work` on this node. The future gives None when the node fails, and `failure` then says why.
@@ -49,10 +56,13 @@ class Lane:
 
 
 class Lanes(Sequence[Lane]):
-    """All lanes of one operation."""
+    """Lanes of one operation: all of the store, those that were chosen, or n of them in the order of the shards.
 
-    def __init__(self, nodes: Sequence[Node]) -> None:
-        self._lanes = [Lane(index, node) for index, node in enumerate(nodes)]
+    others: for a shard's index, further lanes whose nodes say that they hold it.
+    """
+
+    def __init__(self, lanes: Sequence[Lane], others: Mapping[int, Sequence[Lane]] | None = None) -> None:
+        self._lanes, self.others = list(lanes), dict(others or {})
 
     def __getitem__(self, index):  # type: ignore[no-untyped-def]  # Sequence's two overloads say nothing here
         return self._lanes[index]
@@ -63,11 +73,11 @@ class Lanes(Sequence[Lane]):
     def __iter__(self) -> Iterator[Lane]:
         return iter(self._lanes)
 
-    def ask(self, work: Callable[[Node], T]) -> dict[int, T]:
-        """Run `work` on all nodes at once; the answers by index, without the nodes that failed."""
-        futures = {lane.index: lane.submit(work) for lane in self}
-        answers = {index: future.result() for index, future in futures.items()}
-        return {index: answer for index, answer in answers.items() if self[index].failure is None}  # type: ignore[misc]
+    def ask(self, work: Callable[[Node], T]) -> dict[Lane, T]:
+        """Run `work` on all nodes at once; the answers by lane, without the nodes that failed."""
+        futures = {lane: lane.submit(work) for lane in self}
+        answers = {lane: future.result() for lane, future in futures.items()}
+        return {lane: answer for lane, answer in answers.items() if lane.failure is None}  # type: ignore[misc]
 
     @property
     def failures(self) -> dict[str, str]:
@@ -80,17 +90,13 @@ class Lanes(Sequence[Lane]):
         if found < needed:
             raise NotEnoughShards(what, found=found, needed=needed, failures=self.failures)
 
-    def close(self) -> None:
-        """End every worker."""
-        for lane in self:
-            lane.close()
-
 
 @contextmanager
 def lanes_over(nodes: Sequence[Node]) -> Iterator[Lanes]:
     """Lanes for one operation, ended with it, also when it fails or is interrupted."""
-    lanes = Lanes(nodes)
+    lanes = Lanes([Lane(node) for node in nodes])
     try:
         yield lanes
     finally:
-        lanes.close()
+        for lane in lanes:
+            lane.close()

@@ -1,15 +1,17 @@
 """The manifest: what a reader must know of one version of an object, and the keys that follow from its data key.
 
-A record, as it lies on every node (big-endian):
+A record, as it lies on a node (big-endian):
 
     offset  size  field
-    0       1     format of the record, 1
-    1       2     W, the length of the wrapped data key, at most 512
-    3       W     the data key, wrapped by the key ring
-    3+W     128   body, immutable; SHA-256 of it is the receipt's digest
-    131+W   32    HMAC-SHA256(manifest key, body)
+    0       1     format of the record, 2
+    1       1     index of the shards that this very node holds
+    2       2     W, the length of the wrapped data key, at most 512
+    4       W     the data key, wrapped by the key ring
+    4+W     128   body, immutable and the same everywhere; SHA-256 of it is the receipt's digest
+    132+W   32    HMAC-SHA256(manifest key, index ‖ body)
 
-The wrapped key stands outside the body, so that a rotation leaves receipts valid. The body:
+The wrapped key and the index stand outside the body: a rotation, or a shard that moves to another node, leaves receipts
+valid. The body:
 
     offset  size  field
     0       1     format of the body, 1
@@ -45,12 +47,13 @@ from lepton_lab.octets import framed
 OBJECT, TOMBSTONE = 1, 2
 SEGMENT = 1 << 20
 TAG = 16
-_FORMAT = 1
+_FORMAT, _RECORD_FORMAT = 1, 2
+_HEAD = struct.Struct(">BBH")
 _BODY = struct.Struct(">5B16sQ16sQI32s7s32s")
 _MAC_SIZE = 32
 CONTEXT_PREFIX = framed(b"lepton_lab object v1")
 _WRAPPED_LIMIT = 512
-RECORD_LIMIT = 3 + _WRAPPED_LIMIT + _BODY.size + _MAC_SIZE
+RECORD_LIMIT = _HEAD.size + _WRAPPED_LIMIT + _BODY.size + _MAC_SIZE
 
 
 def context(name: bytes, version: int | None = None, put_id: bytes = b"") -> bytes:
@@ -142,17 +145,17 @@ class Manifest:
     wrapped: bytes = field(repr=False)
     keys: ObjectKeys = field(repr=False)
 
-    def pack(self) -> bytes:
-        """The record of the table above, ready for the nodes."""
-        body = self.body.pack()
-        mac = hmac.digest(self.keys.manifest, body, "sha256")
-        return struct.pack(">BH", _FORMAT, len(self.wrapped)) + self.wrapped + body + mac
+    def pack(self, index: int) -> bytes:
+        """The record of the table above, ready for the node that holds the shards of this index."""
+        head = _HEAD.pack(_RECORD_FORMAT, index, len(self.wrapped))
+        return head + self.wrapped + self.body.pack() + _mac(self.keys, index, self.body)
 
 
 @dataclass(frozen=True)
 class Sealed:
     """A record as a node gave it: parsed, and not yet to be believed."""
 
+    index: int
     wrapped: bytes = field(repr=False)
     body: Body
     mac: bytes = field(repr=False)
@@ -160,22 +163,30 @@ class Sealed:
     @classmethod
     def parse(cls, record: bytes) -> Self:
         """Take a record apart. Raises IntegrityError when it is not of the form above."""
-        if len(record) < 3 or len(record) > RECORD_LIMIT:
+        if len(record) < _HEAD.size or len(record) > RECORD_LIMIT:
             raise IntegrityError("a manifest has the wrong size")
-        form, wrapped_size = struct.unpack_from(">BH", record)
-        if form != _FORMAT or len(record) != 3 + wrapped_size + _BODY.size + _MAC_SIZE:
+        form, index, wrapped_size = _HEAD.unpack_from(record)
+        start = _HEAD.size + wrapped_size
+        if form != _RECORD_FORMAT or len(record) != start + _BODY.size + _MAC_SIZE:
             raise IntegrityError("a manifest is malformed")
-        body_form, *fields = _BODY.unpack_from(record, 3 + wrapped_size)
+        body_form, *fields = _BODY.unpack_from(record, start)
         if body_form != _FORMAT:
             raise IntegrityError("a manifest is of another format")
-        return cls(record[3 : 3 + wrapped_size], Body(*fields), record[-_MAC_SIZE:])
+        return cls(index, record[_HEAD.size : start], Body(*fields), record[-_MAC_SIZE:])
 
     def verify(self, data_key: bytes, name: bytes) -> Manifest:
+        """Check the record by its data key. Raises IntegrityError when anything does not hold."""
+        return self.verify_by(ObjectKeys.derive(data_key, name, self.body))
+
+    def verify_by(self, keys: ObjectKeys) -> Manifest:
         """Check the commitment, then the MAC, then the bounds. Raises IntegrityError when any does not hold."""
-        keys = ObjectKeys.derive(data_key, name, self.body)
         if not hmac.compare_digest(keys.commitment, self.body.commitment):
             raise IntegrityError("a manifest does not match its data key")
-        if not hmac.compare_digest(hmac.digest(keys.manifest, self.body.pack(), "sha256"), self.mac):
+        if not hmac.compare_digest(_mac(keys, self.index, self.body), self.mac):
             raise IntegrityError("a manifest does not match its authenticator")
         self.body.check_bounds()
         return Manifest(self.body, self.wrapped, keys)
+
+
+def _mac(keys: ObjectKeys, index: int, body: Body) -> bytes:
+    return hmac.digest(keys.manifest, bytes((index,)) + body.pack(), "sha256")

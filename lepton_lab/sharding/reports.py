@@ -77,6 +77,25 @@ class RepairReport:
 
 
 @dataclass(frozen=True)
+class RebalanceReport:
+    """What a rebalancing did: how many objects it looked at, how many shards each node took over, and their octets.
+
+    `failed` says, by the object's name, what could not be brought to its place and why; it lies where it lay.
+    """
+
+    objects: int
+    moved: dict[str, int] = field(default_factory=dict)
+    octets: int = 0
+    unreachable: dict[str, str] = field(default_factory=dict)
+    failed: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def shards(self) -> int:
+        """How many shards went to another node."""
+        return sum(self.moved.values())
+
+
+@dataclass(frozen=True)
 class ShredReport:
     """What a shredding removed: how many data keys from the ring, and on which nodes ciphertext may still lie."""
 

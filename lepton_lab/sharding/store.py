@@ -21,8 +21,11 @@ from lepton_lab.sharding import history
 from lepton_lab.sharding.history import History
 from lepton_lab.sharding.lanes import lanes_over
 from lepton_lab.sharding.manifest import OBJECT, SEGMENT, TAG, TOMBSTONE, Body, Manifest, ObjectKeys, context
-from lepton_lab.sharding.reports import Health, NodeHealth, Receipt, RepairReport, ShredReport
-from lepton_lab.sharding.stripes import ALTERED, GOOD, MISSING, Stripes, plaintext_stripes
+from lepton_lab.sharding.moving import Mover
+from lepton_lab.sharding.reports import Health, NodeHealth, RebalanceReport, Receipt, RepairReport, ShredReport
+from lepton_lab.sharding.stripes import ALTERED, GOOD, MISSING, STRAY, Stripes, plaintext_stripes
+
+_LOOKS = 8  # times that a reader looks for shards which are being moved before it believes that they are lost
 
 Source = bytes | bytearray | memoryview | str | os.PathLike[str] | BinaryIO
 
@@ -30,10 +33,15 @@ Source = bytes | bytearray | memoryview | str | os.PathLike[str] | BinaryIO
 class ShardedStore:
     """Objects by name on n nodes: any k of them give everything back, and all together learn nothing of the content.
 
-    nodes: mutable mappings from str to bytes, plain dicts or `lepton_lab.nodes`; n is their number, their order is the
-    order of the shards and must stay. keyring: holds every key; nodes never do. k: shards that suffice.
-    write_quorum: nodes that must hold all their shards before a write is acknowledged; by default the larger of k + 1
-    and ⌊n/2⌋ + 1, at most n.
+    nodes: mutable mappings from str to bytes, plain dicts or `lepton_lab.nodes`. keyring: holds every key; nodes never
+    do. k: shards that suffice. write_quorum: nodes that must hold all their shards before a write is acknowledged; by
+    default the larger of k + 1 and ⌊n/2⌋ + 1, at most n. n: shards of every object, each on another node; by default as
+    many as there are nodes, and then shard i lies on node i.
+
+    With more nodes than n, rendezvous hashing chooses n of them for every object by the nodes' names: `.name` where a
+    node has one, as all of `lepton_lab.nodes` do, else "node-" and its position in the list, which then must stay. All
+    clients name the nodes alike. Nodes may come and go between any two calls: objects are found where they lie,
+    `rebalance` brings them to where the new list wants them, and a node that is gone for good is taken off the list.
 
     What it holds against: any n − k nodes dead, lying, or back with old data; readers of all nodes; one writer crashed
     at any instant; two writers of one name, where every node offers `set_if_absent` (a plain dict does not: there the
@@ -41,18 +49,27 @@ class ShardedStore:
     ring knows a later version; nodes that forget on restart; whoever holds the ring and its passphrase. A node sees
     sizes, times and which versions belong together.
 
-    Raises InvalidParameter for a k, n or write_quorum that cannot be.
+    Raises InvalidParameter for a k, n or write_quorum that cannot be, and for two nodes of one name where names count.
     """
 
     def __init__(
-        self, nodes: Sequence[MutableMapping[str, bytes]], keyring: KeyRing, k: int = 3, write_quorum: int | None = None
+        self,
+        nodes: Sequence[MutableMapping[str, bytes]],
+        keyring: KeyRing,
+        k: int = 3,
+        write_quorum: int | None = None,
+        n: int | None = None,
     ) -> None:
-        self.nodes: list[Node] = [as_node(node, f"node-{index}") for index, node in enumerate(nodes)]
-        self.keyring, self.k, self.n = keyring, k, len(self.nodes)
+        self.nodes: list[Node] = [as_node(node, _name_of(node, index)) for index, node in enumerate(nodes)]
+        self.keyring, self.k, self.n = keyring, k, len(self.nodes) if n is None else n
         self._code_id = Code(k, self.n).code_id  # refuses what cannot be
         self.write_quorum = min(self.n, max(k + 1, self.n // 2 + 1)) if write_quorum is None else write_quorum
         if not k <= self.write_quorum <= self.n:
             raise InvalidParameter(f"write_quorum must be from k = {k} to n = {self.n}, not {write_quorum}")
+        if self.n > len(self.nodes):
+            raise InvalidParameter(f"n = {n} shards need as many nodes; there are {len(self.nodes)}")
+        if self.n < len(self.nodes) and len({node.name for node in self.nodes}) < len(self.nodes):
+            raise InvalidParameter("where n of more nodes are chosen by their names, no two nodes can have the same")
 
     # --- the four verbs ------------------------------------------------------------------------------------------
 
@@ -89,20 +106,27 @@ class ShardedStore:
         StaleVersion, InvalidName; WriteConflict when a writer replaced the object while it went to the sink (without a
         sink it is read again). When it raises, the sink holds an authenticated prefix: discard it.
         """
+        memory = io.BytesIO()
+        begun: Body | None = None
+        done = looks = 0  # stripes that the sink has; how often the shards were looked for
         while True:
-            memory = io.BytesIO()
             with self._history(name) as past:
                 manifest = past.present(receipt)
+                if begun is not None and begun != manifest.body:
+                    if sink is not None and done:
+                        raise WriteConflict("another writer replaced the object while it was read; read again")
+                    memory, done = io.BytesIO(), 0
+                begun, seats, looks = manifest.body, past.seats(manifest), looks + 1
                 try:
-                    for piece in Stripes(manifest.body, manifest.keys).read(past.lanes):
+                    for piece in Stripes(manifest.body, manifest.keys).read(seats, done):
                         write_all(memory if sink is None else sink, piece)
+                        done += 1
                 except NotEnoughShards:
-                    if not past.is_replaced(manifest):
+                    moved = looks < _LOOKS and past.has_moved(manifest, seats)
+                    if not moved and not past.is_replaced(manifest):
                         raise
                 else:
                     return memory.getvalue() if sink is None else manifest.body.length
-            if sink is not None:
-                raise WriteConflict("another writer replaced the object while it was read; read again")
 
     def delete(self, name: str) -> None:
         """Write an authenticated tombstone as the next version, then let the shards go.
@@ -133,32 +157,64 @@ class ShardedStore:
         """Read and verify every shard of the newest version on every node. Raises NotFound and what `get` raises."""
         with self._history(name) as past:
             body = (manifest := past.present()).body
-            stripes, margin = Stripes(body, manifest.keys), body.n - body.k
-            counts = {lane.index: dict.fromkeys((GOOD, MISSING, ALTERED), 0) for lane in past.lanes}
-            for _, verdicts, _ in stripes.examine(past.lanes):
+            stripes, seats, margin = Stripes(body, manifest.keys), past.seats(manifest), body.n - body.k
+            counts = [dict.fromkeys((GOOD, MISSING, ALTERED), 0) for _ in seats]
+            for _, verdicts, _ in stripes.examine(seats, range(body.n)):
                 for index, verdict in verdicts.items():
-                    counts[index][verdict] += 1
-                margin = min(margin, sum(verdict == GOOD for verdict in verdicts.values()) - body.k)
-            nodes = {lane.node.name: NodeHealth(**counts[lane.index], unreachable=lane.failure) for lane in past.lanes}
+                    counts[index][MISSING if verdict == STRAY else verdict] += 1
+                margin = min(margin, sum(verdict in (GOOD, STRAY) for verdict in verdicts.values()) - body.k)
+            nodes = {
+                lane.node.name: NodeHealth(**count, unreachable=lane.failure)
+                for lane, count in zip(seats, counts, strict=True)
+            }
         return Health(name, body.version, body.length, body.k, body.n, body.stripes, margin, nodes)
 
     def repair(self, name: str) -> RepairReport:
         """Rebuild every missing or altered shard on the nodes that answer, from k verified ones, octet for octet.
 
+        Shards of a node that is not on the list any more are rebuilt on the next one that the placement names; those of
+        a node that is on it, and does not answer, wait for it.
+
         Raises NotFound, and NotEnoughShards when a stripe has fewer than k good shards; what could be rebuilt before
         it stays rebuilt.
         """
         with self._history(name) as past:
-            manifest = past.present()
-            stripes, rebuilt = Stripes(manifest.body, manifest.keys), dict.fromkeys(range(self.n), 0)
-            for stripe, verdicts, rows in stripes.examine(past.lanes):
-                for index in stripes.mend(past.lanes, stripe, verdicts, rows):
+            manifest = past.present(everywhere=True)
+            stripes, seats = Stripes(manifest.body, manifest.keys), past.seats(manifest)
+            rebuilt = dict.fromkeys(range(len(seats)), 0)
+            for stripe, verdicts, slot in stripes.examine(seats, range(len(seats))):
+                for index in stripes.mend(seats, stripe, verdicts, slot):
                     rebuilt[index] += 1
-            past.publish(manifest)
-            past.sweep(keep=manifest)
-            mended = {past.lanes[index].node.name: shards for index, shards in rebuilt.items() if shards}
+            past.publish(manifest, seats)
+            past.sweep(manifest, seats)
+            mended = {seats[index].node.name: shards for index, shards in rebuilt.items() if shards}
             octets = sum(mended.values()) * (manifest.body.segment + TAG)
-            return RepairReport(name, manifest.body.version, mended, octets, past.lanes.failures)
+            return RepairReport(name, manifest.body.version, mended, octets, seats.failures)
+
+    def rebalance(self, name: str | None = None) -> RebalanceReport:
+        """Bring the shards of one object, or of all, to the nodes that the placement names, after nodes came or went.
+
+        Only shards whose node is another one now are moved: when one node joins N, about 1/(N + 1) of all. Each is
+        verified, written, read back and verified again before the old one is deleted, so it may be interrupted at any
+        instant, reads go on meanwhile, and another run finishes it. What lay on a node that is gone is rebuilt.
+        Authenticators, receipts and versions stay as they are. A node that does not answer keeps what it holds.
+
+        Raises NotFound for a name that is not there, and what `get` raises; over all objects, the report names those
+        that failed instead.
+        """
+        mover = Mover()
+        for each in [_encoded(name)] if name is not None else list(history.names(self.keyring)):
+            with self._history(each.decode()) as past:
+                try:
+                    find = past.newest if name is None else past.present
+                    manifest = find(everywhere=True)
+                    if manifest is not None:
+                        mover.settle(past, manifest)
+                except (NotEnoughShards, NotFound) as error:
+                    if name is not None:
+                        raise
+                    mover.failed[each.decode()] = str(error)
+        return mover.report()
 
     def shred(self, name: str) -> ShredReport:
         """Remove from the key ring every data key that the object ever had, failed writes too; then delete its shards.
@@ -174,15 +230,15 @@ class ShardedStore:
             raise NotFound("no such object")
         self.keyring.shred(*data_keys)
         with self._history(name) as past:
-            past.sweep(keep=None)
-            return ShredReport(name, len(data_keys), past.lanes.failures)
+            past.sweep()
+            return ShredReport(name, len(data_keys), past.everyone.failures)
 
     # --- the parts they share ------------------------------------------------------------------------------------
 
     @contextmanager
     def _history(self, name: str) -> Iterator[History]:
         with lanes_over(self.nodes) as lanes:
-            yield History(_encoded(name), self.keyring, lanes, self.write_quorum)
+            yield History(_encoded(name), self.keyring, lanes, self.n, self.write_quorum)
 
     def _new_body(self, past: History, before: Manifest | None) -> Body:
         put_id = secrets.token_bytes(16)
@@ -217,12 +273,17 @@ class ShardedStore:
             raise WriteConflict("a later version was written meanwhile; read again and retry")
 
     def _acknowledge(self, past: History, before: Manifest | None, manifest: Manifest, name: str) -> Receipt:
-        past.publish(manifest)
+        past.publish(manifest, past.lanes)
         past.lanes.require(self.write_quorum, "nodes that took the manifest")
         past.retire(before, manifest.body.version)
         body, lacking = manifest.body, tuple(past.lanes.failures)
         stored = (self.n - len(lacking)) * body.stripes * (body.segment + TAG)
         return Receipt(name, body.version, body.digest, body.length, lacking, stored)
+
+
+def _name_of(node: MutableMapping[str, bytes], index: int) -> str:
+    name = getattr(node, "name", None)
+    return name if isinstance(name, str) else f"node-{index}"
 
 
 def _segment(length: int, k: int) -> int:

@@ -9,7 +9,7 @@ under a second key with the nonce stripe ‖ index, so that a false one is found
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, wait
 from dataclasses import dataclass, field
 from functools import partial
@@ -28,8 +28,9 @@ from lepton_lab.sharding.lanes import Lane, Lanes
 from lepton_lab.sharding.manifest import TAG, Body, ObjectKeys
 
 GOOD, MISSING, ALTERED = "good", "missing", "altered"
+STRAY = "stray"  # good, but on another node than its own
 Rows = npt.NDArray[np.uint8]
-IN_FLIGHT = 2  # stripes between the processor and the wire: one is worked on while the other travels
+IN_FLIGHT = 3  # stripes between the processor and the wire: one is worked on while the others travel
 
 
 @dataclass
@@ -38,6 +39,11 @@ class Slot:
 
     rows: Rows
     asked: dict[int, Future[str | None]] = field(default_factory=dict)
+
+    def settle(self) -> None:
+        """Wait for every node. What a node raises that is no failure of its own, a defect, is raised here."""
+        for future in self.asked.values():
+            future.result()
 
     @classmethod
     def some(cls, body: Body) -> list[Slot]:
@@ -73,7 +79,7 @@ class Stripes:
         return f"{self._folder}/{stripe:08x}/{index:02x}"
 
     def keys_on(self, index: int, stripes: int | None = None) -> list[str]:
-        """The names of all shards that belong on the node of this index."""
+        """The names of all shards of this index."""
         return [self.key(stripe, index) for stripe in range(self.body.stripes if stripes is None else stripes)]
 
     # --- out -----------------------------------------------------------------------------------------------------
@@ -87,14 +93,14 @@ class Stripes:
         try:
             for stripe, (piece, last) in enumerate(pieces):
                 slot = slots[stripe % IN_FLIGHT]
-                wait(slot.asked.values())
+                slot.settle()
                 lanes.require(quorum, "nodes that took every shard")
                 self._encrypt(slot.rows, stripe, piece, last)
                 self._encode(slot.rows)
-                slot.asked = {lane.index: self._send(lane, stripe, slot.rows[lane.index]) for lane in lanes}
+                slot.asked = {index: self._send(lane, stripe, index, slot.rows) for index, lane in enumerate(lanes)}
                 length += len(piece)
             for slot in slots:
-                wait(slot.asked.values())
+                slot.settle()
             lanes.require(quorum, "nodes that took every shard")
         except BaseException:
             self.discard(lanes, stripe + 1)
@@ -103,18 +109,17 @@ class Stripes:
 
     def discard(self, lanes: Lanes, stripes: int) -> None:
         """Take back the shards of an attempt that failed, also on nodes that were given up: a full one can delete."""
-        deletions = [partial(Node.delete_many, keys=self.keys_on(lane.index, stripes)) for lane in lanes]
+        deletions = [partial(Node.delete_many, keys=self.keys_on(index, stripes)) for index in range(len(lanes))]
         wait([lane.submit(deletion, anyway=True) for lane, deletion in zip(lanes, deletions, strict=True)])
 
-    def _send(self, lane: Lane, stripe: int, row: Rows) -> Future[str | None]:
-        """Put the authenticator behind one shard and send both to its node."""
-        segment = self.body.segment
-        tag = self._authenticator.encrypt(_shard_nonce(stripe, lane.index), b"", row[:segment].data)
-        row[segment:] = np.frombuffer(tag, np.uint8)
-        key = self.key(stripe, lane.index)
+    def _send(self, lane: Lane, stripe: int, index: int, rows: Rows) -> Future[str | None]:
+        """Put the authenticator behind one shard and send both to its node, all in the lane's own thread."""
+        row, segment = rows[index], self.body.segment
 
         def store(node: Node) -> str:
-            node.write(key, row.data)
+            tag = self._authenticator.encrypt(_shard_nonce(stripe, index), b"", row[:segment].data)
+            row[segment:] = np.frombuffer(tag, np.uint8)
+            node.write(self.key(stripe, index), row.data)
             return GOOD
 
         return lane.submit(store)
@@ -140,46 +145,55 @@ class Stripes:
 
     # --- back ----------------------------------------------------------------------------------------------------
 
-    def read(self, lanes: Lanes) -> Iterator[memoryview]:
-        """The plaintext, stripe by stripe; each piece is authenticated, and valid until the next one is asked for.
+    def read(self, lanes: Lanes, first: int = 0) -> Iterator[memoryview]:
+        """The plaintext from a stripe on; each piece is authenticated, and valid until the next one is asked for.
 
         Raises NotEnoughShards when a stripe has fewer than k good shards, naming the nodes and what was wrong.
         """
         plaintext = memoryview(bytearray(self.body.k * (self.body.segment - TAG)))
-        for stripe, slot in self._in_flight(lanes, lambda: self._preferred(lanes)):
+        for stripe, slot in self._in_flight(lanes, lambda: self._preferred(lanes), first):
             good = self._gather(lanes, stripe, slot)
             self._recover(slot.rows, good, [index for index in self._filled(stripe) if index not in good])
             yield plaintext[: self._decrypt(slot.rows, stripe, plaintext)]
 
-    def examine(self, lanes: Lanes) -> Iterator[tuple[int, dict[int, str], Rows]]:
-        """Every stripe with the verdict on each of its shards (a node that gave none is left out), and the shards."""
-        for stripe, slot in self._in_flight(lanes, lambda: list(lanes)):
-            verdicts = {index: future.result() for index, future in slot.asked.items()}
-            yield stripe, {index: verdict for index, verdict in verdicts.items() if verdict is not None}, slot.rows
+    def examine(self, lanes: Lanes, indexes: Iterable[int]) -> Iterator[tuple[int, dict[int, str], Slot]]:
+        """Every stripe with the verdict on its shards of these indexes (of a node that gives none there is none).
 
-    def mend(self, lanes: Lanes, stripe: int, verdicts: dict[int, str], rows: Rows) -> list[int]:
-        """Rebuild the bad shards of an examined stripe, octet for octet, and send them; the indices that were taken."""
-        good = [index for index, verdict in verdicts.items() if verdict == GOOD]
-        bad = [index for index, verdict in verdicts.items() if verdict != GOOD]
-        if bad and len(good) < self.body.k:
-            raise self._too_few(lanes, stripe, verdicts)
-        self._recover(rows, good[: self.body.k], bad)
-        sent = {index: self._send(lanes[index], stripe, rows[index]) for index in bad}
+        Raises nothing; the slot holds the shards that are good, to be mended from.
+        """
+        for stripe, slot in self._in_flight(lanes, lambda: indexes):
+            verdicts = {index: verdict for index, future in slot.asked.items() if (verdict := future.result())}
+            for index in [index for index, verdict in verdicts.items() if verdict != GOOD]:
+                if self._found_elsewhere(lanes, stripe, index, slot):
+                    verdicts[index] = STRAY
+            yield stripe, verdicts, slot
+
+    def mend(self, lanes: Lanes, stripe: int, verdicts: Mapping[int, str], slot: Slot) -> list[int]:
+        """Send the shards of an examined stripe that their nodes lack; lost ones are rebuilt, octet for octet.
+
+        Returns the indexes that were taken. Raises NotEnoughShards when one is lost and k others cannot be had.
+        """
+        lost = [index for index, verdict in verdicts.items() if verdict not in (GOOD, STRAY)]
+        if lost:
+            self._recover(slot.rows, self._gather(lanes, stripe, slot), lost)
+        lacking = [index for index, verdict in verdicts.items() if verdict != GOOD]
+        sent = {index: self._send(lanes[index], stripe, index, slot.rows) for index in lacking}
         return [index for index, future in sent.items() if future.result() == GOOD]
 
-    def _in_flight(self, lanes: Lanes, whom: Callable[[], list[Lane]]) -> Iterator[tuple[int, Slot]]:
+    def _in_flight(self, lanes: Lanes, whom: Callable[[], Iterable[int]], first: int = 0) -> Iterator[tuple[int, Slot]]:
         slots, stripes = Slot.some(self.body), self.body.stripes
         ahead: deque[tuple[int, Slot]] = deque()
-        for stripe in range(stripes + IN_FLIGHT):
-            if stripe >= IN_FLIGHT and ahead:
+        for stripe in range(first, stripes + IN_FLIGHT):
+            if stripe >= first + IN_FLIGHT and ahead:
                 yield ahead.popleft()
             if stripe < stripes:
                 slot = slots[stripe % IN_FLIGHT]
-                slot.asked = {lane.index: self._request(lane, stripe, slot.rows[lane.index]) for lane in whom()}
+                slot.asked = {index: self._request(lanes[index], stripe, index, slot.rows) for index in whom()}
                 ahead.append((stripe, slot))
 
-    def _request(self, lane: Lane, stripe: int, row: Rows) -> Future[str | None]:
-        key, segment, nonce = self.key(stripe, lane.index), self.body.segment, _shard_nonce(stripe, lane.index)
+    def _request(self, lane: Lane, stripe: int, index: int, rows: Rows) -> Future[str | None]:
+        key, segment, nonce = self.key(stripe, index), self.body.segment, _shard_nonce(stripe, index)
+        row = rows[index]
 
         def fetch(node: Node) -> str:
             try:
@@ -194,26 +208,40 @@ class Stripes:
 
         return lane.submit(fetch)
 
-    def _preferred(self, lanes: Lanes) -> list[Lane]:
-        return [lane for lane in lanes if lane.failure is None][: self.body.k]
+    def _preferred(self, lanes: Lanes) -> list[int]:
+        return [index for index, lane in enumerate(lanes) if lane.failure is None][: self.body.k]
+
+    def _found_elsewhere(self, lanes: Lanes, stripe: int, index: int, slot: Slot) -> bool:
+        for lane in lanes.others.get(index, ()):
+            slot.asked[index] = self._request(lane, stripe, index, slot.rows)
+            if slot.asked[index].result() == GOOD:
+                return True
+        return False
 
     def _gather(self, lanes: Lanes, stripe: int, slot: Slot) -> list[int]:
         """Wait for k good shards, asking further nodes for each bad one, and at the last those given up, once more."""
-        again = {lane.index for lane in lanes}
+        elsewhere, again = {index for index in lanes.others if lanes.others[index]}, set(range(len(lanes)))
         while True:
             verdicts = {index: future.result() for index, future in slot.asked.items()}
             good = [index for index, verdict in verdicts.items() if verdict == GOOD]
             if len(good) >= self.body.k:
                 return sorted(good)[: self.body.k]
-            spare = [lane for lane in lanes if lane.index not in slot.asked and lane.failure is None]
-            spare += [lane for lane in lanes if lane.index in again and lane.failure is not None]
-            if not spare:
+            spare = [index for index, lane in enumerate(lanes) if index not in slot.asked and lane.failure is None]
+            astray = [index for index in elsewhere if index not in good]
+            given_up = [index for index in again if index not in good and lanes[index].failure is not None]
+            wanted = self.body.k - len(good)
+            if spare:
+                slot.asked |= {index: self._request(lanes[index], stripe, index, slot.rows) for index in spare[:wanted]}
+            elif astray:
+                elsewhere.remove(astray[0])
+                self._found_elsewhere(lanes, stripe, astray[0], slot)
+            elif given_up:
+                for index in given_up[:wanted]:
+                    again.remove(index)
+                    lanes[index].failure = None
+                    slot.asked[index] = self._request(lanes[index], stripe, index, slot.rows)
+            else:
                 raise self._too_few(lanes, stripe, verdicts)
-            for lane in spare[: self.body.k - len(good)]:
-                if lane.failure is not None:
-                    again.discard(lane.index)
-                    lane.failure = None
-                slot.asked[lane.index] = self._request(lane, stripe, slot.rows[lane.index])
 
     def _too_few(self, lanes: Lanes, stripe: int, verdicts: Mapping[int, str | None]) -> NotEnoughShards:
         failures = lanes.failures | {

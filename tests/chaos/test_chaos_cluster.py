@@ -7,12 +7,12 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
-from arena import Trap
 
 from lepton_lab.errors import LabError, NodeError, NotEnoughShards, WriteConflict
 from lepton_lab.keyring import KeyRing
 from lepton_lab.nodes import RedisServers
 from lepton_lab.sharding import ShardedStore
+from lepton_lab.workshop.chaos.arena import Trap
 
 pytestmark = [
     pytest.mark.redis,

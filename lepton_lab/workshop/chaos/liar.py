@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
+import secrets
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 
 from lepton_lab.errors import OversizedValue
 from lepton_lab.nodes import Node
 from lepton_lab.nodes.node import room_in, too_long
+from lepton_lab.octets import Octets
 
 Lie = Callable[["Liar", str, bytes | None], bytes | None]
 
@@ -28,8 +29,8 @@ class Liar(Node):
         self.memory = {key: self.honest[key] for key in self.honest}
 
     def _answer(self, key: str) -> bytes | None:
-        assert self.lie is not None
-        return self.lie(self, key, self.honest.get(key))
+        held = self.honest.get(key)
+        return held if self.lie is None else self.lie(self, key, held)
 
     def __getitem__(self, key: str) -> bytes:
         if self.lie is None:
@@ -38,7 +39,7 @@ class Liar(Node):
             raise KeyError(key)
         return answer
 
-    def __setitem__(self, key: str, value: bytes) -> None:
+    def __setitem__(self, key: str, value: Octets) -> None:
         self.honest[key] = value
 
     def __delitem__(self, key: str) -> None:
@@ -47,19 +48,24 @@ class Liar(Node):
     def __iter__(self) -> Iterator[str]:
         return iter(self.honest)
 
-    def set_if_absent(self, key: str, value: bytes) -> bool:
+    def set_if_absent(self, key: str, value: Octets) -> bool:
+        """As in Node."""
         return self.honest.set_if_absent(key, value)
 
     def delete_many(self, keys: Iterable[str]) -> None:
+        """As in Node."""
         self.honest.delete_many(keys)
 
     def keys_with_prefix(self, prefix: str) -> Iterator[str]:
+        """As in Node."""
         return self.honest.keys_with_prefix(prefix)
 
-    def write(self, key: str, buffer: memoryview) -> None:
+    def write(self, key: str, buffer: Octets) -> None:
+        """As in Node."""
         self.honest.write(key, buffer)
 
-    def read_into(self, key: str, buffer: memoryview) -> int:
+    def read_into(self, key: str, buffer: Octets) -> int:
+        """As in Node."""
         if self.lie is None:
             return self.honest.read_into(key, buffer)
         value, room = self[key], room_in(buffer)
@@ -69,6 +75,7 @@ class Liar(Node):
         return len(value)
 
     def close(self) -> None:
+        """As in Node."""
         self.honest.close()
 
 
@@ -79,7 +86,7 @@ def old_data(liar: Liar, key: str, value: bytes | None) -> bytes | None:
 
 def garbage(liar: Liar, key: str, value: bytes | None) -> bytes | None:
     """As many octets as there should be, and none of them right."""
-    return os.urandom(len(value)) if value else value
+    return secrets.token_bytes(len(value)) if value else value
 
 
 def one_bit(liar: Liar, key: str, value: bytes | None) -> bytes | None:

@@ -7,8 +7,18 @@ import threading
 from collections import Counter
 from dataclasses import dataclass, field
 
-from lepton_lab.errors import NotEnoughShards
+from lepton_lab.errors import LabError, NotEnoughShards
 from lepton_lab.sharding import Receipt
+
+
+class Broken(LabError):
+    """The store did not do what it promises; the message says what and in which round."""
+
+
+def hold(held: bool, otherwise: str) -> None:
+    """Raise Broken unless it held."""
+    if not held:
+        raise Broken(otherwise)
 
 
 @dataclass
@@ -41,13 +51,13 @@ class Ledger:
             self[name].indeterminate.append(content)
 
     def acknowledged(self, content: bytes, receipt: Receipt) -> None:
-        """This content is owed, unless a later version was acknowledged already."""
+        """The content is owed, unless a later version was acknowledged already."""
         with self._lock:
             account = self[receipt.name]
-            self.counts["acknowledged"] += 1
-            assert receipt.size == len(content)
+            self.counts["writes acknowledged"] += 1
+            hold(receipt.size == len(content), "a receipt tells another size")
             known = account.receipt
-            assert known is None or known.version != receipt.version, "one version was acknowledged to two writers"
+            hold(known is None or known.version != receipt.version, "one version was acknowledged to two writers")
             if known is None or known.version < receipt.version:
                 account.receipt, account.content = receipt, content
             account.indeterminate = [other for other in account.indeterminate if other is not content]
@@ -57,17 +67,17 @@ class Ledger:
         self[name].indeterminate.clear()
 
     def check(self, name: str, found: bytes | None) -> None:
-        """Raise AssertionError for any content but what is owed."""
-        self.counts["reads"] += 1
+        """Raise Broken for any content but what is owed."""
+        self.counts["reads compared"] += 1
         owed = self[name].owed()
-        assert found in owed, f"{_told(found)} was read, where {[_told(content) for content in owed]} is owed"
+        hold(found in owed, f"{_told(found)} was read, where {[_told(content) for content in owed]} is owed")
 
     def refused(self, error: NotEnoughShards, at_fault: set[str]) -> None:
         """A refusal names nodes, and none that was well."""
-        self.counts["refused"] += 1
-        assert error.failures, f"no node is named: {error}"
-        assert set(error.failures) <= at_fault, f"{error} names a node that was well; at fault: {sorted(at_fault)}"
-        assert error.found < error.needed
+        self.counts["refusals, all by name"] += 1
+        hold(bool(error.failures), f"no node is named: {error}")
+        hold(set(error.failures) <= at_fault, f"{error} names a node that was well; at fault: {sorted(at_fault)}")
+        hold(error.found < error.needed, f"{error} refuses what would have sufficed")
 
 
 def _told(content: bytes | None) -> str:

@@ -10,23 +10,29 @@ import io
 import json
 import sys
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 from lepton_lab.keyring import KeyRing
 from lepton_lab.nodes import open_nodes
 from lepton_lab.sharding import ShardedStore, store
 
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
 
 class Told(io.BytesIO):
     """Tells of every piece that is read."""
 
-    def readinto(self, buffer) -> int:
+    def readinto(self, buffer: WriteableBuffer, /) -> int:
+        """As a file's."""
         print("piece", flush=True)
         return super().readinto(buffer)
 
 
 def main() -> None:
+    """Write what is asked."""
     task = json.load(sys.stdin)
-    store.SEGMENT = task["segment"]
+    store.SEGMENT = task["segment"]  # type: ignore[attr-defined]  # as in arena.py
     ring = KeyRing.open(task["ring"], task["passphrase"])
     shards = ShardedStore(open_nodes(task["urls"]), ring, k=task["k"])
     receipt = shards.put(task["name"], Told(bytes.fromhex(task["content"])))
