@@ -12,9 +12,14 @@ from rich.console import Console
 from lepton_lab.errors import NotFound
 from lepton_lab.workshop.copies import copy_notebooks
 
-NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
-SETTINGS = Path(__file__).resolve().parent / "data" / "jupyter"
+_PACKAGE = Path(__file__).resolve().parent
+_PLACES = (_PACKAGE.parent / "notebooks", _PACKAGE / "notebooks")  # in a checkout; in an installed package
+SETTINGS = _PACKAGE / "data" / "jupyter"
 FIRST = "00_start_here.ipynb"
+_GRADERS = [
+    f"nbgrader.server_extensions.{name}"
+    for name in ("formgrader", "validate_assignment", "assignment_list", "course_list")
+]
 
 
 def open_lab(folder: Path, *, ip: str, port: int, browser: bool, console: Console) -> None:
@@ -24,16 +29,30 @@ def open_lab(folder: Path, *, ip: str, port: int, browser: bool, console: Consol
     """
     if find_spec("jupyterlab") is None:
         raise NotFound('JupyterLab is not installed; pip install "lepton-lab[lab]"')
-    if not NOTEBOOKS.is_dir():
-        raise NotFound("the notebooks stand in the project's checkout; clone it, then run this in it")
-    for copy in copy_notebooks(NOTEBOOKS, folder):
-        console.print(f"new in {folder}/: {copy.name}")
+    copy_to(folder, console)
     console.print("Opening JupyterLab. Its address, with the key to it, stands below; Ctrl-C ends it.")
     if ip == "127.0.0.1" and "SSH_CONNECTION" in os.environ:
         console.print(f"From your own machine, forward the port first:  ssh -L {port}:localhost:{port} <this machine>")
     sys.stdout.flush()
     command = [sys.executable, "-m", "jupyterlab", *_options(folder, ip, port, browser)]
     os.execv(sys.executable, command)  # noqa: S606  # this process becomes JupyterLab, so that Ctrl-C reaches it
+
+
+def copy_to(folder: Path, console: Console) -> None:
+    """Copy what is new of the notebooks into `folder`, never over an edited one, and say what.
+
+    Raises NotFound when the notebooks are not there, OSError when the folder cannot be written.
+    """
+    for copy in copy_notebooks(notebooks(), folder):
+        console.print(f"new in {folder}/: {copy.name}")
+
+
+def notebooks() -> Path:
+    """The folder of the notebooks: a checkout's own, or what an installed package carries. Raises NotFound."""
+    found = next((place for place in _PLACES if (place / FIRST).is_file()), None)
+    if found is None:
+        raise NotFound("the notebooks stand in the project's checkout; clone it, then run this in it")
+    return found
 
 
 def _options(folder: Path, ip: str, port: int, browser: bool) -> list[str]:
@@ -45,6 +64,8 @@ def _options(folder: Path, ip: str, port: int, browser: bool) -> list[str]:
         "--LanguageServerManager.autodetect=False",
         f"--LabApp.app_settings_dir={SETTINGS}",  # no news, no updates: a lab asks nobody on the network
     ]
+    if find_spec("nbgrader") is not None:  # a grader's desk is none of a learner's business
+        options += [f"--ServerApp.jpserver_extensions={name}=False" for name in _GRADERS]
     if not browser:
         options.append("--no-browser")
     if hasattr(os, "geteuid") and os.geteuid() == 0:  # a container's user, mostly

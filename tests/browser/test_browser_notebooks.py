@@ -1,0 +1,41 @@
+"""Every notebook in a real JupyterLab and a real browser: it runs to its end, its widgets move by keyboard."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import nbformat
+import pytest
+from browser import jupyterlab
+from browser.pages import STOPS, Watched, moves
+
+from tools.widgets import shows_a_widget
+
+ROOT = Path(__file__).resolve().parents[2]
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+_PANEL = ".jp-OutputArea-output.lm-Panel"  # where JupyterLab draws a widget
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folder = tmp_path_factory.mktemp("browser") / "notebooks"
+    shutil.copytree(ROOT / "notebooks", folder)
+    with jupyterlab.running(folder) as found:
+        yield found
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook_runs_to_its_end_and_its_widgets_move_by_the_keyboard(
+    notebook: Path, address: str, watched: Watched
+) -> None:
+    jupyterlab.open_notebook(watched.page, address, notebook.name)
+    assert watched.page.get_by_text("nbgrader").count() == 0  # a grader's desk is none of a learner's business
+    assert jupyterlab.run_all(watched.page) == []
+    widgets = watched.page.locator(_PANEL).filter(has=watched.page.locator(STOPS))  # a progress bar has none
+    for number in range(widgets.count()):
+        assert moves(watched.page, widgets.nth(number)), f"widget {number} of {notebook.name} stands still"
+    sources = [cell.source for cell in nbformat.read(notebook, 4).cells if cell.cell_type == "code"]
+    assert widgets.count() >= sum(map(shows_a_widget, sources))
+    assert watched.left == []

@@ -1,0 +1,61 @@
+"""`make bundle`: the project and every wheel that it needs, in build/bundle/lepton_lab, to carry where no network is.
+
+There, `make lab OFFLINE=1` (or `make test OFFLINE=1`) sets up from its wheelhouse and asks nobody. A wheelhouse serves
+the system and the version of Python that it was made with; to make one for another, give pip's own options:
+
+    python -m tools.bundle --platform win_amd64 --python-version 3.12
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+BUNDLE = ROOT / "build" / "bundle" / "lepton_lab"
+_BUILDERS = ("setuptools", "wheel")  # what a package without a wheel is built with, once it is there
+
+
+def carry_project(target: Path) -> None:
+    """Unpack the source distribution into `target`, without its outer folder."""
+    with tempfile.TemporaryDirectory() as folder:
+        build = [sys.executable, "-m", "hatchling", "build", "--target", "sdist", "--directory", folder]
+        subprocess.run(build, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+        with tarfile.open(next(Path(folder).glob("*.tar.gz"))) as archive:
+            archive.extractall(folder, filter="data")
+        unpacked = next(path for path in Path(folder).iterdir() if path.is_dir())
+        shutil.copytree(unpacked, target, dirs_exist_ok=True)
+
+
+def fetch_wheels(target: Path, options: list[str]) -> None:
+    """Download what requirements.lock names, each file by its hash, for this machine or as pip's `options` say."""
+    target.mkdir(parents=True, exist_ok=True)
+    pip = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--dest", str(target)]
+    pip += [*options, "--only-binary=:all:"] if options else []
+    # the lock names everything: nothing else is looked up
+    subprocess.run([*pip, "--no-deps", "--require-hashes", "-r", "requirements.lock"], cwd=ROOT, check=True)
+    subprocess.run([*pip, "--no-deps", *_BUILDERS], cwd=ROOT, check=True)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Write the bundle; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m tools.bundle", description=__doc__.splitlines()[0])
+    parser.add_argument("--platform", help="as pip takes it: win_amd64, macosx_11_0_arm64, manylinux_2_28_x86_64")
+    parser.add_argument("--python-version", help="3.11, 3.12, …; of the machine it is for")
+    given = parser.parse_args(arguments)
+    options = [f"--{name.replace('_', '-')}={value}" for name, value in vars(given).items() if value]
+    shutil.rmtree(BUNDLE, ignore_errors=True)
+    carry_project(BUNDLE)
+    fetch_wheels(BUNDLE / "wheelhouse", options)
+    size = sum(path.stat().st_size for path in BUNDLE.rglob("*") if path.is_file()) / 2**20
+    print(f"{BUNDLE.relative_to(ROOT)}: {size:,.0f} MiB; carry it, and there: make lab OFFLINE=1")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
