@@ -35,7 +35,7 @@ function render({ el }) {
   const tabs = labelled(element("div", { className: "tabs" }), { role: "group", "aria-label": "messages" });
   const heading = element("div", { className: "title" });
   const sentence = element("p", { className: "sentence" });
-  const grid = element("div", { className: "grid" });
+  const grid = element("div", { className: "grid", tabIndex: 0 });
   const detail = element("div", { className: "detail" });
   const heard = labelled(element("div", { className: "heard" }), { "aria-live": "polite" });
   const button = (name, text, act) => labelled(element("button", { type: "button", textContent: text, title: name, onclick: act }), { "aria-label": name });
