@@ -8,22 +8,19 @@ from __future__ import annotations
 
 import os
 import socket
-import statistics
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from bench.rows import Row
+from bench.rows import Row, interleaved
 from lepton_lab.keyring import KeyRing
 from lepton_lab.nodes import RedisServers
 from lepton_lab.sharding import ShardedStore
 from lepton_lab.sharding.manifest import SEGMENT, TAG
 
-K, N = 3, 5
 SHARD = SEGMENT + TAG
 
 
@@ -37,62 +34,39 @@ class Nowhere:
 def run(quick: bool) -> list[Row]:
     """Put, get, and get with two data nodes dead, over private sockets and mutual TLS, in MB/s of plaintext."""
     size, rounds = (32, 2) if quick else (256, 7)
-    rows: list[Row] = []
-    for transport, tls in (("unix socket", False), ("mutual TLS", True)):
-        rows += _measure(transport, tls, size << 20, rounds)
-    return rows
+    return [row for tls in (False, True) for row in beside_the_floor(3, 5, size << 20, rounds, tls=tls)]
 
 
-def _measure(transport: str, tls: bool, size: int, rounds: int) -> list[Row]:
-    data, stripes = os.urandom(size), -(-size // (K * (SEGMENT - TAG)))
-    with tempfile.TemporaryDirectory() as folder, RedisServers.start(N, tls=tls, sync=None) as servers:
+def beside_the_floor(k: int, n: int, size: int, rounds: int, *, tls: bool) -> list[Row]:
+    """Put and get `size` octets, healthy and with n − k data nodes dead; medians of `rounds`."""
+    data, stripes = os.urandom(size), -(-size // (k * (SEGMENT - TAG)))
+    with tempfile.TemporaryDirectory() as folder, RedisServers.start(n, tls=tls, sync=None) as servers:
         ring = KeyRing.create(Path(folder) / "ring", "a passphrase for a benchmark", scrypt_n=1 << 14)
-        store = ShardedStore(servers.nodes, ring, k=K)
-        with _sockets(servers) as plugs, ThreadPoolExecutor(N) as pool:
-
-            def floor_put() -> None:
-                list(pool.map(lambda plug: _set_all(plug, stripes), plugs))
-
-            def floor_get() -> None:
-                list(pool.map(lambda plug: _get_all(plug, stripes), plugs[:K]))
-
-            times = _rounds(
+        store = ShardedStore(servers.nodes, ring, k=k)
+        with _sockets(servers) as plugs, ThreadPoolExecutor(n) as pool:
+            times = interleaved(
                 {
-                    "floor put": floor_put,
+                    "floor put": lambda: list(pool.map(lambda plug: _set_all(plug, stripes), plugs)),
                     "put": lambda: store.put("x", data),
-                    "floor get": floor_get,
+                    "floor get": lambda: list(pool.map(lambda plug: _get_all(plug, stripes), plugs[:k])),
                     "get": lambda: store.get("x", Nowhere()),
                 },
                 rounds,
             )
-        for index in (0, 1):
+        for index in range(min(k, n - k)):
             servers.kill(index)
-        dead = _rounds({"get": lambda: store.get("x", Nowhere())}, rounds)["get"]
-    rate = {name: size / 1e6 / seconds for name, seconds in (times | {"dead": dead}).items()}
-    named = {
-        "put": ("put", "floor put"),
-        "get": ("get", "floor get"),
-        "get, two data nodes dead": ("dead", "floor get"),
-    }
-    where = f"3-of-5, {size >> 20} MiB, {transport}"
-    return [
-        Row(
-            f"{name}: {where}", rate[ours], "MB/s", rate[ours] / rate[floor], "bare sockets", f"floor {rate[floor]:.0f}"
+        times |= interleaved({"dead": lambda: store.get("x", Nowhere())}, rounds)
+    rate = {name: size / 1e6 / seconds for name, seconds in times.items()}
+    lost = {2: "two"}.get(n - k, str(n - k))
+    named = {"put": ("put", "put"), "get": ("get", "get"), f"get, {lost} data nodes dead": ("dead", "get")}
+    where = f"{k}-of-{n}, {size >> 20} MiB, {'mutual TLS' if tls else 'unix socket'}"
+    rows = []
+    for name, (ours, bare) in named.items():
+        floor = rate[f"floor {bare}"]
+        rows.append(
+            Row(f"{name}: {where}", rate[ours], "MB/s", rate[ours] / floor, "bare sockets", f"floor {floor:.0f}")
         )
-        for name, (ours, floor) in named.items()
-    ]
-
-
-def _rounds(works: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:
-    """Median seconds, all in turn; the first round, into fresh memory of the servers, is not counted."""
-    taken: dict[str, list[float]] = {name: [] for name in works}
-    for counted in [False] + [True] * rounds:
-        for name, work in works.items():
-            start = time.perf_counter()
-            work()
-            if counted:
-                taken[name].append(time.perf_counter() - start)
-    return {name: statistics.median(seconds) for name, seconds in taken.items()}
+    return rows
 
 
 @contextmanager

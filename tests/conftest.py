@@ -6,6 +6,7 @@ import json
 import os
 import re
 import signal
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -29,6 +30,12 @@ if hasattr(signal, "SIGHUP"):
 MAY_SKIP = re.compile(r"^(only on Windows|optional peer)")
 
 EVIDENCE = Path(__file__).parent.parent / "lepton_lab" / "data" / "evidence.json"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with slow tests first, so that with two workers the last minutes are not one worker's alone."""
+    slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
+    items.sort(key=lambda item: not slow[item.path])
 
 
 @pytest.fixture

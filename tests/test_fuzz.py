@@ -84,7 +84,7 @@ def test_any_octets_are_read_or_refused_with_a_typed_error(name):
 def test_any_octets_are_read_or_refused_with_a_typed_error_many_times(name):
     seeds = TARGETS[name].seeds()
 
-    @settings(max_examples=1500)
+    @settings(max_examples=800)
     @given(edited(seeds))
     def feed(octets: bytes) -> None:
         fed(name, octets)

@@ -297,7 +297,7 @@ def test_nothing_acknowledged_is_lost_and_nothing_false_comes_back(machine):
 
 @pytest.mark.slow
 def test_nothing_acknowledged_is_lost_and_nothing_false_comes_back_in_long_runs(machine):
-    run_state_machine_as_test(machine, settings=settings(max_examples=400, stateful_step_count=50, deadline=None))
+    run_state_machine_as_test(machine, settings=settings(max_examples=200, stateful_step_count=50, deadline=None))
 
 
 @pytest.fixture(autouse=True)

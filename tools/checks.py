@@ -15,7 +15,7 @@ LINT = {
     "types": [PY, "-m", "mypy"],
     "notebooks' form": [PY, "-m", "tools.notebooks", "lint"],
 }
-PYTEST = [PY, "-m", "pytest", "-n", "2", "--dist", "loadfile", "tests"]
+PYTEST = [PY, "-m", "pytest", "-n", "2", "--dist", "loadfile", "--no-loadscope-reorder", "tests"]
 NOTEBOOKS = {"notebooks, strict": [PY, "-m", "tools.notebooks", "check"]}
 PLANS = {
     "lint": LINT,

@@ -1,0 +1,93 @@
+"""The sharded store at other sizes and codes, its repair, and what somebody might use instead, in MB/s of plaintext.
+
+restic and borg are measured where they are installed: a backup into, and a restore from, a repository on this disk.
+They deduplicate and compress as well, and survive no lost disk; the store beside them writes its shards to folders.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from bench.rows import Row, interleaved
+from bench.storage import Nowhere, beside_the_floor
+from lepton_lab.keyring import KeyRing
+from lepton_lab.nodes import DirectoryNode, RedisServers
+from lepton_lab.sharding import ShardedStore
+
+MIB = 1 << 20
+Works = dict[str, Callable[[], object]]
+
+
+def run(quick: bool) -> list[Row]:
+    """Sizes, codes, repair, the cipher alone, peers."""
+    rounds = 1 if quick else 3
+    size = (32 if quick else 256) * MIB
+    cases = [(3, 5, 16 * MIB)] if quick else [(3, 5, 64 * MIB), (3, 5, 1024 * MIB), (4, 6, size), (10, 14, size)]
+    rows = [row for k, n, octets in cases for row in beside_the_floor(k, n, octets, rounds, tls=False)]
+    return [*rows, _repair(size, rounds), *_cipher(), *_peers(size, rounds)]
+
+
+def _rate(name: str, size: int, seconds: float, beside: float | None = None, baseline: str = "", note: str = "") -> Row:
+    ratio = None if beside is None else beside / seconds
+    return Row(name, size / 1e6 / seconds, "MB/s", ratio, baseline, note)
+
+
+def _repair(size: int, rounds: int) -> Row:
+    """A node comes back empty, and is filled again: k shards are read and one is written, for every stripe."""
+    with tempfile.TemporaryDirectory() as folder, RedisServers.start(5, tls=False, sync=None) as servers:
+        ring = KeyRing.create(Path(folder) / "ring", "a passphrase for a benchmark", scrypt_n=1 << 14)
+        store = ShardedStore(servers.nodes, ring, k=3)
+        store.put("x", os.urandom(size))
+        works = {"loss": lambda: servers.restart(1, empty=True), "repair": lambda: store.repair("x")}
+        seconds = interleaved(works, rounds)["repair"]
+    return _rate(f"repair of one empty node: 3-of-5, {size // MIB} MiB, unix socket", size, seconds)
+
+
+def _cipher() -> list[Row]:
+    """`openssl speed`: the cipher alone, on one core."""
+    command = ["openssl", "speed", "-evp", "aes-256-gcm", "-bytes", "1048576", "-seconds", "1"]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    found = re.search(r"AES-256-GCM\s+([\d.]+)k", ran.stdout)
+    return [Row("AES-256-GCM alone: openssl speed, 1 MiB", float(found[1]) / 1e3, "MB/s")] if found else []
+
+
+def _peers(size: int, rounds: int) -> list[Row]:
+    """The store on five folders beside restic and borg on one, with another file in every round."""
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder)
+        file = home / "file"
+
+        ring = KeyRing.create(home / "ring", "a passphrase for a benchmark", scrypt_n=1 << 14)
+        store = ShardedStore([DirectoryNode(home / f"node-{i}", sync=False) for i in range(5)], ring, k=3)
+        environment = os.environ | {
+            **{"RESTIC_PASSWORD": "throw-away", "RESTIC_REPOSITORY": str(home / "restic"), "HOME": folder},
+            **{"BORG_PASSPHRASE": "throw-away", "BORG_REPO": str(home / "borg"), "BORG_BASE_DIR": folder},
+        }
+
+        def command(*words: str) -> Callable[[], object]:
+            return lambda: subprocess.run(words, cwd=home, env=environment, check=True, capture_output=True)
+
+        writing: Works = {"file": lambda: file.write_bytes(os.urandom(size)), "store": lambda: store.put("x", file)}
+        reading: Works = {"store": lambda: store.get("x", Nowhere())}
+        if shutil.which("restic"):
+            command("restic", "init")()
+            writing["restic"] = command("restic", "backup", "file")
+            reading["restic"] = command("restic", "restore", "latest", "--target", "back")
+        if shutil.which("borg"):
+            command("borg", "init", "--encryption", "repokey-blake2")()
+            writing["borg"] = command("borg", "create", "--compression", "none", "::{utcnow}", "file")
+            last = 'borg extract --stdout "::$(borg list --short --last 1)" > /dev/null'
+            reading["borg"] = command("sh", "-c", last)
+        into, out = interleaved(writing, rounds), interleaved(reading, rounds)
+    rows = []
+    for verb, times in (("into", into), ("out of", out)):
+        rows.append(_rate(f"{verb} the store, five folders, {size // MIB} MiB", size, times["store"]))
+        for name in sorted(times.keys() - {"file", "store"}):
+            rows.append(_rate(f"{verb} {name}, {size // MIB} MiB", size, times[name], times["store"], "the store"))
+    return rows
