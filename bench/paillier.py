@@ -182,7 +182,7 @@ class _Bench:
         yield _row("phe with the same packing, encrypt", phe_packed, self.phe_encrypt * count, count, note)
         for clients in (2, 10):
             phe_job = count * (clients * self.phe_encrypt + (clients - 1) * seconds["phe add"] / len(theirs))
-            phe_job += count * seconds["phe decrypt"] / 10
+            phe_job += count * seconds["phe decrypt"] / len(theirs)
             ours = medians({"ours": lambda clients=clients: self._job(clients)}, max(1, self.rounds // 3))["ours"]
             note = f"{count:,} floats a client; key checks, tables, encryption, sum, decryption; phe: sampled"
             yield _row(f"whole job, {clients} clients, cold", ours, phe_job, note=note)
