@@ -48,7 +48,8 @@ def check_all(files: list[Path]) -> int:
     sanitise = ["--nbval", "--nbval-sanitize-with", str(FOLDER / "sanitize.cfg")]
     # The guards are the conftest.py of notebooks/; for files elsewhere it has to be named.
     guards = [] if all(path.resolve().is_relative_to(FOLDER) for path in files) else ["-p", "notebooks.conftest"]
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *sanitise, *guards, *map(str, files)]
+    workers = ["-n", "2", "--dist", "loadfile"] if len(files) > 1 else []  # a notebook's cells stay together
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *workers, *sanitise, *guards, *map(str, files)]
     return subprocess.run([str(part) for part in command], cwd=ROOT, check=False).returncode
 
 
