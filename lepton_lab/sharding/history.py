@@ -24,6 +24,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import wait
 from contextlib import suppress
 from functools import partial
+from operator import methodcaller
 
 from lepton_lab.errors import (
     DecryptionError,
@@ -53,6 +54,7 @@ from lepton_lab.sharding.reports import Receipt
 from lepton_lab.sharding.stripes import Stripes
 
 _WINDOW = 8  # versions looked at in one round trip
+_CLAIMED = 64 * _WINDOW  # claims in a row that are believed; failed writers leave a few
 
 
 class History:
@@ -230,10 +232,10 @@ class History:
 
         Raises WriteConflict when another writer was there, NotEnoughShards when too few nodes answer.
         """
-        version = self._first_free(after + 1)
+        needed = len(self.lanes) // 2 + 1
+        version = self._first_free(after + 1, needed)
         key = self._key("claim", version)
         answers = self.lanes.ask(lambda node: node.set_if_absent(key, put_id))
-        needed = len(self.lanes) // 2 + 1
         won = sum(answers.values())
         if won >= needed:
             return version
@@ -241,17 +243,20 @@ class History:
             raise WriteConflict(f"another writer took version {version}; read again and retry")
         raise NotEnoughShards("nodes to claim a version on", found=won, needed=needed, failures=self.lanes.failures)
 
-    def _first_free(self, start: int) -> int:
-        """The first version that most nodes have no claim for; a claim of a writer that died is never used again."""
-        first = start
-        while True:
+    def _first_free(self, start: int, needed: int) -> int:
+        """The first version that can still be claimed on `needed` of the nodes that answer.
+
+        Claims of writers that failed stay, for their versions are never used again. While some nodes are away, a few
+        such claims on the others are enough to make a version useless. Nodes that claim everything end in a conflict.
+        """
+        for first in range(start, start + _CLAIMED, _WINDOW):
             keys = [self._key("claim", first + step) for step in range(_WINDOW)]
             answers = self.lanes.ask(lambda node, keys=keys: _bounded(node, keys))  # type: ignore[misc]
-            self.lanes.require(len(self.lanes) // 2 + 1, "nodes to claim a version on")
+            self.lanes.require(needed, "nodes to claim a version on")
             for step in range(_WINDOW):
-                if 2 * sum(claims[step] is not None for claims in answers.values()) <= len(answers):
+                if sum(claims[step] is None for claims in answers.values()) >= needed:
                     return first + step
-            first += _WINDOW
+        raise WriteConflict(f"the nodes say that {_CLAIMED} versions from {start} on are taken; check them, then retry")
 
     def publish(self, manifest: Manifest, seats: Lanes, indexes: Iterable[int] | None = None) -> None:
         """Write the manifest to every node that still answers: the moment at which readers see the new version.
@@ -279,7 +284,7 @@ class History:
             for index, seat in enumerate(seats):
                 for lane in (seat, *seats.others[index]):
                     keys.setdefault(lane, list(markers)).extend(stripes.keys_on(index))
-        wait([lane.submit(partial(Node.delete_many, keys=gone)) for lane, gone in keys.items()])
+        wait([lane.submit(methodcaller("delete_many", gone)) for lane, gone in keys.items()])
         if old:
             with suppress(NotFound):  # another writer, who replaced the same version, was quicker
                 self._ring.shred(self._ring.data_key_id(old.wrapped))
@@ -288,7 +293,7 @@ class History:
         """Delete the shards of one index from a node that keeps them no longer; wholly: the manifest too."""
         markers = [self._key(leaf, manifest.body.version) for leaf in ("claim", "manifest")] + [self._key("head")]
         keys = Stripes(manifest.body, manifest.keys).keys_on(index) + (markers if wholly else [])
-        lane.submit(partial(Node.delete_many, keys=keys)).result()
+        lane.submit(methodcaller("delete_many", keys)).result()
 
     def sweep(self, keep: Manifest | None = None, seats: Lanes | None = None) -> None:
         """Delete everything of the object on every node, but `keep` where it has its seats, and what is newer."""

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, wait
 from dataclasses import dataclass, field
-from functools import partial
+from operator import methodcaller
 from typing import BinaryIO
 
 import numpy as np
@@ -109,8 +109,8 @@ class Stripes:
 
     def discard(self, lanes: Lanes, stripes: int) -> None:
         """Take back the shards of an attempt that failed, also on nodes that were given up: a full one can delete."""
-        deletions = [partial(Node.delete_many, keys=self.keys_on(index, stripes)) for index in range(len(lanes))]
-        wait([lane.submit(deletion, anyway=True) for lane, deletion in zip(lanes, deletions, strict=True)])
+        keys = [self.keys_on(index, stripes) for index in range(len(lanes))]
+        wait([lanes[index].submit(methodcaller("delete_many", gone), anyway=True) for index, gone in enumerate(keys)])
 
     def _send(self, lane: Lane, stripe: int, index: int, rows: Rows) -> Future[str | None]:
         """Put the authenticator behind one shard and send both to its node, all in the lane's own thread."""
