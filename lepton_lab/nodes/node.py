@@ -89,6 +89,23 @@ class Node(MutableMapping[str, bytes]):
         room[: len(value)] = value
         return len(value)
 
+    def get_bounded(self, keys: Iterable[str], limit: int) -> list[bytes | None]:
+        """The values under `keys`, in order, None for each that is not there; no more than a little is ever read.
+
+        In place of a value of more than `limit` octets stand limit + 1 zeros. Raises NodeError.
+        """
+        buffer = memoryview(bytearray(limit))
+
+        def read(key: str) -> bytes | None:
+            try:
+                return bytes(buffer[: self.read_into(key, buffer)])
+            except KeyError:
+                return None
+            except OversizedValue:
+                return bytes(limit + 1)
+
+        return [read(key) for key in keys]
+
     def close(self) -> None:
         """Let go of connections, if the node has any; the values stay."""
 

@@ -108,6 +108,19 @@ class RedisNode(Node):
             raise KeyError(key)
         return length
 
+    def get_bounded(self, keys: Iterable[str], limit: int) -> list[bytes | None]:
+        """As in Node, all asked for at once."""
+        wanted = list(keys)
+        full = list(map(self._full, wanted))
+        try:
+            with self._errors():
+                return self._directly(
+                    lambda connection: wire.fetch_each(connection, full, limit),
+                    lambda: super(RedisNode, self).get_bounded(wanted, limit),
+                )
+        except wire.TooLong:
+            return super().get_bounded(wanted, limit)
+
     def __delitem__(self, key: str) -> None:
         full = self._full(key)
         with self._errors():

@@ -20,7 +20,7 @@ where a new list wants them. Writers must go by one list: two who claim a versio
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import wait
 from contextlib import suppress
 from functools import partial
@@ -31,7 +31,6 @@ from lepton_lab.errors import (
     IntegrityError,
     NotEnoughShards,
     NotFound,
-    OversizedValue,
     StaleVersion,
     WriteConflict,
 )
@@ -110,13 +109,13 @@ class History:
     def _newest_on(self, lanes: Lanes, believed: Manifest | None) -> Manifest | None:
         """The newest manifest that these lanes know, or the one that is believed already."""
         head = self._key("head")
-        believed = _newer(believed, self._best(lanes.ask(lambda node: _bounded(node, [head]))))
+        believed = _newer(believed, self._best(lanes.ask(_records([head]))))
         while True:
             after = believed.body.version if believed else 0
             # what is under a key that has gone may have been replaced between the node's answer and the ring's
             starts = {after} if believed else {after, self._unknown_version}
             following = [self._key("manifest", start + step) for start in starts for step in range(1, _WINDOW + 1)]
-            later = self._best(lanes.ask(lambda node, keys=following: _bounded(node, keys)))  # type: ignore[misc]
+            later = self._best(lanes.ask(_records(following)))
             if later is None or later.body.version <= after:
                 return believed
             believed = later
@@ -126,7 +125,7 @@ class History:
         silent = [lane for lane in asked if lane.failure is None and manifest.body not in self._found.get(lane, {})]
         if silent:
             key = self._key("manifest", manifest.body.version)
-            self._best(Lanes(silent).ask(lambda node: _bounded(node, [key])))
+            self._best(Lanes(silent).ask(_records([key])))
         held = {found.get(manifest.body) for lane in asked if (found := self._found.get(lane)) and lane.failure is None}
         return held.issuperset(range(manifest.body.n))
 
@@ -251,7 +250,7 @@ class History:
         """
         for first in range(start, start + _CLAIMED, _WINDOW):
             keys = [self._key("claim", first + step) for step in range(_WINDOW)]
-            answers = self.lanes.ask(lambda node, keys=keys: _bounded(node, keys))  # type: ignore[misc]
+            answers = self.lanes.ask(_records(keys))
             self.lanes.require(needed, "nodes to claim a version on")
             for step in range(_WINDOW):
                 if sum(claims[step] is None for claims in answers.values()) >= needed:
@@ -335,16 +334,6 @@ def names(ring: KeyRing) -> Iterable[bytes]:
     return sorted({unframed(found[len(CONTEXT_PREFIX) :])[0] for found in contexts})
 
 
-def _bounded(node: Node, keys: Sequence[str]) -> list[bytes | None]:
-    """The records under these keys. A node that answers with more than any record holds is not read to its end."""
-    return [_record(node, key) for key in keys]
-
-
-def _record(node: Node, key: str) -> bytes | None:
-    buffer = memoryview(bytearray(RECORD_LIMIT))
-    try:
-        return bytes(buffer[: node.read_into(key, buffer)])
-    except KeyError:
-        return None
-    except OversizedValue:
-        return b"?"  # which no parser takes for a record
+def _records(keys: Sequence[str]) -> Callable[[Node], list[bytes | None]]:
+    """Asks a node for these. One that answers with more than any record holds is not read to its end."""
+    return methodcaller("get_bounded", keys, RECORD_LIMIT)
