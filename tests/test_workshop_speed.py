@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import hmac
 
-from lepton_lab.workshop.speed import ciphers, rates
+import pytest
+
+from lepton_lab import data, rsa
+from lepton_lab.workshop import rsa_costs, speed
+from lepton_lab.workshop.speed import ciphers, milliseconds, rates
 
 
 def test_every_cipher_hides_and_never_repeats_itself() -> None:
@@ -31,3 +35,40 @@ def test_rates_are_found_for_every_size() -> None:
     assert set(asked) == {16, 64}
     assert len(found["nothing"]) == 2
     assert all(rate > 0 for rate in found["nothing"])
+
+
+def test_milliseconds_are_the_best_round_of_works_that_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, asked = [0.0], []
+
+    def work(name: str, *seconds: float) -> None:
+        now[0] += seconds[asked.count(name)]
+        asked.append(name)
+
+    monkeypatch.setattr(speed.time, "process_time", lambda: now[0])
+    works = {"a": lambda: work("a", 5.0, 0.25, 1.0), "b": lambda: work("b", 0.5, 2.0, 0.125)}
+    assert milliseconds(works, rounds=3) == {"a": 250.0, "b": 125.0}
+    assert asked == ["a", "b"] * 3
+
+
+@pytest.fixture(scope="module")
+def private() -> rsa.RSAPrivateKey:
+    return rsa.generate_private_key(2048)
+
+
+def test_what_is_measured_of_rsa_is_what_the_reference_run_measured(private: rsa.RSAPrivateKey) -> None:
+    names = [row["name"] for row in data.reference("rsa")["rows"]]
+    assert {f"{name}: RSA-2048" for name in rsa_costs.operations(2048)} <= set(names)
+    assert {f"{name}: RSA-3072" for name in rsa_costs.decryptions(private)} <= set(names)
+    assert {f"{form} decrypt: 1024 octets" for form in rsa_costs.forms(private, 1024)} <= set(names)
+
+
+def test_both_forms_give_the_message_back_whole(private: rsa.RSAPrivateKey) -> None:
+    for length in (1, 190, 191, 1000):
+        assert [work() for work in rsa_costs.forms(private, length).values()] == [bytes(length)] * 2
+
+
+def test_the_textbook_decrypts_to_the_padded_block_of_what_the_helper_reads(private: rsa.RSAPrivateKey) -> None:
+    helper, by_crt, whole = (work() for work in rsa_costs.decryptions(private).values())
+    assert helper == bytes(32)
+    assert by_crt.result == whole.result != 0
+    assert rsa_costs.operations(2048)["decrypt"]() == bytes(32)

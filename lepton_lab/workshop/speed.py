@@ -1,4 +1,4 @@
-"""How fast ciphers are, by size of message: what the notebooks draw from the reader's own machine."""
+"""How fast things are on the reader's own machine: what the notebooks draw beside the reference run."""
 
 from __future__ import annotations
 
@@ -55,6 +55,20 @@ def rates(works: Mapping[str, Seal], sizes: Sequence[int], rounds: int = 5) -> d
         for name, times in taken.items():
             found[name].append(size / 1e6 / min(times))
     return found
+
+
+def milliseconds(works: Mapping[str, Callable[[], object]], rounds: int = 5) -> dict[str, float]:
+    """Milliseconds of each work, the best of some rounds, all in turn.
+
+    In CPU time, for works that wait for nothing: other programs do not count.
+    """
+    taken: dict[str, list[float]] = {name: [] for name in works}
+    for _ in range(rounds):
+        for name, work in works.items():
+            start = time.process_time()
+            work()
+            taken[name].append(1000 * (time.process_time() - start))
+    return {name: min(times) for name, times in taken.items()}
 
 
 def _repeats(work: Seal, message: bytes) -> int:
