@@ -232,6 +232,16 @@ def test_get_many_answers_in_order_with_none_for_what_is_not_there(node):
     assert node.get_many([]) == []
 
 
+def test_get_bounded_answers_in_order_and_reads_nothing_that_is_too_long(node):
+    node.set_many({"empty": b"", "line": b"\r\n$5\r\n", "full": b"x" * 100, "long": b"x" * 101, "huge": b"x" * 100_000})
+    keys = ["no", "full", "line", "empty", "no", "full"]
+    assert node.get_bounded(keys, 100) == [None, b"x" * 100, b"\r\n$5\r\n", b"", None, b"x" * 100]
+    for too_long in ("long", "huge"):
+        assert node.get_bounded(["line", too_long, "no", "full"], 100) == [b"\r\n$5\r\n", bytes(101), None, b"x" * 100]
+    assert node.get_bounded([], 100) == []
+    assert node["full"] == b"x" * 100
+
+
 def test_delete_many_passes_over_what_is_not_there(node):
     node.set_many(dict.fromkeys(map(str, range(600)), b""))
     node.delete_many(map(str, range(1, 1100)))

@@ -114,6 +114,22 @@ def test_an_absent_key_is_a_key_error_and_the_connection_serves_on(impostor, nod
     assert impostor.connections == 1
 
 
+@pytest.mark.parametrize("slow", [0.0, 0.001], ids=["at once", "octet by octet"])
+def test_small_values_are_asked_for_at_once_and_told_apart(impostor, node, slow):
+    impostor.slow = slow
+    impostor.answers = [b"$3\r\none\r\n", b"_\r\n", b"$0\r\n\r\n", b"$70\r\n" + b"\r\n" * 35 + b"\r\n", b"$-1\r\n"]
+    assert node.get_bounded("abcde", 70) == [b"one", None, b"", b"\r\n" * 35, None]
+    assert impostor.connections == 1
+
+
+def test_an_answer_too_many_is_no_answer_to_the_next_question(impostor, node):
+    impostor.answers = [b"$1\r\na\r\n", b"$1\r\nb\r\n$1\r\nc\r\n", b"$4\r\nnext\r\n"]
+    with pytest.raises(NodeError, match="not one to this question"):
+        node.get_bounded("ab", 8)
+    assert node.get_bounded("d", 8) == [b"next"]
+    assert impostor.connections == 2
+
+
 def test_a_client_with_redis_pys_own_settings_serves_too(impostor):
     node = RedisNode(redis.Redis(port=impostor.port, driver_info=None), name="n")
     impostor.answers = [b"-ERR unknown subcommand\r\n", b"$5\r\nhello\r\n", b"$-1\r\n", b"+OK\r\n"]
@@ -199,6 +215,10 @@ def test_a_hostile_answer_to_a_write_is_a_node_error_and_the_next_write_is_on_it
 OPERATIONS = {
     "read": (lambda n: n["a"], lambda answer: type(answer) is bytes),
     "read into": (lambda n: n.read_into("a", bytearray(64)), lambda answer: type(answer) is int and 0 <= answer <= 64),
+    "get_bounded": (
+        lambda n: n.get_bounded("ab", 64),
+        lambda answer: len(answer) == 2 and all(value is None or len(value) <= 65 for value in answer),
+    ),
     "write": (lambda n: n.write("a", b"x" * 100), lambda answer: answer is None),
     "set_if_absent": (lambda n: n.set_if_absent("a", b"1"), lambda answer: type(answer) is bool),
     "get_many": (

@@ -235,6 +235,50 @@ def test_shards_of_another_object_or_version_are_refused(store):
         store.get("x")
 
 
+def test_shards_of_an_older_version_are_refused(store):
+    store.put("x", b"first" * 1000)
+    old = [next(node[key] for key in shards_of(node)) for node in store.nodes]
+    store.put("x", b"newer" * 1000)
+    for node, octets in zip(store.nodes[:2], old, strict=False):
+        node[next(iter(shards_of(node)))] = octets
+    assert store.get("x") == b"newer" * 1000
+    assert [node.altered for node in store.check("x").nodes.values()] == [1, 1, 0, 0, 0]
+    store.nodes[2][next(iter(shards_of(store.nodes[2])))] = old[2]
+    with pytest.raises(NotEnoughShards, match="altered"):
+        store.get("x")
+
+
+def test_an_object_of_an_erasure_code_that_is_not_known_is_left_as_it_is(store):
+    store._code_id = 2  # a later release's
+    store.put("x", b"data" * 1000)
+    before = [dict(node) for node in store.nodes]
+    for operation in (store.get, store.check, store.repair):
+        with pytest.raises(IntegrityError, match="erasure code 2"):
+            operation("x")
+    assert [dict(node) for node in store.nodes] == before
+
+
+def test_claims_of_writers_that_failed_stop_no_lone_writer(mortal):
+    mortal.put("x", b"first")
+    nodes = mortal.nodes
+    nodes[3].dead = nodes[4].dead = True
+    for _ in range(3):  # each leaves a claim on three nodes, of which two will be among the four that answer
+        with pytest.raises(NotEnoughShards):
+            mortal.put("x", b"never acknowledged")
+    nodes[3].dead = nodes[4].dead = False
+    nodes[0].dead = True
+    assert mortal.put("x", b"second").version == 5
+    assert mortal.get("x") == b"second"
+
+
+def test_nodes_that_claim_every_version_end_in_a_conflict(store):
+    liar = lambda keys, limit: [b"mine" if key.endswith("claim") else None for key in keys]  # noqa: E731
+    for node in store.nodes[:3]:
+        node.get_bounded = liar
+    with pytest.raises(WriteConflict, match="taken"):
+        store.put("x", b"data")
+
+
 def test_an_altered_manifest_on_one_node_changes_nothing_and_on_all_is_named(store):
     store.put("x", b"data")
     manifests = [(node, key) for node in store.nodes for key in node if key.endswith(("manifest", "head"))]

@@ -41,6 +41,7 @@ from typing import Self
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from lepton_lab.erasure import Code
 from lepton_lab.errors import IntegrityError
 from lepton_lab.octets import framed
 
@@ -103,6 +104,8 @@ class Body:
 
     def check_bounds(self) -> None:
         """Refuse numbers that no writer of ours writes, before anything is allocated by them."""
+        if self.code_id != Code.code_id:  # decoded, or repaired, by another code it would be spoilt
+            raise IntegrityError(f"a manifest names erasure code {self.code_id}, and {Code.code_id} is all that is known")
         sound = (
             self.kind in (OBJECT, TOMBSTONE)
             and 1 <= self.k <= self.n
