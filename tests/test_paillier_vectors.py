@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import math
 import pickle
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
-from multiprocessing import get_context
 
 import numpy as np
 import phe
@@ -320,31 +318,3 @@ def test_the_representation_shows_no_value():
     assert repr(public.encrypt_vector([123456], WHOLE)) == (
         "<PackedVector (1,) in 1 ciphertexts, 1 of Layout(bits=32, fraction_bits=0, additions=100) spent>"
     )
-
-
-# Several cores
-
-
-def test_any_executor_encrypts_and_threads_decrypt():
-    values = np.arange(700)
-    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as processes, ThreadPoolExecutor(2) as threads:
-        for executor in (processes, threads):
-            vector = public.encrypt_vector(values, WHOLE, executor)
-            assert len(set(vector.ciphertexts())) == len(vector.ciphertexts())
-            assert (private.decrypt_vector(vector, threads) == values).all()
-        numbers = [public.encrypt(x) for x in range(8)]
-        assert private.decrypt_many(numbers, 2**200, threads) == list(range(8))
-        rows = [[1, 2, 3, 4, 5, 6, 7, -8], [0.5] * 8]
-        assert [private.decrypt(total) for total in paillier.matvec(rows, numbers, executor=processes)] == [
-            112 - 56,
-            14,
-        ]
-
-
-def test_a_private_key_never_reaches_other_processes():
-    vector, number = public.encrypt_vector([1], WHOLE), public.encrypt(1)
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as processes:
-        with pytest.raises(InvalidParameter):
-            private.decrypt_vector(vector, processes)
-        with pytest.raises(InvalidParameter):
-            private.decrypt_many([number], 10, processes)

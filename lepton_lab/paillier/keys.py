@@ -94,13 +94,16 @@ class PublicKey:
         passes its slot, or a slot the key; InvalidParameter for NaN, infinities, other types, an empty array.
         """
         packed, shape = pack(array, layout, self.bits)
-        if executor is None:
+        work: Callable[[Sequence[int]], list[mpz]] = self._masked
+        if batch.stays_here(executor):
             self.noise.prepare(len(packed))
-            cs = [self.noise.mask(whole) for whole in packed]
-        else:
-            work = partial(batch.mask_elsewhere, self.n, self._kind, len(packed) // 2)
-            cs = batch.spread(work, packed, min(256, -(-len(packed) // 8)), executor)
+        else:  # workers make the tables that this key would have
+            work = partial(batch.mask_elsewhere, self.n, self._kind, self.noise.expected(len(packed)))
+        cs = batch.spread(work, packed, min(256, -(-len(packed) // 8)), executor)
         return PackedVector(self, layout, shape, cs, spent=1, blinded=True)
+
+    def _masked(self, messages: Sequence[int]) -> list[mpz]:
+        return [self.noise.mask(message) for message in messages]
 
     def precompute(self, count: int = 1 << 14) -> None:
         """Make the tables for about `count` encryptions now (0.3 s and 40 MB for 2048 bits) instead of along the way.

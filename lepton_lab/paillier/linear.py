@@ -30,7 +30,10 @@ def matvec(
     limit: int = 2**64,
     executor: Executor | None = None,
 ) -> list[EncryptedNumber]:
-    """One `dot` for every row of the matrix; an executor spreads the rows over its workers. Raises as `dot`."""
+    """One `dot` for every row of the matrix; an executor spreads the rows over its workers. Raises as `dot`.
+
+    The weights are public, to the workers too; what leaves this process of the numbers is blinded before.
+    """
     terms = _aligned(list(numbers))
     try:
         rows = [[encoding.plain(weight) for weight in row] for row in matrix]
@@ -44,7 +47,8 @@ def matvec(
     bound = key.within_range(sum(term.bound for term in terms) * most)
     exponent = encoding.checked_exponent(terms[0].exponent + place)
     encoded = [[encoding.encode_within(weight, place, limit) for weight in row] for row in rows]
-    work = partial(_products, [term._c for term in terms], key.n_square)
+    cs = [term._c for term in terms] if batch.stays_here(executor) else _blinded(terms)
+    work = partial(_products, cs, key.n_square)
     products = batch.spread(work, encoded, -(-len(encoded) // 8) or 1, executor)
     return [EncryptedNumber._made(key, c, exponent, bound) for c in products]
 
@@ -57,6 +61,11 @@ def _aligned(numbers: Sequence[EncryptedNumber]) -> list[EncryptedNumber]:
         raise InvalidParameter("the numbers are encrypted under different keys")
     deepest = min(number.exponent for number in numbers)
     return [number.deepened(deepest) for number in numbers]
+
+
+def _blinded(terms: Sequence[EncryptedNumber]) -> list[mpz]:
+    terms[0].public_key.noise.prepare(sum(not term._blinded for term in terms))
+    return [mpz(term.ciphertext()) for term in terms]
 
 
 def _products(cs: Sequence[mpz], n_square: mpz, rows: Sequence[Sequence[int]]) -> list[mpz]:

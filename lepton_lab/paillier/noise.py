@@ -67,11 +67,15 @@ class PublicNoise:
             return (1 + message % self._n * self._n) * r_to_the_n % self._n_square
         return self._powers.mask(message)
 
-    def prepare(self, count: int) -> None:
-        """Expect `count` more encryptions: make the tables that serve them soonest, unless there are such already."""
+    def expected(self, count: int) -> int:
+        """How many encryptions are expected in all, those that were made included, if `count` more are."""
         if self._process != os.getpid():
             self._forget()
-        self._expected = max(self._expected, self._used + count)
+        return max(self._expected, self._used + count)
+
+    def prepare(self, count: int) -> None:
+        """Expect `count` more encryptions: make the tables that serve them soonest, unless there are such already."""
+        self._expected = self.expected(count)
         if self._kind == "uniform" or self._expected <= _FEW:
             return
         width = FixedBase.best_width(self._exponent_bits, self._used + count)

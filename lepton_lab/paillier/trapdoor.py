@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets
 from collections.abc import Sequence
 
-import gmpy2
 from gmpy2 import invert, mpz, powmod
 
 from lepton_lab.paillier.modexp import SecretPower
@@ -68,13 +67,11 @@ class Trapdoor:
         depth = (self.p.bit_length() - 1) // slot
         if len(cs) < _FEWEST or depth < _SHALLOWEST:
             return [self.decrypt(c, bound) for c in cs]
-        # powers whose exponents are public, without the interpreter's lock, so that threads run side by side
-        with gmpy2.context(gmpy2.get_context(), allow_release_gil=True):
-            at_p, at_q = [c % self.p_square for c in cs], [c % self.q_square for c in cs]
-            folds = [at_p[start : start + depth] for start in range(0, len(cs), depth)]
-            values = [value for fold in folds for value in self._unfold(fold, slot)]
-            rho = [secrets.randbits(_SECURITY_BITS) for _ in cs]
-            checked_p, checked_q = power_product(at_p, rho, self.p_square), power_product(at_q, rho, self.q_square)
+        at_p, at_q = [c % self.p_square for c in cs], [c % self.q_square for c in cs]
+        folds = [at_p[start : start + depth] for start in range(0, len(cs), depth)]
+        values = [value for fold in folds for value in self._unfold(fold, slot)]
+        rho = [secrets.randbits(_SECURITY_BITS) for _ in cs]
+        checked_p, checked_q = power_product(at_p, rho, self.p_square), power_product(at_q, rho, self.q_square)
         expected = sum(r * value for r, value in zip(rho, values, strict=True))
         if (self._joined(self._modulo_p(checked_p), checked_q) - expected) % self.n == 0:
             return values
