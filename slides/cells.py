@@ -7,6 +7,8 @@ somebody puts a cell before it; a phrase goes with its cell, and says to the rea
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from functools import cache
 from html import escape, unescape
 from pathlib import Path
@@ -18,6 +20,7 @@ from pygments.lexers import PythonLexer
 from tools.notebook_page import Cell, Page
 
 LARGEST = 25  # px
+LONGEST = 88  # letters in a line of code: more, and the last row cannot read it
 WIDTH = 1085 / 0.61  # what a block has for its letters, in px, over a letter's width in units of its height
 NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
 
@@ -66,9 +69,27 @@ def code(cell: Cell, lines: str = "") -> str:
         first, _, last = lines.partition("-")
         chosen = chosen[int(first) - 1 : int(last or first)]
     source = re.sub(r"\n{3,}", "\n\n", "\n".join(chosen))  # a slide has no room for two blank lines,
-    source = re.sub(r"  # noqa: \w+", "", source)  # nor for words to the linter
+    source = _narrow(re.sub(r"  # noqa: \w+", "", source))  # nor for words to the linter
     formatter = HtmlFormatter(noclasses=True, nobackground=True, nowrap=True, style="friendly")
     return _pre("code", f"<code>{highlight(source, PythonLexer(), formatter).rstrip()}</code>", source)
+
+
+def _narrow(source: str) -> str:
+    """Code whose lines a slide can hold: a comment behind a long line goes above it, the formatter does the rest."""
+    if all(len(line) <= LONGEST for line in source.splitlines()):
+        return source
+    above = re.sub(
+        r"^( *)(\S.*?)  (# .*)$",
+        lambda line: f"{line[1]}{line[3]}\n{line[1]}{line[2]}" if len(line[0]) > LONGEST else line[0],
+        source,
+        flags=re.MULTILINE,
+    )
+    # S603: what is run is the environment's own formatter, and what it is given is a committed cell
+    command = [sys.executable, "-m", "ruff", "format", "--isolated", f"--line-length={LONGEST}", "-"]
+    done = subprocess.run(command, input=above, capture_output=True, encoding="utf-8", check=False)  # noqa: S603
+    if done.returncode:
+        raise ValueError(f"lines of more than {LONGEST} letters cannot be set anew: {done.stderr}")
+    return done.stdout.rstrip()
 
 
 def _pre(kind: str, html: str, text: str) -> str:

@@ -54,7 +54,7 @@ class CellOf(SphinxDirective):
             output = cells.picture(cell) if show != "code" else ""
         except ValueError as error:
             raise self.error(str(error)) from error
-        return [raw(code + sized(output, self.options.get("height", 470)))]
+        return [raw(code + sized(output, self.options.get("height", 520)))]
 
 
 class Question(SphinxDirective):

@@ -6,11 +6,13 @@ import re
 from itertools import pairwise
 from pathlib import Path
 
+import nbformat
 import pytest
 
 from slides import cells
 from slides.decks import FOLDER, Deck, Slide
 from tools import slides as tool
+from tools.notebook_page import Cell
 
 DECKS = Deck.all()
 NOTEBOOKS = FOLDER.parent / "notebooks"
@@ -107,6 +109,33 @@ def test_a_cell_is_shown_as_it_was_run():
     assert "kill" in cells.code(both)
     assert "patients" not in cells.code(both, "1-2")
     assert cells.alt_texts('<img src="x"><img alt="a &amp; b" src="y">') == ["", "a & b"]
+
+
+def shown_as(monkeypatch: pytest.MonkeyPatch, source: str) -> list[str]:
+    """The lines of a cell with this source as a slide has them, without their colours."""
+    monkeypatch.setattr(cells, "highlight", lambda code, *_: code)
+    return re.sub(r"<[^>]+>", "", cells.code(Cell(0, nbformat.v4.new_code_cell(source)))).splitlines()
+
+
+def test_long_lines_are_set_anew_and_their_comments_go_above(monkeypatch: pytest.MonkeyPatch):
+    name = "a_name_that_is_long"
+    source = f"x = 1  # stays\n{name} = {name}({name}, {name}, {name})  # for a good reason"
+    assert shown_as(monkeypatch, source) == [
+        "x = 1  # stays", "# for a good reason", f"{name} = {name}(", f"    {name}, {name}, {name}", ")",
+    ]  # fmt: skip
+    with pytest.raises(ValueError, match="cannot be set anew"):
+        shown_as(monkeypatch, f"for {name} in {name}({name}, {name}, {name}, {name}):")
+
+
+@each_deck
+def test_the_last_row_can_read_the_code(deck: Deck):
+    for options in re.findall(r"^:::\{cell\} (.+\n(?::\w+:.*\n)*)", deck.text, re.MULTILINE):
+        if re.search(r"^:show: (?:both|code)", options, re.MULTILINE):
+            lines = re.search(r"^:lines: (\S+)", options, re.MULTILINE)
+            written = cells.code(cells.find(options.splitlines()[0]), lines[1] if lines else "")
+            size = re.search(r"font-size: ([\d.]+)px", written)
+            assert size, options
+            assert float(size[1]) >= 20, options
 
 
 @pytest.mark.parametrize(

@@ -6,17 +6,12 @@ no kernel behind it. Its text, and its still form where scripts do not run, is t
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from functools import cache
-from importlib.resources import files
-from typing import Any
-
-import anywidget
 
 from lepton_lab.errors import InvalidParameter
+from lepton_lab.show.moving import Moving
 from lepton_lab.show.table import table
 from lepton_lab.textbook.trace import Step, Trace
 
@@ -55,7 +50,7 @@ class Frame:
     tints: tuple[list[int], list[int]]
 
 
-class AesStepper(anywidget.AnyWidget):
+class AesStepper(Moving):
     """The widget that `aes_stepper` returns; `frames` are its pictures, `text` and `html` what stands in for them."""
 
     def __init__(self, frames: tuple[Frame, ...], caption: str) -> None:
@@ -65,19 +60,7 @@ class AesStepper(anywidget.AnyWidget):
             ["state", "round", "left by", "octets, column by column"],
             caption=caption,
         )
-        self.text, self.html = still.text, still.html
-        # the data ride in the script: with no traits to keep in step, a page without a kernel is no special case
-        data = json.dumps([asdict(frame) for frame in frames])
-        self._esm = f"const FRAMES = {data};\nconst CAPTION = {json.dumps(caption)};\n{_asset('aes_stepper.js')}"
-        self._css = _asset("aes_stepper.css")
-        super().__init__()
-
-    def __repr__(self) -> str:
-        return self.text
-
-    def _repr_mimebundle_(self, **options: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-        data, metadata = super()._repr_mimebundle_(**options) or ({}, {})
-        return {**data, "text/plain": self.text, "text/html": self.html}, metadata
+        super().__init__("aes_stepper", still, FRAMES=[asdict(frame) for frame in frames], CAPTION=caption)
 
 
 def aes_stepper(trace: Trace[bytes], *, caption: str = "") -> AesStepper:
@@ -122,8 +105,3 @@ def _parsed(step: Step) -> tuple[int, str]:
     if not found or not isinstance(step.value, bytes) or len(step.value) != 16:
         raise InvalidParameter(f"{step.name!r} is no step of one block of AES: give aes.encrypt_block's trace")
     return int(found[1]), found[2]
-
-
-@cache
-def _asset(name: str) -> str:
-    return (files("lepton_lab.show") / name).read_text(encoding="utf-8")

@@ -7,17 +7,14 @@ mean is not this file's affair: it is given `Page`s, and `handshake` makes them 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from html import escape
-from importlib.resources import files
 from typing import Any, Protocol
 
-import anywidget
-
 from lepton_lab.errors import InvalidParameter
+from lepton_lab.show.display import Shown
+from lepton_lab.show.moving import Moving
 from lepton_lab.show.table import table
 
 KINDS = (
@@ -57,29 +54,18 @@ class Page:
     opened: bytes | None = None
 
 
-class ByteExplorer(anywidget.AnyWidget):
+class ByteExplorer(Moving):
     """The widget that `byte_explorer` returns; `pages` is what it shows, `text` and `html` what stands in for it."""
 
     def __init__(self, pages: tuple[Page, ...], caption: str) -> None:
         self.pages = pages
-        self.text = table(
+        listed = table(
             [(number, page.sender, page.title) for number, page in enumerate(pages)],
             ["", "from", "what"],
             caption=caption,
-        ).text
-        self.html = _still(pages, caption)
-        # the data ride in the script: with no traits to keep in step, a page without a kernel is no special case
-        data = json.dumps([_packed(page) for page in pages])
-        self._esm = f"const PAGES = {data};\nconst CAPTION = {json.dumps(caption)};\n{_asset('byte_explorer.js')}"
-        self._css = _asset("byte_explorer.css")
-        super().__init__()
-
-    def __repr__(self) -> str:
-        return self.text
-
-    def _repr_mimebundle_(self, **options: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-        data, metadata = super()._repr_mimebundle_(**options) or ({}, {})
-        return {**data, "text/plain": self.text, "text/html": self.html}, metadata
+        )
+        still = Shown(listed.text, _still(pages, caption))
+        super().__init__("byte_explorer", still, PAGES=[_packed(page) for page in pages], CAPTION=caption)
 
 
 def byte_explorer(pages: Sequence[Page], *, caption: str) -> ByteExplorer:
@@ -213,8 +199,3 @@ def _short(name: str) -> str:
 
 def _sample(octets: bytes) -> str:
     return octets.hex(" ") if len(octets) <= _SAMPLE else f"{octets[:_SAMPLE].hex(' ')} … ({len(octets):,} octets)"
-
-
-@cache
-def _asset(name: str) -> str:
-    return (files("lepton_lab.show") / name).read_text(encoding="utf-8")
