@@ -26,8 +26,14 @@ LOCKED = {name.lower(): Version(found) for name, found, _ in PINS}
 
 
 def requirements() -> list[Requirement]:
-    extras = PROJECT["optional-dependencies"].values()
+    extras = (lines for extra, lines in PROJECT["optional-dependencies"].items() if extra != "peers")
     return [Requirement(line) for line in [*PROJECT["dependencies"], *(line for extra in extras for line in extra)]]
+
+
+def test_every_extra_but_the_peers_is_tested_and_so_in_the_lock():
+    extras = PROJECT["optional-dependencies"]
+    within = {extra for line in (*extras["test"], *extras["docs"]) for extra in Requirement(line).extras}
+    assert within | {"test", "peers"} == set(extras)
 
 
 def test_the_lock_satisfies_every_requirement():
