@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 import secrets
-import sys
 import tempfile
 import threading
 import time
@@ -15,27 +14,27 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
-from rich.console import Console
-from rich.table import Table
 from tqdm import tqdm
 
 from lepton_lab import data, tls
 from lepton_lab.errors import InvalidParameter, LabError, NotFound
 from lepton_lab.keyring import KeyRing
-from lepton_lab.nodes import local_nodes
+from lepton_lab.nodes import MappingNode, Node, local_nodes
+from lepton_lab.octets import Octets
 from lepton_lab.sharding import ShardedStore
-from lepton_lab.totals import encrypted_totals, numeric_columns
+from lepton_lab.totals import PATIENCE, encrypted_totals, numbers_of
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, WriteableBuffer
 
 NAME = "the file"
 DEAD = (1, 3)
-LARGE = 32 << 20  # octets from which a progress bar is worth its line
+PIECE = 1 << 20  # octets that are hashed at once
+ONCE_MORE = "run it again, on a file that nobody writes to meanwhile"
 
 
 class StepFailed(LabError):
-    """A step of the demo did not hold; the message says which and how."""
+    """A step of the demo did not hold; the message says how, and that of `Demo.run` which, and what to do next."""
 
 
 @dataclass
@@ -70,16 +69,20 @@ class Demo:
         self._stack.close()
 
     def run(self) -> None:
-        """Every step. Raises StepFailed at the first that does not hold, and whatever a helper raises."""
+        """Every step. Raises StepFailed at the first that does not hold; InvalidParameter, OSError for the file."""
+        self.take_the_file()
         for step in (
-            self.take_the_file, self.start_nodes, self.make_keys, self.store, self.lose_two_nodes, self.mend_them,
-            self.catch_a_lie, self.send, self.compute, self.shred,
+            self.start_nodes, self.make_keys, self.store, self.lose_two_nodes, self.mend_them, self.catch_a_lie,
+            self.send, self.compute, self.shred,
         ):  # fmt: skip
-            step()
+            try:
+                step()
+            except LabError as error:
+                raise StepFailed(f"{self._title}: {error}; {ONCE_MORE}") from error
 
     @contextmanager
     def _step(self, title: str) -> Iterator[Cost]:
-        cost, start = Cost(title), time.perf_counter()
+        self._title, cost, start = title, Cost(title), time.perf_counter()
         yield cost
         cost.seconds = time.perf_counter() - start
         self.costs.append(cost)
@@ -95,11 +98,8 @@ class Demo:
                 self.path.write_bytes(data.octets())
             else:
                 self.path = self._file
-            with self.path.open("rb") as file:
-                if not self.path.is_file():
-                    raise InvalidParameter(f"{self.path} is not a regular file")
-                self.sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-            self.size = cost.octets_in = self.path.stat().st_size
+            self.sha256, self.size = self._read_once()
+            cost.octets_in = self.size
             cost.said = f"{self.path.name}, SHA-256 {self.sha256[:16]}…"
 
     def start_nodes(self) -> None:
@@ -139,8 +139,9 @@ class Demo:
         with self._step("bring them back, repair") as cost:
             for index in DEAD:
                 self.servers.restart(index, empty=True)
-            report = self.vault.repair(NAME)
-            self._hold(self.vault.check(NAME).intact, "the repair left something missing")
+            with self._watched("repairing") as vault:
+                report = vault.repair(NAME)
+                self._hold(vault.check(NAME).intact, "the repair left something missing")
             cost.octets_in, cost.octets_out = self.size, report.octets
             cost.said = f"{sum(report.rebuilt.values())} shards rebuilt on {len(report.rebuilt)} empty nodes"
 
@@ -153,10 +154,11 @@ class Demo:
             shard[len(shard) // 2] ^= 1
             liar[key] = bytes(shard)
             self._read_back(cost)
-            caught = {name for name, health in self.vault.check(NAME).nodes.items() if health.altered}
-            self._hold(caught == {liar.name}, f"the altered shard was seen on {caught or 'no node'}")
-            mended = self.vault.repair(NAME).rebuilt
-            self._hold(mended == {liar.name: 1} and self.vault.check(NAME).intact, "the altered shard was not repaired")
+            with self._watched("checking, repairing") as vault:
+                caught = {name for name, health in vault.check(NAME).nodes.items() if health.altered}
+                self._hold(caught == {liar.name}, f"the altered shard was seen on {', '.join(caught) or 'no node'}")
+                mended = vault.repair(NAME).rebuilt
+                self._hold(mended == {liar.name: 1} and vault.check(NAME).intact, "the altered shard was not repaired")
             cost.said = f"{liar.name} named, its shard rebuilt; SHA-256 equal"
 
     def send(self) -> None:
@@ -180,11 +182,12 @@ class Demo:
     def compute(self) -> None:
         """Add columns under Paillier: who adds sees ciphertexts, who decrypts sees totals."""
         with self._step("add columns under Paillier") as cost:
-            columns, unit = numeric_columns(self.path)
-            result = encrypted_totals(columns)
+            with self._progress("counting", self.size) as bar:
+                numbers = numbers_of(self.path, bar.update)
+            result = encrypted_totals(numbers.columns)
             self._hold(result.exact, "an encrypted total differs from the plain one")
             cost.octets_in, cost.octets_out = result.numbers * 8, result.octets
-            cost.said = f"{result.rows} {unit} of {len(columns)} columns; only the totals decrypted, all exact"
+            cost.said = f"{numbers.said}; only the totals decrypted, all exact"
 
     def shred(self) -> None:
         """Remove the keys, and see that what lies on the nodes is noise."""
@@ -206,8 +209,24 @@ class Demo:
         if not held:
             raise StepFailed(otherwise)
 
+    def _read_once(self) -> tuple[str, int]:
+        """The file's SHA-256 and size. Raises InvalidParameter when it has no fixed content, OSError with its name."""
+        try:
+            size = self.path.stat().st_size
+            if self.path.is_dir():
+                raise InvalidParameter(f"{self.path} is a folder: pack it into one file (tar, zip), and name that")
+            if not self.path.is_file():  # looked at before it is opened: a pipe would wait for its writer
+                raise InvalidParameter(f"{self.path} is no ordinary file: copy what it gives to one, and name that")
+            with self._progress("hashing", size) as bar, self.path.open("rb", buffering=0) as file:
+                sink = _Sink(bar)
+                while piece := file.read(PIECE):
+                    sink.write(piece)
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(self.path)) from error
+        return sink.sha256, sink.size
+
     def _read_back(self, cost: Cost) -> None:
-        with self._progress("reading") as bar:
+        with self._progress("reading", self.size) as bar:
             sink = _Sink(bar)
             self.vault.get(NAME, cast("BinaryIO", sink), receipt=self.receipt)
         self._hold(sink.sha256 == self.sha256, "what came back is not what was stored")
@@ -215,13 +234,21 @@ class Demo:
 
     @contextmanager
     def _source(self, doing: str) -> Iterator[BinaryIO]:
-        with self._progress(doing) as bar, self.path.open("rb", buffering=0) as file:
+        with self._progress(doing, self.size) as bar, self.path.open("rb", buffering=0) as file:
             yield cast("BinaryIO", _Source(file, bar))
 
     @contextmanager
-    def _progress(self, doing: str) -> Iterator[tqdm[Any]]:
-        quiet = self.size < LARGE or not sys.stderr.isatty()
-        with tqdm(total=self.size, desc=f"  {doing}", unit="B", unit_scale=True, leave=False, disable=quiet) as bar:
+    def _watched(self, doing: str) -> Iterator[ShardedStore]:
+        """The vault, with a bar of the octets that its nodes have given."""
+        with self._progress(doing, None) as bar:
+            yield ShardedStore([_Watched(node, bar) for node in self.servers.nodes], self.ring, k=3)
+
+    @contextmanager
+    def _progress(self, doing: str, total: int | None) -> Iterator[tqdm[Any]]:
+        """A bar for what takes more than a second, on a terminal only. total: octets, where they are known before."""
+        with tqdm(
+            total=total, desc=f"  {doing}", unit="B", unit_scale=True, leave=False, delay=PATIENCE, disable=None
+        ) as bar:
             yield bar
 
 
@@ -240,11 +267,26 @@ class _Source(io.RawIOBase):
         return count
 
 
+class _Watched(MappingNode):
+    """A node that moves a progress bar by what is read from it."""
+
+    def __init__(self, node: Node, bar: tqdm[Any]) -> None:
+        super().__init__(node, node.name)
+        self.single_writer = node.single_writer
+        self._node, self._bar = node, bar
+        vars(self).pop("read_into")  # the node's own, which stands before the method below
+
+    def read_into(self, key: str, buffer: Octets) -> int:
+        count = self._node.read_into(key, buffer)
+        self._bar.update(count)
+        return count
+
+
 class _Sink(io.RawIOBase):
-    """Takes whatever comes, keeps its SHA-256 alone, and moves a progress bar."""
+    """Takes whatever comes, keeps its size and its SHA-256 alone, and moves a progress bar."""
 
     def __init__(self, bar: tqdm[Any] | None = None) -> None:
-        self._hash, self._bar = hashlib.sha256(), bar
+        self._hash, self._bar, self.size = hashlib.sha256(), bar, 0
 
     def writable(self) -> bool:
         return True
@@ -252,6 +294,7 @@ class _Sink(io.RawIOBase):
     def write(self, octets: ReadableBuffer) -> int:
         count = memoryview(octets).nbytes
         self._hash.update(octets)
+        self.size += count
         if self._bar is not None:
             self._bar.update(count)
         return count
@@ -260,35 +303,3 @@ class _Sink(io.RawIOBase):
     def sha256(self) -> str:
         """Of everything so far, in hexadecimal."""
         return self._hash.hexdigest()
-
-
-def run(file: Path | None, console: Console) -> bool:
-    """Run the demo and print a line a step, then what each one cost; True when every step held."""
-    try:
-        with Demo(file, lambda cost: console.print(_line(cost), soft_wrap=True)) as demo:
-            demo.run()
-    except LabError as error:
-        console.print(f"[red]✗[/] {error}")
-        return False
-    console.print(_table(demo.costs))
-    return True
-
-
-def _line(cost: Cost) -> str:
-    return f"[green]✓[/] {cost.step:<26}{cost.seconds:7.2f} s  {cost.said}"
-
-
-def _table(costs: list[Cost]) -> Table:
-    table = Table(title="What each step cost")
-    table.add_column("step", no_wrap=True)
-    for heading in ("seconds", "octets in", "octets out", "expansion"):
-        table.add_column(heading, justify="right")
-    for cost in costs:
-        expansion = "" if cost.expansion is None else f"{cost.expansion:.2f}×"
-        table.add_row(
-            cost.step, f"{cost.seconds:.2f}", f"{cost.octets_in:,}" if cost.octets_in else "",
-            f"{cost.octets_out:,}" if cost.octets_out else "", expansion,
-        )  # fmt: skip
-    table.add_section()
-    table.add_row("all of it", f"{sum(cost.seconds for cost in costs):.2f}", "", "", "")
-    return table

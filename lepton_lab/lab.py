@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
+import socket
 import sys
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
-from rich.console import Console
-
-from lepton_lab.errors import NotFound
+from lepton_lab.errors import InvalidParameter, NotFound
 from lepton_lab.workshop.copies import copy_notebooks
 
 _PACKAGE = Path(__file__).resolve().parent
@@ -22,29 +22,31 @@ _GRADERS = [
 ]
 
 
-def open_lab(folder: Path, *, ip: str, port: int, browser: bool, console: Console) -> None:
+def open_lab(folder: Path, *, ip: str, port: int, browser: bool, tell: Callable[[str], object]) -> None:
     """Copy what is new of the notebooks into `folder`, never over an edited one, and become JupyterLab.
 
-    Raises NotFound when JupyterLab or the notebooks are not there, OSError when the folder cannot be written.
+    Raises NotFound when JupyterLab or the notebooks are not there, InvalidParameter when this machine has no such
+    address, OSError when the folder cannot be written.
     """
     if find_spec("jupyterlab") is None:
         raise NotFound('JupyterLab is not installed; pip install "lepton-lab[lab]"')
-    copy_to(folder, console)
-    console.print("Opening JupyterLab. Its address, with the key to it, stands below; Ctrl-C ends it.")
+    _refuse_foreign(ip)
+    copy_to(folder, tell)
+    tell("Opening JupyterLab. Its address, with the key to it, stands below; Ctrl-C ends it.")
     if ip == "127.0.0.1" and "SSH_CONNECTION" in os.environ:
-        console.print(f"From your own machine, forward the port first:  ssh -L {port}:localhost:{port} <this machine>")
+        tell(f"From your own machine, forward the port first:  ssh -L {port}:localhost:{port} <this machine>")
     sys.stdout.flush()
     command = [sys.executable, "-m", "jupyterlab", *_options(folder, ip, port, browser)]
     os.execv(sys.executable, command)  # noqa: S606  # this process becomes JupyterLab, so that Ctrl-C reaches it
 
 
-def copy_to(folder: Path, console: Console) -> None:
+def copy_to(folder: Path, tell: Callable[[str], object]) -> None:
     """Copy what is new of the notebooks into `folder`, never over an edited one, and say what.
 
     Raises NotFound when the notebooks are not there, OSError when the folder cannot be written.
     """
     for copy in copy_notebooks(notebooks(), folder):
-        console.print(f"new in {folder}/: {copy.name}")
+        tell(f"new in {folder}/: {copy.name}")
 
 
 def notebooks() -> Path:
@@ -53,6 +55,18 @@ def notebooks() -> Path:
     if found is None:
         raise NotFound("the notebooks stand in the project's checkout; clone it, then run this in it")
     return found
+
+
+def _refuse_foreign(ip: str) -> None:
+    """JupyterLab would end in a traceback."""
+    try:
+        family, *_, address = socket.getaddrinfo(ip, 0, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, socket.SOCK_STREAM) as trial:
+            trial.bind(address)
+    except OSError:
+        raise InvalidParameter(
+            f"{ip} is no address of this machine; leave --ip out, or take 0.0.0.0 for all that it has"
+        ) from None
 
 
 def _options(folder: Path, ip: str, port: int, browser: bool) -> list[str]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, NoReturn
@@ -15,7 +17,7 @@ from rich.console import Console
 from lepton_lab import __version__
 from lepton_lab.cli import nodes, objects
 from lepton_lab.cli.words import Advice, line_of, shown
-from lepton_lab.errors import LabError
+from lepton_lab.errors import LabError, NotFound
 
 INTERRUPTED = 130  # what a shell says of a program that Ctrl-C ended
 
@@ -30,31 +32,32 @@ app = typer.Typer(
 
 @app.command(epilog="Example: `lepton-lab demo patients.csv`")
 def demo(
-    file: Annotated[Path | None, typer.Argument(help="The file to protect; a real data set is carried along.")] = None,
+    file: Annotated[
+        Path | None, typer.Argument(help="The file to protect; by default a real data set that comes along.")
+    ] = None,
 ) -> None:
     """Run the whole flow on one file: keys, encryption, shards, dead nodes, repair, TLS, computing, shredding."""
-    from lepton_lab.demo import run  # noqa: PLC0415  # loads every helper; `--help` should not
+    from lepton_lab.cli import flow  # noqa: PLC0415  # loads every helper; `--help` should not
 
-    if not run(file, Console(highlight=False)):
-        raise typer.Exit(1)
+    flow.demo(file, Console(highlight=False))
 
 
 @app.command(epilog="Example: `lepton-lab lab --port 8889`")
 def lab(
     folder: Annotated[Path, typer.Option(help="Where your copies of the notebooks live.")] = Path("my"),
     ip: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 inside a container.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port; the next free one is taken when it is in use.")] = 8888,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port; the next free one when it is taken.")] = 8888,
     browser: Annotated[bool, typer.Option(help="Open a browser where there is one.")] = True,
-    copy: Annotated[Path | None, typer.Option(help="Only copy the notebooks there, and open nothing.")] = None,
+    copy: Annotated[Path | None, typer.Option(help="Only copy the notebooks to this folder, and open nothing.")] = None,
 ) -> None:
     """Open JupyterLab at the first notebook, in copies that are yours to change."""
     from lepton_lab import lab as opening  # noqa: PLC0415  # as above
 
-    console = Console(highlight=False)
-    if copy is None:
-        opening.open_lab(folder, ip=ip, port=port, browser=browser, console=console)
-    else:
-        opening.copy_to(copy, console)
+    with _saying_what_to_do():
+        if copy is None:
+            opening.open_lab(folder, ip=ip, port=port, browser=browser, tell=_tell)
+        else:
+            opening.copy_to(copy, _tell)
 
 
 @app.command(epilog="Example: `lepton-lab exercises my/01_aes.ipynb`")
@@ -64,7 +67,12 @@ def exercises(
     """Say of each exercise of a notebook whether it is done, or give its hint."""
     from lepton_lab.workshop.progress import show_standings  # noqa: PLC0415  # as above
 
-    show_standings(notebook, Console(highlight=False))
+    if not notebook.name.isprintable():
+        raise Advice(f"{notebook}: rename it first, without control characters")
+    if notebook.exists() and not notebook.is_file():  # a pipe would wait for its writer
+        raise Advice(f"{notebook} is no notebook: name a file, as my/01_aes.ipynb")
+    with _saying_what_to_do():
+        show_standings(notebook, Console(highlight=False))
 
 
 nodes.add_to(app)
@@ -75,10 +83,10 @@ objects.add_to(app)
 def chaos(
     rounds: Annotated[int, typer.Option(min=1, max=1_000_000, help="How many rounds.")] = 25,
     first: Annotated[
-        int, typer.Option(min=0, help="The number of the first: the same number does the same again.")
+        int, typer.Option(min=0, help="The number of the first one; the same number does the same again.")
     ] = 0,
 ) -> None:
-    """Kill, hang, fill, cut off and corrupt throw-away nodes while they are used, and settle a ledger every round."""
+    """Kill, hang, fill, cut off and corrupt throw-away nodes while they are used, and see that nothing is lost."""
     from lepton_lab.cli import havoc  # noqa: PLC0415  # as above
 
     havoc.chaos(rounds, first)
@@ -97,6 +105,19 @@ def bench(
     measure(parts or [], quick=quick)
 
 
+@contextmanager
+def _saying_what_to_do() -> Iterator[None]:
+    """What is not found here is no object, and the error's text already says what to do."""
+    try:
+        yield
+    except NotFound as error:
+        raise Advice(str(error)) from error
+
+
+def _tell(line: str) -> None:
+    print(shown(line))
+
+
 def _version(wanted: bool) -> None:
     if wanted:
         typer.echo(__version__)
@@ -105,7 +126,9 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def _options(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
 ) -> None:
     del version
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 Folder = Annotated[
-    Path, typer.Option(envvar="LEPTON_LAB_FOLDER", help="Where `nodes up` keeps its nodes and says which they are.")
+    Path, typer.Option(envvar="LEPTON_LAB_FOLDER", help="The folder of the nodes that were started here.")
 ]
 Urls = Annotated[
     list[str] | None,
@@ -26,14 +26,14 @@ Needed = Annotated[
     int | None,
     typer.Option(
         "-k", "--needed", envvar="LEPTON_LAB_NEEDED", min=1, max=255, show_default=False,
-        help="Shards that suffice to read what is put; 3 of 5.",
+        help="How many shards suffice to read what is put; by default 3 of 5.",
     ),
 ]  # fmt: skip
 Shards = Annotated[
     int | None,
     typer.Option(
         "-n", "--shards", envvar="LEPTON_LAB_SHARDS", min=1, max=255, show_default=False,
-        help="Shards of each object, every one on another node; 5, or as many as there are nodes.",
+        help="How many shards each object has, on as many nodes; by default 5, or one a node where nodes are fewer.",
     ),
 ]  # fmt: skip
 FOLDER = Path(".lepton")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from lepton_lab.cli.receipts import Receipts
 from lepton_lab.cli.standing import SECRET, Standing
-from lepton_lab.cli.words import Advice
+from lepton_lab.cli.words import Advice, shown
 from lepton_lab.errors import DecryptionError
 from lepton_lab.keyring import KeyRing
 from lepton_lab.nodes import Node, open_nodes
@@ -90,7 +90,8 @@ def _ring(path: Path, *, create: bool) -> KeyRing:
         raise Advice(f"there is no key ring at {path}: name yours with --ring; the first `lepton-lab put` makes one")
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     ring = KeyRing.create(path, _passphrase(path, new=True))
-    print(f"New key ring: {path}. Without it and its passphrase nothing can be read; keep a copy.", file=sys.stderr)
+    said = f"New key ring: {path}. Without it and its passphrase nothing can be read; keep a copy."
+    print(shown(said), file=sys.stderr)
     return ring
 
 
@@ -102,7 +103,7 @@ def _passphrase(path: Path, *, new: bool) -> str:
         return given
     if not _can_ask():
         raise Advice(f"no terminal to ask for the passphrase of {path}: set {SECRET}")
-    typed = getpass.getpass(f"{'New passphrase' if new else 'Passphrase'} for {path}: ")
+    typed = getpass.getpass(f"{'New passphrase' if new else 'Passphrase'} for {shown(str(path))}: ")
     if not typed:
         raise Advice("an empty passphrase protects nothing: type one")
     if new and getpass.getpass("Once more: ") != typed:

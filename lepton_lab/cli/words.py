@@ -40,6 +40,11 @@ _OF_THE_SYSTEM = {
     errno.EISDIR: "name a file",
     errno.ENOTDIR: "check the path",
     errno.EEXIST: "choose another name",
+    errno.ENAMETOOLONG: "choose a shorter name",
+    errno.ELOOP: "check the path",
+    errno.EIO: "name another file, or bring back a copy of this one",
+    errno.ENXIO: "name an ordinary file",
+    errno.ENODEV: "name an ordinary file",
 }
 
 
