@@ -11,6 +11,7 @@ import tempfile
 import threading
 from pathlib import Path
 
+import power
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -271,3 +272,33 @@ def test_syncing_is_what_was_asked_for(tmp_path, monkeypatch, sync):
     node["a/b"] = b"1"
     node.set_if_absent("a/c", b"1")
     assert bool(synced) == sync
+
+
+WRITES = {
+    "write": lambda node: node.write("a/b", b"new" * 50),
+    "write into a new folder": lambda node: node.write("c/d/e", b"new" * 50),
+    "claim": lambda node: node.set_if_absent("a/c", b"new" * 50),
+    "claim in a new folder": lambda node: node.set_if_absent("c/d/e", b"new" * 50),
+}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="only on Windows does the file system log its renames itself")
+@pytest.mark.parametrize("write", WRITES)
+def test_a_power_cut_leaves_the_old_value_or_the_new_and_undoes_no_answer(tmp_path, write):
+    root = tmp_path.resolve() / "node"
+    node = DirectoryNode(root)
+    node["a/b"] = b"old"
+    with power.journal(root) as journal:
+        WRITES[write](node)
+    after = dict(node)
+    seen = []
+    for cut, states in enumerate(journal.after_cuts()):
+        found = []
+        for number, state in enumerate(states):
+            left = tmp_path / f"{cut}-{number}"
+            left.mkdir()
+            values = dict(DirectoryNode(power.write_out(state, left)))
+            assert values in ({"a/b": b"old"}, after)
+            found += [values] if values not in found else []
+        seen.append(found)
+    assert (seen[0], seen[-1]) == ([{"a/b": b"old"}], [after])

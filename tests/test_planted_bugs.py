@@ -1,4 +1,4 @@
-"""Ten bugs that helpers like these have had, planted one at a time in a copy of the package: each must be caught.
+"""Bugs that helpers like these have had, planted one at a time in a copy of the package: each must be caught.
 
 For each: a file, the text that is replaced, the text that replaces it, and the tests of which one at least must fail.
 """
@@ -92,6 +92,12 @@ BUGS = {
         "return int((1 << self.bits - 1) - 1)",
         ("test_paillier_vectors.py::test_weighted_sums_are_exact_as_long_as_the_budget_holds",),
     ),
+    "no fsync before the rename": Bug(
+        "files.py",
+        "            if sync:\n                os.fsync(file.fileno())\n",
+        "",
+        ("test_keyring_power.py::test_a_power_cut_that_loses_what_was_not_synced_leaves_the_old_ring_or_the_new",),
+    ),
 }
 VARIANTS = {
     "associated data unbound on both sides": Bug(
@@ -117,6 +123,36 @@ VARIANTS = {
         "if context.verify_mode != ssl.CERT_REQUIRED or not context.check_hostname:",
         "context.check_hostname = False\n    if False:",
         ("test_tls_wrong_peers.py::test_a_wrong_server_is_refused_and_the_error_says_why",),
+    ),
+    "no fsync before the rename, on a node": Bug(
+        "files.py",
+        "            if sync:\n                os.fsync(file.fileno())\n",
+        "",
+        ("test_nodes_directory.py::test_a_power_cut_leaves_the_old_value_or_the_new_and_undoes_no_answer",),
+    ),
+    "no fsync of the folder": Bug(
+        "files.py",
+        "    if sync:\n        sync_folder(path.parent)\n",
+        "",
+        ("test_keyring_power.py::test_a_power_cut_that_loses_what_was_not_synced_leaves_the_old_ring_or_the_new",),
+    ),
+    "no fsync of the folder, on a node": Bug(
+        "files.py",
+        "    if sync:\n        sync_folder(path.parent)\n",
+        "",
+        ("test_nodes_directory.py::test_a_power_cut_leaves_the_old_value_or_the_new_and_undoes_no_answer",),
+    ),
+    "no fsync of the folder behind a claim": Bug(
+        "nodes/directory.py",
+        "            if self._sync:\n                sync_folder(path.parent)\n            return True\n",
+        "            return True\n",
+        ("test_nodes_directory.py::test_a_power_cut_leaves_the_old_value_or_the_new_and_undoes_no_answer",),
+    ),
+    "no fsync of the folder above a new one": Bug(
+        "nodes/directory.py",
+        "            if self._sync:\n                sync_folder(above)\n",
+        "",
+        ("test_nodes_directory.py::test_a_power_cut_leaves_the_old_value_or_the_new_and_undoes_no_answer",),
     ),
 }
 
