@@ -489,7 +489,7 @@ def test_an_exported_key_must_be_a_data_key(rsa_key):
 
 
 def test_a_peer_reads_and_writes_the_hybrid_export(ring):
-    enable = "optional peer: pip install a pycryptodome with hybrid HPKE keys (4.4 has them)"
+    enable = "pip install -e .[test] brings PyCryptodome, from 4.4 on with hybrid HPKE keys"
     hybrid = pytest.importorskip("Crypto.PublicKey.Hybrid", reason=enable)
     peer = pytest.importorskip("Crypto.Protocol.HPKE", reason=enable)
     seed = secrets.token_bytes(32)

@@ -89,7 +89,7 @@ def key_unwrap(key: bytes, wrapped: bytes) -> bytes:
 
 
 def test_a_second_implementation_reads_the_file_from_its_tables(ring, path):
-    pytest.importorskip("Crypto.Cipher.AES", reason="optional peer: pip install pycryptodome")
+    pytest.importorskip("Crypto.Cipher.AES", reason="pip install -e .[test] brings PyCryptodome")
     made = [ring.new_data_key(context) for context in (b"first", b"second")]
     ring.shred(made[0].id)
     content = path.read_bytes()

