@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -11,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from lepton_lab import totals
 from lepton_lab.sharding.manifest import SEGMENT, TAG
-from lepton_lab.totals import encrypted_totals, numeric_columns
+from lepton_lab.totals import encrypted_totals, numbers_of
 
 COMMAND = str(Path(sys.executable).with_name("lepton-lab"))
 STEPS = 10
@@ -65,6 +67,7 @@ def test_every_step_holds_for_a_file_of_any_size(place, tmp_path, size):
     done = run(place, "demo", str(file))
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.count("✓") == STEPS
+    assert done.stderr == ""
     assert nothing_is_left(place)
 
 
@@ -96,11 +99,10 @@ def test_one_gib_passes_in_less_than_200_mib_above_an_idle_process(place, tmp_pa
     file = tmp_path / "file"
     with file.open("wb") as sink:
         sink.truncate(1 << 30)
-    code = (
-        "import resource, sys; from pathlib import Path; from rich.console import Console; import lepton_lab.demo as d;"
-    )
+    code = "import resource, sys; from pathlib import Path; from rich.console import Console;"
+    code += "import lepton_lab.cli.flow as f;"
     code += "rss = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss; idle = rss();"
-    code += "held = d.run(Path(sys.argv[1]), Console()); print('MEMORY', (rss() - idle) // 1024); sys.exit(not held)"
+    code += "f.demo(Path(sys.argv[1]), Console()); print('MEMORY', (rss() - idle) // 1024)"
     done = subprocess.run(
         [sys.executable, "-c", code, str(file)], env=place, capture_output=True, text=True, timeout=600, check=False
     )
@@ -109,20 +111,116 @@ def test_one_gib_passes_in_less_than_200_mib_above_an_idle_process(place, tmp_pa
     assert nothing_is_left(place)
 
 
-@pytest.mark.parametrize("what", ["missing", "a folder", "unreadable", "no such command"])
-def test_what_cannot_be_done_is_one_line_and_no_traceback(place, tmp_path, what):
-    arguments = ["demo", str(tmp_path / "missing")]
-    if what == "a folder":
-        arguments = ["demo", str(tmp_path)]
-    elif what == "unreadable":
-        arguments = ["demo", "/proc/self/mem"]
-    elif what == "no such command":
-        arguments = ["dmeo"]
-    done = run(place, *arguments)
-    assert done.returncode != 0
-    assert "Traceback" not in done.stdout + done.stderr
-    assert len([line for line in (done.stderr or done.stdout).splitlines() if line.strip()]) <= 8
+def named(folder, name):
+    """A pipe, a socket or a file that cannot be, under a name that would clear the screen and colour the line."""
+    path = folder / f"{name}\x1b[2J[red]x"
+    if name == "a pipe":
+        os.mkfifo(path)
+    elif name == "a folder":
+        path.mkdir()
+    return {"unreadable": "/proc/self/mem", "a device": "/dev/null", "too long": "n" * 300}.get(name, str(path))
+
+
+REFUSED = {
+    "missing": "no such file or directory; check the path",
+    "a folder": "is a folder: pack it into one file (tar, zip), and name that",
+    "a pipe": "is no ordinary file: copy what it gives to one, and name that",
+    "a device": "/dev/null is no ordinary file: copy what it gives to one, and name that",
+    "unreadable": "/proc/self/mem: input/output error; name another file, or bring back a copy of this one",
+    "too long": "file name too long; choose a shorter name",
+}
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_what_cannot_be_done_is_one_line_that_says_what_to_do(place, tmp_path, what):
+    done = run(place, "demo", named(tmp_path, what))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert len(done.stderr.splitlines()) == 1
+    assert done.stderr.startswith("lepton-lab: ")
+    assert REFUSED[what] in done.stderr
+    assert "\x1b" not in done.stderr
     assert nothing_is_left(place)
+
+
+@pytest.mark.redis
+def test_a_files_name_cannot_move_the_terminals_cursor(place, tmp_path):
+    file = tmp_path / "evil\x1b[2J\n[red]name"
+    file.write_bytes(b"x")
+    done = run(place, "demo", str(file))
+    assert done.returncode == 0, done.stderr
+    assert "\x1b" not in done.stdout
+    assert r"evil\x1b[2J\n[red]name, SHA-256" in done.stdout
+
+
+BROKEN = """
+import sys
+from lepton_lab import demo
+from lepton_lab.errors import NodeError
+
+def failing(self):
+    with self._step("a step"):
+        self._hold(False, "it came back[/red] another")
+
+def dying(self):
+    with self._step("a step"):
+        raise NodeError("redis-0", "connection refused")
+
+setattr(demo.Demo, sys.argv.pop(1), {"failing": failing, "dying": dying}[sys.argv.pop(1)])
+from lepton_lab.cli import main
+main()
+"""
+
+
+@pytest.mark.redis
+@pytest.mark.parametrize(("how", "said"), [("failing", "it came back[/red] another"), ("dying", "connection refused")])
+def test_a_step_that_does_not_hold_is_one_line_on_standard_error_and_leaves_nothing(place, how, said):
+    command = [sys.executable, "-c", BROKEN, "mend_them", how, "demo"]
+    done = subprocess.run(command, env=place, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 1
+    assert done.stdout.count("✓") == 5
+    assert "✗" not in done.stdout
+    assert "What each step cost" not in done.stdout
+    assert len(done.stderr.splitlines()) == 1
+    assert done.stderr.startswith("lepton-lab: a step: ")
+    assert said in done.stderr
+    assert done.stderr.endswith("; run it again, on a file that nobody writes to meanwhile\n")
+    assert nothing_is_left(place)
+
+
+WITHOUT_PATIENCE = "import lepton_lab.totals as t; t.PATIENCE = 0; from lepton_lab.cli import main; main()"
+
+
+@pytest.mark.redis
+def test_long_work_shows_a_bar_on_a_terminal_and_nowhere_else(place, tmp_path):
+    file = tmp_path / "file"
+    file.write_bytes(os.urandom(4 << 20))
+    command = [sys.executable, "-c", WITHOUT_PATIENCE, "demo", str(file)]
+    quiet = subprocess.run(command, env=place, capture_output=True, text=True, timeout=120, check=True)
+    assert quiet.stderr == ""
+    ours, theirs = os.openpty()
+    pytest.importorskip("termios").tcsetwinsize(ours, (40, 100))
+    with subprocess.Popen(command, env=place, stdout=subprocess.DEVNULL, stderr=theirs) as process:
+        os.close(theirs)
+        seen = read_all(ours)
+    assert process.returncode == 0, seen
+    bars = re.findall(r"\r {2}([a-z, ]+?): ", seen)
+    assert [bar for place, bar in enumerate(bars) if bar not in bars[:place]] == [
+        "hashing", "storing", "reading", "repairing", "checking, repairing", "sending", "counting", "encrypting",
+    ]  # fmt: skip
+    assert "Traceback" not in seen
+
+
+def read_all(terminal):
+    seen = b""
+    while True:
+        try:
+            piece = os.read(terminal, 1 << 16)
+        except OSError:  # the other end is closed
+            piece = b""
+        if not piece:
+            os.close(terminal)
+            return seen.decode()
+        seen += piece
 
 
 def test_a_temporary_folder_that_cannot_be_written_is_one_line(place, tmp_path):
@@ -143,9 +241,12 @@ def test_help_shows_an_example(place, command):
         assert "Example" in done.stdout
 
 
+QUICK = {0, 1, 2, 3, 5, 8}  # the others are slow-marked for their number alone
+
+
 @pytest.mark.redis
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "terminated"])
-@pytest.mark.parametrize("after", [0, 1, 2, 3, 5, 8])
+@pytest.mark.parametrize("after", [n if n in QUICK else pytest.param(n, marks=pytest.mark.slow) for n in range(STEPS)])
 def test_an_interruption_at_any_step_leaves_nothing(place, after, stop):
     process = subprocess.Popen(
         [COMMAND, "demo"], env=place | {"PYTHONUNBUFFERED": "1"}, stdout=-1, stderr=-1, text=True
@@ -162,17 +263,69 @@ def test_an_interruption_at_any_step_leaves_nothing(place, after, stop):
     assert nothing_is_left(place)
 
 
-def test_columns_are_the_numeric_ones_and_a_file_without_any_is_counted(tmp_path):
-    (tmp_path / "t.csv").write_text("a,b,c\n1,x,2.5\n-3,y,1e3\n")
-    assert numeric_columns(tmp_path / "t.csv") == ({"a": [1.0, -3.0], "c": [2.5, 1000.0]}, "rows")
+KINDS = ["zero", "control", "printable", "other"]
+TABLES = {  # content: (the columns, what is said of them)
+    b"a,b,c\n1,x,2.5\n-3,y,1e3\n": ({"a": [1.0, -3.0], "c": [2.5, 1000.0]}, "2 rows of 2 columns"),
+    b"\xef\xbb\xbfa\r\n1\r\n": ({"a": [1.0]}, "1 row of 1 column"),
+    b"1,2\n3,4\n": ({"column 1": [1.0, 3.0], "column 2": [2.0, 4.0]}, "2 rows of 2 columns"),
+    b"a,a\n1,2\n": ({"a": [1.0], "a'": [2.0]}, "1 row of 2 columns"),
+    b"a,b\n1,2\n\n3\n4,5,6\n7,8\n": (
+        {"a": [1.0, 7.0], "b": [2.0, 8.0]}, "2 rows of 2 columns, 2 rows of another width left out",
+    ),
+}  # fmt: skip
+NO_TABLES = {
+    b"": "it has no column of numbers",
+    b"one line only": "it has no column of numbers",
+    b"a\n1\nnan\n": "it has no column of numbers",
+    b"\xff\xfe": "it is not UTF-8 text",
+    b'"unclosed\n1,2': "it is no table (unexpected end of data)",
+    b"a,b\n1,2\n3,4\n\xff,5\n": "it is not UTF-8 text",  # as all rows before it are
+    b'a,b\n1,2\n3,"4\n5,6\n': "it is no table (unexpected end of data)",
+    b"a\n1\n" + b"2" * (1 << 20): "it is no table (one line is longer than 1 MiB)",
+    b"a\n1\n" + b"2" * (1 << 18): "it is no table (field larger than field limit (131072))",
+}
+
+
+@pytest.mark.parametrize("content", TABLES, ids=range(len(TABLES)))
+def test_columns_are_the_numeric_ones_and_what_is_left_out_is_said(tmp_path, content):
+    (tmp_path / "t.csv").write_bytes(content)
+    numbers = numbers_of(tmp_path / "t.csv")
+    assert (numbers.columns, numbers.said) == TABLES[content]
+
+
+@pytest.mark.parametrize("content", NO_TABLES, ids=range(len(NO_TABLES)))
+def test_a_file_that_is_no_table_to_its_end_is_counted_and_it_is_said_why(tmp_path, content):
+    (tmp_path / "odd").write_bytes(content)
+    numbers = numbers_of(tmp_path / "odd")
+    assert list(numbers.columns) == KINDS
+    assert sum(sum(counts) for counts in numbers.columns.values()) == len(content)
+    segments = "2 segments" if len(content) > 1 << 20 else "1 segment"
+    assert numbers.said == f"octets of 4 kinds counted in {segments}, since {NO_TABLES[content]}"
+
+
+def test_octets_are_counted_by_kind(tmp_path):
     (tmp_path / "b").write_bytes(b"\0\0abc\xff\n")
-    assert numeric_columns(tmp_path / "b") == (
-        {"zero": [2.0], "control": [1.0], "printable": [3.0], "other": [1.0]},
-        "segments",
-    )
-    for odd in (b"", b"\xff\xfe", b"one line only", b'"unclosed\n1,2'):
-        (tmp_path / "odd").write_bytes(odd)
-        assert numeric_columns(tmp_path / "odd")[1] == "segments"
+    assert numbers_of(tmp_path / "b").columns == dict(zip(KINDS, ([2.0], [1.0], [3.0], [1.0]), strict=True))
+
+
+def test_of_more_rows_or_segments_than_are_added_it_says_how_many_there_are(tmp_path, monkeypatch):
+    rows = [f"{n},{n}\n" for n in range(12_345)]
+    rows[11_000] = rows[5] = "1,2,3\n"
+    (tmp_path / "t.csv").write_text("a,b\n" + "".join(rows))
+    told = []
+    numbers = numbers_of(tmp_path / "t.csv", told.append)
+    assert numbers.said == "the first 10,000 of 12,343 rows of 2 columns, 2 rows of another width left out"
+    assert [len(column) for column in numbers.columns.values()] == [10_000, 10_000]
+    assert numbers.columns["a"][5] == 6.0
+    assert sum(told) == (tmp_path / "t.csv").stat().st_size
+    with (tmp_path / "t.csv").open("ab") as file:
+        file.write(b"\xff\n")  # behind the rows that are added, and no less a reason to say that this is no table
+    assert numbers_of(tmp_path / "t.csv").said.endswith("since it is not UTF-8 text")
+    monkeypatch.setattr(totals, "MOST_ROWS", 2)
+    (tmp_path / "b").write_bytes(b"\xff" * ((3 << 20) + 1))
+    numbers = numbers_of(tmp_path / "b")
+    assert numbers.said.startswith("octets of 4 kinds counted in the first 2 of 4 segments,")
+    assert numbers.columns["other"] == [2.0**20] * 2
 
 
 def test_encrypted_totals_are_the_plain_ones():
