@@ -72,6 +72,12 @@ def claims() -> list[Claim]:
     return found
 
 
+def functions() -> list[str]:
+    """The names of the functions that the article's code has, as the claims of section 5.2 begin with them."""
+    found = [re.match(r"`(\w+)`", claim.claim) for claim in claims() if claim.section == "5.2"]
+    return [match[1] for match in found if match]
+
+
 def _written() -> dict[str, Any]:
     return tomllib.loads(data.octets("article_claims.toml").decode())
 
