@@ -1,7 +1,11 @@
-"""The sharded store at other sizes and codes, its repair, and what somebody might use instead, in MB/s of plaintext.
+"""The sharded store at other sizes, codes and transports, its repair, and what somebody might use instead, in MB/s of
+plaintext.
 
-restic and borg are measured where they are installed: a backup into, and a restore from, a repository on this disk.
-They deduplicate and compress as well, and survive no lost disk; the store beside them writes its shards to folders.
+restic, borg and Tahoe-LAFS are measured where they are installed. restic and borg: a backup into, and a restore from, a
+repository on this disk. They deduplicate and compress as well, and survive no lost disk; the store beside them writes
+its shards to folders. Tahoe-LAFS: a grid of five storage servers, 3-of-5, on loopback (`bench/peers/tahoe.py`); the
+store beside it has its shards on five Redis servers on private sockets, once as in `bench/storage.py`, and once with
+every write synced to the disk before it is answered.
 """
 
 from __future__ import annotations
@@ -11,11 +15,13 @@ import re
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 
+from bench.peers.tahoe import Grid, find_tahoe
 from bench.rows import Row, interleaved
-from bench.storage import Nowhere, beside_the_floor
+from bench.storage import TCP, TLS, UNIX, Nowhere, beside_the_floor
 from lepton_lab.keyring import KeyRing
 from lepton_lab.nodes import DirectoryNode, RedisServers
 from lepton_lab.sharding import ShardedStore
@@ -25,12 +31,16 @@ Works = dict[str, Callable[[], object]]
 
 
 def run(quick: bool) -> list[Row]:
-    """Sizes, codes, repair, the cipher alone, peers."""
+    """Sizes, codes, transports, repair, the cipher alone, a cluster's start, peers."""
     rounds = 1 if quick else 3
     size = (32 if quick else 256) * MIB
     cases = [(3, 5, 16 * MIB)] if quick else [(3, 5, 64 * MIB), (3, 5, 1024 * MIB), (4, 6, size), (10, 14, size)]
-    rows = [row for k, n, octets in cases for row in beside_the_floor(k, n, octets, rounds, tls=False)]
-    return [*rows, _repair(size, rounds), *_cipher(), *_peers(size, rounds)]
+    rows = []
+    for transport in (UNIX, TCP, TLS):
+        for k, n, octets in cases + [(3, 5, size)] * (transport == TCP):  # the others are in bench/storage.py
+            rows += beside_the_floor(k, n, octets, rounds, transport)
+    rows += [_repair(k, n, size, rounds) for k, n in ((3, 5), (4, 6), (10, 14))]
+    return [*rows, *_cipher(), _cluster(rounds), *_backups(size, rounds), *_tahoe(size, rounds)]
 
 
 def _rate(name: str, size: int, seconds: float, beside: float | None = None, baseline: str = "", note: str = "") -> Row:
@@ -38,15 +48,27 @@ def _rate(name: str, size: int, seconds: float, beside: float | None = None, bas
     return Row(name, size / 1e6 / seconds, "MB/s", ratio, baseline, note)
 
 
-def _repair(size: int, rounds: int) -> Row:
+def _repair(k: int, n: int, size: int, rounds: int) -> Row:
     """A node comes back empty, and is filled again: k shards are read and one is written, for every stripe."""
-    with tempfile.TemporaryDirectory() as folder, RedisServers.start(5, tls=False, sync=None) as servers:
+    with tempfile.TemporaryDirectory() as folder, RedisServers.start(n, tls=False, sync=None) as servers:
         ring = KeyRing.create(Path(folder) / "ring", "a passphrase for a benchmark", scrypt_n=1 << 14)
-        store = ShardedStore(servers.nodes, ring, k=3)
+        store = ShardedStore(servers.nodes, ring, k=k)
         store.put("x", os.urandom(size))
         works = {"loss": lambda: servers.restart(1, empty=True), "repair": lambda: store.repair("x")}
         seconds = interleaved(works, rounds)["repair"]
-    return _rate(f"repair of one empty node: 3-of-5, {size // MIB} MiB, unix socket", size, seconds)
+    return _rate(f"repair of one empty node: {k}-of-{n}, {size // MIB} MiB, unix socket", size, seconds)
+
+
+def _cluster(rounds: int) -> Row:
+    """How long a Redis Cluster of three primaries, each with a replica, takes from nothing until it serves."""
+
+    def stop_watch() -> float:
+        begin = time.perf_counter()
+        with RedisServers.cluster(3, 1):
+            return time.perf_counter() - begin
+
+    seconds = sorted(stop_watch() for _ in range(rounds))[rounds // 2]
+    return Row("a Redis Cluster of 3 primaries and 3 replicas, mutual TLS, from nothing until it serves", seconds, "s")
 
 
 def _cipher() -> list[Row]:
@@ -57,7 +79,7 @@ def _cipher() -> list[Row]:
     return [Row("AES-256-GCM alone: openssl speed, 1 MiB", float(found[1]) / 1e3, "MB/s")] if found else []
 
 
-def _peers(size: int, rounds: int) -> list[Row]:
+def _backups(size: int, rounds: int) -> list[Row]:
     """The store on five folders beside restic and borg on one, with another file in every round."""
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
@@ -90,4 +112,33 @@ def _peers(size: int, rounds: int) -> list[Row]:
         rows.append(_rate(f"{verb} the store, five folders, {size // MIB} MiB", size, times["store"]))
         for name in sorted(times.keys() - {"file", "store"}):
             rows.append(_rate(f"{verb} {name}, {size // MIB} MiB", size, times[name], times["store"], "the store"))
+    return rows
+
+
+def _tahoe(size: int, rounds: int) -> list[Row]:
+    """Tahoe-LAFS by its own gateway, beside the store with five Redis servers; another file in every round."""
+    tahoe = find_tahoe()
+    if tahoe is None:
+        return []
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder)
+        file = home / "file"
+        ring = KeyRing.create(home / "ring", "a passphrase for a benchmark", scrypt_n=1 << 14)
+        memory, synced = (RedisServers.start(5, tls=False, sync=sync) for sync in (None, True))
+        with memory, synced, Grid(tahoe, home / "grid") as grid:
+            stores = {"the store": memory, "the store, synced": synced}
+            works: Works = {"file": lambda: file.write_bytes(os.urandom(size))}
+            for name, servers in stores.items():
+                store = ShardedStore(servers.nodes, ring, k=3)
+                works[f"into {name}"] = lambda store=store, name=name: store.put(name, file)
+                works[f"out of {name}"] = lambda store=store, name=name: store.get(name, Nowhere())
+            works |= {"into Tahoe-LAFS": lambda: grid.put(file), "out of Tahoe-LAFS": lambda: grid.get(Nowhere())}
+            times = interleaved(works, rounds)
+    rows = []
+    for verb in ("into", "out of"):
+        tahoes = times[f"{verb} Tahoe-LAFS"]
+        rows.append(_rate(f"{verb} Tahoe-LAFS, 3-of-5, {size // MIB} MiB", size, tahoes))
+        for name in stores:
+            where = f"{verb} {name}, five Redis, {size // MIB} MiB"
+            rows.append(_rate(where, size, times[f"{verb} {name}"], tahoes, "Tahoe-LAFS"))
     return rows

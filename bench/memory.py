@@ -1,0 +1,96 @@
+"""Memory while a large object is streamed into the store and out of it: how far the peak lies above a process that has
+only imported the package. Each measurement is a process of its own: `python -m bench.memory redis 1073741824`.
+
+The ring is opened with small costs, and the peak is set back before each verb: scrypt alone takes 16 to 512 MiB,
+whatever is stored then.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from bench.rows import Row
+from lepton_lab.keyring import KeyRing
+from lepton_lab.nodes import DirectoryNode, RedisServers
+from lepton_lab.sharding import ShardedStore
+
+MIB = 1 << 20
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def run(quick: bool) -> list[Row]:
+    """1 GiB both ways, on real Redis and on folders; Linux only, whose /proc tells a process's peak."""
+    if sys.platform != "linux":
+        return []
+    size = (96 if quick else 1024) * MIB
+    rows = []
+    for kind in ("redis", "directories"):
+        for verb, peak in peaks(kind, size).items():
+            name = f"peak of memory above the imports, {verb}: 3-of-5, {size // MIB} MiB, {kind}"
+            rows.append(Row(name, peak / MIB, "MiB"))
+    return rows
+
+
+def peaks(kind: str, size: int) -> dict[str, int]:
+    """Octets above the process after its imports, for "put" and for "get"."""
+    command = [sys.executable, "-m", "bench.memory", kind, str(size)]
+    said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    measured: dict[str, int] = json.loads(said)
+    return measured
+
+
+class Source(io.RawIOBase):
+    """A file of so many octets that is nowhere whole."""
+
+    def __init__(self, size: int) -> None:
+        self._left, self._block = size, bytes(range(256)) * 256
+
+    def readinto(self, buffer) -> int:
+        count = min(len(buffer), self._left, len(self._block))
+        buffer[:count] = self._block[:count]
+        self._left -= count
+        return count
+
+
+class Sink:
+    """Counts what it is given."""
+
+    taken = 0
+
+    def write(self, octets: memoryview) -> int:
+        self.taken += len(octets)
+        return len(octets)
+
+
+def memory(field: str) -> int:
+    """A figure of this process in octets: VmRSS, what it holds; VmHWM, the most it held."""
+    return int(re.search(field + r":\s+(\d+) kB", Path("/proc/self/status").read_text())[1]) << 10
+
+
+def main(kind: str, size: int) -> None:
+    """Measure in this process, and print."""
+    before, peaks = memory("VmRSS"), {}
+    with tempfile.TemporaryDirectory() as folder:
+        ring = KeyRing.create(Path(folder) / "ring", "a passphrase", scrypt_n=1 << 14)
+        servers = RedisServers.start(5, tls=False, sync=False) if kind == "redis" else None
+        nodes = servers.nodes if servers else [DirectoryNode(Path(folder) / f"node-{i}", sync=False) for i in range(5)]
+        store, sink = ShardedStore(nodes, ring, k=3), Sink()
+        for verb, work in (("put", lambda: store.put("x", Source(size))), ("get", lambda: store.get("x", sink))):
+            Path("/proc/self/clear_refs").write_text("5")
+            work()
+            peaks[verb] = memory("VmHWM") - before
+        if servers:
+            servers.close()
+    if sink.taken != size:
+        raise SystemExit(f"{sink.taken} octets came back of {size}")
+    print(json.dumps(peaks))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]))

@@ -1,0 +1,1 @@
+"""Programs that somebody might use instead, started for a measurement."""
