@@ -3,7 +3,7 @@ plaintext.
 
 restic, borg and Tahoe-LAFS are measured where they are installed. restic and borg: a backup into, and a restore from, a
 repository on this disk. They deduplicate and compress as well, and survive no lost disk; the store beside them writes
-its shards to folders. Tahoe-LAFS: a grid of five storage servers, 3-of-5, on loopback (`bench/peers/tahoe.py`); the
+its shards to folders. Tahoe-LAFS: a grid of five storage servers, 3-of-5, on loopback (`bench.programs.tahoe.py`); the
 store beside it has its shards on five Redis servers on private sockets, once as in `bench/storage.py`, and once with
 every write synced to the disk before it is answered.
 """
@@ -19,7 +19,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from bench.peers.tahoe import Grid, find_tahoe
+from bench.programs.tahoe import Grid, find_tahoe
 from bench.rows import Row, interleaved
 from bench.storage import TCP, TLS, UNIX, Nowhere, beside_the_floor
 from lepton_lab.keyring import KeyRing
