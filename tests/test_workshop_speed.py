@@ -8,7 +8,7 @@ import pytest
 
 from lepton_lab import data, rsa
 from lepton_lab.workshop import rsa_costs, speed
-from lepton_lab.workshop.speed import ciphers, milliseconds, rates
+from lepton_lab.workshop.speed import ciphers, coding, milliseconds, rates
 
 
 def test_every_cipher_hides_and_never_repeats_itself() -> None:
@@ -72,3 +72,24 @@ def test_the_textbook_decrypts_to_the_padded_block_of_what_the_helper_reads(priv
     assert helper == bytes(32)
     assert by_crt.result == whole.result != 0
     assert rsa_costs.operations(2048)["decrypt"]() == bytes(32)
+
+
+@pytest.mark.parametrize(("k", "n"), [(3, 5), (10, 14)])
+def test_what_is_coded_is_what_the_reference_run_coded_and_comes_back(
+    k: int, n: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [row["name"].replace(" lepton_lab", ":") for row in data.reference("erasure")["rows"]]
+    recovered: list[bool] = []
+    recover = speed.Code.recover_rows
+
+    def watched(code: speed.Code, have: dict, lost: dict) -> None:
+        recover(code, have, lost)
+        rows = speed.np.random.default_rng(0).integers(0, 256, (k, speed.SHARD), speed.np.uint8)
+        recovered.extend((row == rows[index]).all() for index, row in lost.items())
+
+    monkeypatch.setattr(speed.Code, "recover_rows", watched)
+    works = coding(k, n)
+    assert set(works) <= set(names)
+    for work in works.values():
+        work()
+    assert recovered == [True, True]

@@ -7,14 +7,17 @@ import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
 
+import numpy as np
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from cryptography.hazmat.primitives.padding import PKCS7
 
 from lepton_lab import aes
+from lepton_lab.erasure import Code
 
 Seal = Callable[[bytes], bytes]
 
+SHARD = 2**20  # octets
 _AT_LEAST = 0.002  # seconds in one measurement: a clock's step and one interruption must not count
 
 
@@ -55,6 +58,24 @@ def rates(works: Mapping[str, Seal], sizes: Sequence[int], rounds: int = 5) -> d
         for name, times in taken.items():
             found[name].append(size / 1e6 / min(times))
     return found
+
+
+def coding(k: int, n: int) -> dict[str, Callable[[], object]]:
+    """Making the parity of k shards of 1 MiB, and the first two from what is left when they are lost, k-of-n.
+
+    Into rows that are used again, as storage does. Needs k ≥ 2 and n ≥ k + 2. Raises InvalidParameter.
+    """
+    code = Code(k, n)
+    rows = [*np.random.default_rng(0).integers(0, 256, (k, SHARD), np.uint8)]
+    parity, lost = [*np.empty((n - k, SHARD), np.uint8)], np.empty((2, SHARD), np.uint8)
+    code.encode_rows(rows, parity)
+    left = dict(enumerate(rows))
+    del left[0], left[1]
+    left |= {k: parity[0], k + 1: parity[1]}
+    return {
+        f"{k}-of-{n}: encode": lambda: code.encode_rows(rows, parity),
+        f"{k}-of-{n}: decode, two lost": lambda: code.recover_rows(left, {0: lost[0], 1: lost[1]}),
+    }
 
 
 def milliseconds(works: Mapping[str, Callable[[], object]], rounds: int = 5) -> dict[str, float]:
