@@ -70,7 +70,7 @@ def code(cell: Cell, lines: str = "") -> str:
         chosen = chosen[int(first) - 1 : int(last or first)]
     source = re.sub(r"\n{3,}", "\n\n", "\n".join(chosen))  # a slide has no room for two blank lines,
     source = _narrow(re.sub(r"  # noqa: \w+", "", source))  # nor for words to the linter
-    formatter = HtmlFormatter(noclasses=True, nobackground=True, nowrap=True, style="friendly")
+    formatter = HtmlFormatter(noclasses=True, nobackground=True, nowrap=True, style="a11y-high-contrast-light")
     return _pre("code", f"<code>{highlight(source, PythonLexer(), formatter).rstrip()}</code>", source)
 
 

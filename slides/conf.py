@@ -13,6 +13,7 @@ author = "The lepton_lab authors"
 language = "en"
 extensions = ["myst_parser", "sphinx_revealjs", "slides.directives", "slides.mathml"]
 exclude_patterns = ["README.md", "INSTRUCTORS.md"]
+templates_path = ["_templates"]
 myst_enable_extensions = ["colon_fence", "dollarmath"]
 smartquotes = False
 suppress_warnings = ["toc.not_included"]  # the index lists the decks by itself

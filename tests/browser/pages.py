@@ -79,12 +79,19 @@ def unspoken(page: Page) -> list[str]:
     return found
 
 
-def violations(page: Page) -> list[str]:
-    """What axe-core finds serious or critical on a page: contrast and landmarks among it."""
-    found = Axe().run(page, options={"resultTypes": ["violations"], "preload": False}).response["violations"]
+def violations(page: Page, within: str = "html") -> list[str]:
+    """What axe-core finds serious or critical, contrast among it, on a page or a part; and all it says of landmarks.
+
+    It calls a fault of landmarks moderate. Whoever moves by them, from part to part of a page, may see it otherwise.
+    """
+    if not page.evaluate("'axe' in window"):
+        page.evaluate(Axe().axe_script)
+    found = page.evaluate(
+        "part => axe.run(part, {resultTypes: ['violations'], preload: false}).then(found => found.violations)", within
+    )
     return [
         f"{fault['id']}: {fault['help']}: {node['target']} {node['html'][:160]}"
         for fault in found
-        if fault["impact"] in ("serious", "critical")
+        if fault["impact"] in ("serious", "critical") or fault["id"].startswith(("landmark-", "region"))
         for node in fault["nodes"][:3]
     ]

@@ -21,7 +21,7 @@ OTHERS = [
     "search",
     "genindex",
 ]
-DARK = {"index", "GLOSSARY", "notebooks/00_start_here"}  # the colours are the same on every page
+DARK = {"index", "GLOSSARY", "reference", "benchmarks", *NOTEBOOKS}  # each kind of page, and all that has pictures
 
 
 @pytest.mark.parametrize("name", [*OTHERS, *NOTEBOOKS])

@@ -16,7 +16,7 @@ def test_a_bad_page_is_seen_to_be_bad(watched: Watched) -> None:
     assert watched.left == ["http://elsewhere.example/x.png"]
     assert len(unspoken(watched.page)) == 1
     assert {fault.partition(":")[0] for fault in violations(watched.page)} >= {
-        "color-contrast", "html-has-lang", "image-alt",
+        "color-contrast", "html-has-lang", "image-alt", "landmark-one-main", "region",
     }  # fmt: skip
     assert any("broken" in complaint for complaint in watched.complaints)
 
