@@ -363,6 +363,9 @@ def test_a_nonce_used_twice_gives_every_forgery(one: tuple[bytes, bytes], two: t
     assert tb_aes.encrypt_block(KEY, bytes(16)).result in gcm_nonce_reuse.authentication_keys(first, second).result
     wanted = b"pay 999 euros to eve"[: len(one[0])]
     forged = gcm_nonce_reuse.forge(first, second, one[0], wanted, gcm_receiver(KEY)).result
+    subkey, change = tb_aes.encrypt_block(KEY, bytes(16)).result, bytes(len(first.parts[1]) - 1) + b"\x01"
+    assert gcm_receiver(KEY)(gcm_nonce_reuse.alter(subkey, first, change).result)
+    assert not gcm_receiver(KEY)(gcm_nonce_reuse.alter(bytes(16), first, change).result)
     _, ciphertext, tag = forged.parts
     assert tb_aes.gcm_decrypt(KEY, nonce, ciphertext + tag, one[1]).result == wanted
 

@@ -66,6 +66,19 @@ def authentication_keys(first: Sealed, second: Sealed) -> Trace[list[bytes]]:
     return seen.trace(candidates)
 
 
+def alter(subkey: bytes, caught: Sealed, difference: bytes) -> Trace[Sealed]:
+    """The caught message with `difference` XORed into its ciphertext, and the right tag for it, by H alone.
+
+    `subkey`: H, 16 octets. `difference`: as long as the ciphertext; a shorter one cuts the message to its length.
+    """
+    seen = Recorder()
+    nonce, C, T = caught.parts  # noqa: N806 - the standard's names
+    altered = seen("C'", xor_octets(C, difference), "C xor difference")
+    mask = seen("E_K(J_0)", xor_octets(T, ghash(subkey, ghash_input(caught.associated_data, C)).result))
+    tag = seen("T'", xor_octets(mask, ghash(subkey, ghash_input(caught.associated_data, altered)).result))
+    return seen.trace(Sealed(nonce + altered + tag, caught.associated_data))
+
+
 def forge(
     first: Sealed, second: Sealed, plaintext: bytes, wanted: bytes, accepts: Callable[[Sealed], bool]
 ) -> Trace[Sealed]:
@@ -75,13 +88,9 @@ def forge(
     each candidate. Raises AttackFailed.
     """
     found = authentication_keys(first, second)
-    nonce, C, T = first.parts  # noqa: N806 - the standard's names
     seen = Recorder()
-    forged_C = seen("C'", xor_octets(xor_octets(C, plaintext), wanted), "C xor P xor wanted")  # noqa: N806
     for H in seen.include("", found):  # noqa: N806
-        mask = seen("E_K(J_0)", xor_octets(T, ghash(H, ghash_input(first.associated_data, C)).result))
-        tag = seen("T'", xor_octets(mask, ghash(H, ghash_input(first.associated_data, forged_C)).result))
-        forged = Sealed(nonce + forged_C + tag, first.associated_data)
+        forged = seen.include("", alter(H, first, xor_octets(plaintext, wanted)))
         if accepts(forged):
             return seen.trace(forged)
     raise AttackFailed("every forgery was refused: these are not two tags under one key and one nonce")
