@@ -70,7 +70,11 @@ def require_server_end(context: ssl.SSLContext) -> None:
 
 
 def require_server_name(name: str) -> None:
-    """Raise InvalidParameter unless a server's name can be checked: with none, `ssl` would accept any certificate."""
+    """Raise InvalidParameter unless a server's name can be checked.
+
+    With none, `SSLContext.wrap_socket` refuses by itself (ValueError), but `wrap_bio` accepts any certificate of an
+    authority that is trusted.
+    """
     try:
         general_name(name)
     except InvalidName as reason:
