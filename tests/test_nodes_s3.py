@@ -11,8 +11,8 @@ from lepton_lab.keyring import KeyRing
 from lepton_lab.nodes import open_nodes
 from lepton_lab.sharding import ShardedStore
 
-s3fs = pytest.importorskip("s3fs", reason="optional peer: pip install s3fs 'moto[server,s3]'")
-moto_server = pytest.importorskip("moto.server", reason="optional peer: pip install s3fs 'moto[server,s3]'")
+s3fs = pytest.importorskip("s3fs", reason="pip install -e .[test] brings s3fs and moto")
+moto_server = pytest.importorskip("moto.server", reason="pip install -e .[test] brings s3fs and moto")
 pytestmark = pytest.mark.filterwarnings("default")  # theirs
 
 
