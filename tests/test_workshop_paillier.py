@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import json
 import math
+import secrets
 from pathlib import Path
 
 import pytest
 from gmpy2 import mpz
 
+from lepton_lab import paillier
+from lepton_lab.paillier import EncryptedNumber
 from lepton_lab.textbook.primitives import paillier as tb_paillier
 from lepton_lab.workshop import check
 from lepton_lab.workshop.catalogue import every_exercise
+from lepton_lab.workshop.paillier import PlainTables
 
 NOTEBOOK = Path(__file__).resolve().parent.parent / "notebooks" / "03_paillier.ipynb"
 EXERCISES = [exercise for exercise in every_exercise() if exercise.id.startswith("paillier.")]
@@ -91,3 +95,16 @@ def test_unpacking_slot_by_slot_with_the_debt_carried_passes():
 def test_hints_never_hold_the_address_of_a_function():
     for exercise in EXERCISES:
         assert " at 0x" not in check(exercise.id, lambda *arguments: 7).hint
+
+
+@pytest.mark.parametrize("width", [1, 4, 9])
+def test_plain_tables_give_the_power_and_carry_the_message(width):
+    public, private = paillier.generate_keypair(2048)
+    n, n_square = public.n, public.n**2
+    base = pow(-4, n, n_square)
+    tables = PlainTables(base, n, 64, width)
+    for x in (0, 1, 2**64 - 1, secrets.randbits(64)):
+        assert tables.encrypted(-7, x) == (1 - 7 * n) * pow(base, x, n_square) % n_square
+    ours, again = tables.encrypt(1234), tables.encrypt(1234)
+    assert ours != again
+    assert private.decrypt(EncryptedNumber(public, ours, exponent=0)) == 1234
