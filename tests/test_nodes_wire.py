@@ -323,3 +323,23 @@ def test_glob_characters_in_a_prefix_stand_for_themselves():
 def test_a_client_that_cannot_carry_octets_is_refused(client):
     with pytest.raises(InvalidParameter):
         RedisNode(client)
+
+
+def test_a_session_keeps_one_connection_until_its_end_and_takes_another_after_a_failure(impostor, node):
+    looks = []
+    with node.session() as one:
+        pool = node._client.connection_pool
+        impostor.answers = [b"$1\r\na\r\n", b"+OK\r\n", b"_\r\n"]
+        assert one.get_bounded(["a"], 8) == [b"a"]
+        looks.append(len(pool._in_use_connections))
+        one.write("a", b"1")
+        assert one.get_bounded(["b"], 8) == [None]
+        looks.append(impostor.connections)
+        impostor.answers = [b"+OK\r\n", b"$1\r\nx\r\n"]
+        with pytest.raises(NodeError):
+            one.get_bounded(["a"], 8)
+        looks.append(len(pool._in_use_connections))
+        assert one.get_bounded(["a"], 8) == [b"x"]
+        looks.append(impostor.connections)
+    assert looks == [1, 1, 0, 2]
+    assert not pool._in_use_connections

@@ -20,7 +20,7 @@ _DAYS = 60  # no set of servers of a lab runs for longer
 # them. The other two users exist only in a cluster: one follows a primary, one puts the cluster together.
 _KEYS = "+get +set +mget +exists +del +unlink +scan"
 _SESSION = "+ping +auth +hello +select"
-_CLUSTER = "+command +cluster|slots +readonly +readwrite"
+_CLUSTER = "+command +cluster|slots +readonly +readwrite +wait"  # WAIT for who asks whether a replica has it
 
 
 @dataclass(frozen=True)

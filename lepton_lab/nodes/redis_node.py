@@ -6,6 +6,7 @@ import re
 import ssl
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from copy import copy
 from itertools import islice
 from typing import Any, TypeAlias, TypeVar
 
@@ -67,6 +68,7 @@ class RedisNode(Node):
         self._client: Any = client  # redis-py declares every answer as "now or awaitable"
         self._prefix, self._cluster = octets_of(prefix), isinstance(client, RedisCluster)
         self._ask_cluster_first = False
+        self._held: wire.Lease | None = None
         self.owner: object = None  # what must live as long as this node does
         self.name = name if name is not None else _address(client)
 
@@ -176,6 +178,27 @@ class RedisNode(Node):
             with self._errors():
                 self._client.unlink(*some)
 
+    @contextmanager
+    def session(self) -> Iterator[Node]:
+        """As in Node: large values, and small ones asked for together, go by one connection that stays."""
+        one = copy(self)
+        one._held = wire.Lease()
+        try:
+            yield one
+        finally:
+            one._held.end()
+
+    @contextmanager
+    def _lease(self) -> Iterator[wire.Lease]:
+        if self._held is not None:
+            yield self._held
+            return
+        lease = wire.Lease()
+        try:
+            yield lease
+        finally:
+            lease.end()
+
     def close(self) -> None:
         """Close the client's connections; a later use opens new ones."""
         if self._cluster:  # whose own `close` leaves it useless
@@ -209,7 +232,7 @@ class RedisNode(Node):
             self._ask_cluster_first = False
             return result
         try:
-            with wire.borrowed(self._pool()) as connection:
+            with self._lease() as lease, lease.connection(self._pool) as connection:
                 return direct(connection)
         except (redis.ResponseError, wire.Refused) as error:
             if self._cluster and _code_of(error) in _MOVED:

@@ -19,7 +19,7 @@ import re
 import socket
 import ssl
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -54,20 +54,39 @@ class OutOfStep(redis.RedisError):
     """The octets are no answer to what was asked."""
 
 
-@contextmanager
-def borrowed(pool: ConnectionPool) -> Iterator[Any]:
-    """A connection that has nothing left to say; after any failure it is closed before the pool has it back."""
-    connection: Any = pool.get_connection()
-    try:
-        if connection.can_read(0):
-            connection.disconnect()
-            connection.connect()
-        yield connection
-    except BaseException:
-        connection.disconnect()
-        raise
-    finally:
-        pool.release(connection)
+class Lease:
+    """A connection that stays with one user between calls, taken from its pool at the first and again after a failure.
+
+    A pool looks at a connection before it hands it out: it must have nothing left to say. That look, and the pool's own
+    book-keeping, cost a small value as much as the value itself, and in a program of many threads more than that.
+    """
+
+    def __init__(self) -> None:
+        self._pool: ConnectionPool | None = None
+        self._connection: Any = None
+
+    @contextmanager
+    def connection(self, pool: Callable[[], ConnectionPool]) -> Iterator[Any]:
+        """The connection, of this pool where there is none yet; after any failure it is closed, and the pool has it."""
+        try:
+            if self._connection is None:
+                self._pool = pool()
+                self._connection = self._pool.get_connection()
+                if self._connection.can_read(0):  # not every pool has looked
+                    self._connection.disconnect()
+                    self._connection.connect()
+            yield self._connection
+        except BaseException:
+            if self._connection is not None:
+                self._connection.disconnect()
+            self.end()
+            raise
+
+    def end(self) -> None:
+        """Give the connection back."""
+        if self._pool is not None and self._connection is not None:
+            self._pool.release(self._connection)
+            self._connection = None
 
 
 def store(connection: Any, key: bytes, value: memoryview) -> None:

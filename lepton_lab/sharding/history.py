@@ -4,7 +4,7 @@ Names on a node (oid is the object id and v the version, both in hexadecimal):
 
     oid/head           the newest manifest that this node was given; overwritten, and only a hint
     oid/v/claim        the put id of the writer who claimed the version; written once
-    oid/v/manifest     the manifest, with the put id in it; written once, after every shard, by the one who has the claim
+    oid/v/manifest     the manifest, the put id in it; written once, after every shard, by the one who has the claim
     oid/v/put/…        the shards, under the put id (`stripes.py`)
 
 A node may hold an old head: it was away, it lies, or a slow writer overwrote it. So a reader asks the n nodes that the

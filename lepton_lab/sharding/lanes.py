@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Self, TypeVar
 
 from lepton_lab.errors import NodeError, NotEnoughShards
@@ -23,6 +23,8 @@ class Lane:
     def __init__(self, node: Node) -> None:
         self.node = node
         self.failure: str | None = None
+        self._open = ExitStack()
+        self._session = self._open.enter_context(node.session())
         self._worker = ThreadPoolExecutor(1, thread_name_prefix=node.name)  # starts its thread when it is first used
 
     @classmethod
@@ -43,7 +45,7 @@ class Lane:
         if self.failure is not None and not anyway:
             return None
         try:
-            return work(self.node)
+            return work(self._session)
         except NodeError as error:
             self.failure = self.failure or error.reason
         except OSError as error:  # a mapping that is not ours (a file system, a cloud store) fails in its own words
@@ -53,6 +55,7 @@ class Lane:
     def close(self) -> None:
         """Drop what is queued and let the worker end after the call it is in."""
         self._worker.shutdown(wait=True, cancel_futures=True)
+        self._open.close()
 
 
 class Lanes(Sequence[Lane]):

@@ -105,7 +105,9 @@ class Body:
     def check_bounds(self) -> None:
         """Refuse numbers that no writer of ours writes, before anything is allocated by them."""
         if self.code_id != Code.code_id:  # decoded, or repaired, by another code it would be spoilt
-            raise IntegrityError(f"a manifest names erasure code {self.code_id}, and {Code.code_id} is all that is known")
+            raise IntegrityError(
+                f"a manifest names erasure code {self.code_id}, and {Code.code_id} is all that is known"
+            )
         sound = (
             self.kind in (OBJECT, TOMBSTONE)
             and 1 <= self.k <= self.n
