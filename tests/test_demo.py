@@ -165,7 +165,14 @@ def dying(self):
     with self._step("a step"):
         raise NodeError("redis-0", "connection refused")
 
-setattr(demo.Demo, sys.argv.pop(1), {"failing": failing, "dying": dying}[sys.argv.pop(1)])
+def stopped(self):
+    with self._step("a step"):
+        try:
+            raise KeyboardInterrupt
+        finally:
+            raise NodeError("redis-0", "it was being used")
+
+setattr(demo.Demo, sys.argv.pop(1), globals()[sys.argv.pop(1)])
 from lepton_lab.cli import main
 main()
 """
@@ -184,6 +191,14 @@ def test_a_step_that_does_not_hold_is_one_line_on_standard_error_and_leaves_noth
     assert done.stderr.startswith("lepton-lab: a step: ")
     assert said in done.stderr
     assert done.stderr.endswith("; run it again, on a file that nobody writes to meanwhile\n")
+    assert nothing_is_left(place)
+
+
+@pytest.mark.redis
+def test_an_error_while_an_interrupted_step_tidies_up_does_not_hide_the_interruption(place):
+    command = [sys.executable, "-c", BROKEN, "mend_them", "stopped", "demo"]
+    done = subprocess.run(command, env=place, capture_output=True, text=True, timeout=120, check=False)
+    assert (done.returncode, done.stderr) == (130, "lepton-lab: interrupted; what had been begun is undone\n")
     assert nothing_is_left(place)
 
 
@@ -258,7 +273,7 @@ def test_an_interruption_at_any_step_leaves_nothing(place, after, stop):
         time.sleep(0.3 if after == 0 else 0.02)
         process.send_signal(stop)
         _, errors = process.communicate(timeout=60)
-    assert process.returncode in (130, 0, -stop)  # 0 when it had finished, the signal when it had not begun
+    assert process.returncode in (130, 0, -stop), errors  # 0 when it had finished, the signal when it had not begun
     assert "Traceback" not in errors
     assert nothing_is_left(place)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
@@ -10,16 +9,18 @@ import sys
 import sysconfig
 import tomllib
 import zipfile
+from importlib.metadata import distribution
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 import lepton_lab
 from tools import bundle
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = {path.name for path in (ROOT / "notebooks").glob("*.ipynb")}
-TRY = "import sys; sys.path.insert(0, {!r}); from lepton_lab.cli import main; main()"
+TRY = "import sys; sys.path[:0] = {!r}; from lepton_lab.cli import main; main()"
 
 
 @pytest.fixture(scope="module")
@@ -39,14 +40,45 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def outside(installed: Path, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """The command, run from the wheel's package with the dependencies of this environment."""
-    code = TRY.format(str(installed))
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+def outside(installed: Path, needed: Path, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """The command, run from the wheel's package, where nothing can be imported but what the package declares.
+
+    -I and -S leave Python the standard library alone.
+    """
+    code = TRY.format([str(installed), str(needed)])
     return subprocess.run(
-        [sys.executable, "-c", code, *arguments],
-        cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=300,
+        [sys.executable, "-I", "-S", "-c", code, *arguments],
+        cwd=folder, capture_output=True, text=True, check=False, timeout=300,
     )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def needed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder like the site-packages of an environment that has the package's dependencies, and theirs, alone."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    folder = tmp_path_factory.mktemp("needed")
+    for name in closure(project["dependencies"]):
+        for file in distribution(name).files or []:
+            if (top := file.parts[0]) not in ("..", "__pycache__") and not top.endswith(".pth"):
+                link = folder / top
+                if not link.exists():
+                    link.symlink_to(Path(str(distribution(name).locate_file(top))))
+    return folder
+
+
+def closure(requirements: list[str]) -> set[str]:
+    """The distributions that must be installed for these requirements, on this machine."""
+    todo, done = [(line, "") for line in requirements], set()
+    while todo:
+        line, extra = todo.pop()
+        asked = Requirement(line)
+        if asked.marker is not None and not asked.marker.evaluate({"extra": extra}):
+            continue
+        for of in {"", *asked.extras}:
+            if (asked.name, of) not in done:
+                done.add((asked.name, of))
+                todo += [(theirs, of) for theirs in distribution(asked.name).requires or []]
+    return {name for name, _ in done}
 
 
 @pytest.mark.slow
@@ -61,22 +93,46 @@ def test_the_wheel_carries_notebooks_data_and_scripts_and_no_tests(wheel: Path) 
 
 
 @pytest.mark.slow
-def test_the_demo_runs_from_the_wheel_outside_the_checkout(installed: Path, tmp_path: Path) -> None:
-    where = f"import sys; sys.path.insert(0, {str(installed)!r}); import lepton_lab; print(lepton_lab.__file__)"
-    found = subprocess.run([sys.executable, "-c", where], cwd=tmp_path, capture_output=True, text=True, check=True)
-    assert Path(found.stdout.strip()).is_relative_to(installed)
-    done = outside(installed, tmp_path, "demo")
+def test_the_demo_runs_from_the_wheel_with_its_dependencies_alone(
+    installed: Path, needed: Path, tmp_path: Path
+) -> None:
+    names = {path.name for path in needed.iterdir()}
+    assert {"cryptography", "hiredis", "numpy", "redis", "rich", "tqdm", "typer"} <= names
+    assert not {"IPython", "matplotlib", "phe", "packaging", "pytest", "lepton_lab"} & names
+    done = outside(installed, needed, tmp_path, "demo")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "shred the key" in done.stdout
 
 
 @pytest.mark.slow
-def test_the_notebooks_are_copied_from_the_wheel_and_nothing_is_opened(installed: Path, tmp_path: Path) -> None:
-    done = outside(installed, tmp_path, "lab", "--copy", "lessons")
+def test_without_jupyter_what_needs_it_says_in_one_line_what_to_install(
+    installed: Path, needed: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "one.ipynb").write_text('{"nbformat": 4, "cells": []}')
+    for arguments in (["lab"], ["exercises", "one.ipynb"]):
+        done = outside(installed, needed, tmp_path, *arguments)
+        assert done.returncode == 1
+        assert done.stderr.startswith("lepton-lab: ")
+        assert done.stderr.endswith('; pip install "lepton-lab[lab]"\n')
+        assert len(done.stderr.splitlines()) == 1
+    assert not (tmp_path / "my").exists()
+
+
+@pytest.mark.slow
+def test_the_package_alone_is_not_enough_for_the_demo(installed: Path, tmp_path: Path) -> None:
+    done = outside(installed, tmp_path, tmp_path, "demo")
+    assert "ModuleNotFoundError" in done.stderr  # so nothing of this environment is in reach
+
+
+@pytest.mark.slow
+def test_the_notebooks_are_copied_from_the_wheel_and_nothing_is_opened(
+    installed: Path, needed: Path, tmp_path: Path
+) -> None:
+    done = outside(installed, needed, tmp_path, "lab", "--copy", "lessons")
     assert done.returncode == 0, done.stderr
     assert {path.name for path in (tmp_path / "lessons").glob("*.ipynb")} == NOTEBOOKS
     assert "new in lessons/: 00_start_here.ipynb" in done.stdout
-    again = outside(installed, tmp_path, "lab", "--copy", "lessons")
+    again = outside(installed, needed, tmp_path, "lab", "--copy", "lessons")
     assert (again.returncode, again.stdout) == (0, "")
 
 

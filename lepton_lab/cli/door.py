@@ -146,7 +146,9 @@ def run() -> NoReturn:
     except BrokenPipeError:
         status = 1
     except (LabError, OSError) as error:
-        _fail(line_of(error))
+        if not _was_interrupted(error):
+            _fail(line_of(error))
+        status = INTERRUPTED
     except (KeyboardInterrupt, typer.Abort):
         status = INTERRUPTED
     except typer.TyperException as error:
@@ -160,6 +162,13 @@ def _stop(number: int, _frame: FrameType | None) -> NoReturn:
     """The first signal ends the command; another one must not end its tidying up."""
     _ignore_signals()
     raise KeyboardInterrupt(signal.Signals(number).name)
+
+
+def _was_interrupted(error: BaseException | None) -> bool:
+    """Whether an error came only while an interrupted command tidied up."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__context__
+    return error is not None
 
 
 def _ignore_signals() -> None:
