@@ -9,6 +9,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from lepton_lab.workshop.catalogue import every_exercise
 from slides import cells
 from slides.decks import FOLDER, Deck, Slide
 from tools import slides as tool
@@ -172,6 +173,45 @@ def test_the_guide_for_instructors_has_what_a_lecturer_asks_for():
         assert re.search(rf"^##+ .*{heading}", guide, re.MULTILINE), heading
     for deck in DECKS:
         assert f"| `{deck.path.stem}` | {deck.minutes:g} |" in guide, deck.path.stem
+    commands = ("make bundle", "make lab OFFLINE=1", "make student", "make nbgrader", "nbgrader autograde")
+    for command in (*commands, "lepton-lab exercises", "lepton-lab lab --copy", "python -m tools.instances --seed"):
+        assert command in guide, command
+
+
+def rows_of(heading: str) -> list[list[str]]:
+    """The cells of the first table under a heading of the guide, without its head."""
+    part = re.split(rf"^##+ {heading}.*$", (FOLDER / "INSTRUCTORS.md").read_text(), maxsplit=1, flags=re.MULTILINE)[1]
+    table = re.search(r"(?:^\|.*\n)+", part, re.MULTILINE)
+    assert table
+    return [[cell.strip(" `") for cell in line.strip("|").split("|")] for line in table[0].splitlines()[2:]]
+
+
+def test_the_guide_has_the_minutes_of_every_section():
+    left = {deck.path.stem: list(deck.slides) for deck in DECKS}
+    name = ""
+    for deck, slides, title, talk, _keyboard in rows_of("Section by section"):
+        name = deck or name
+        first, _, last = slides.partition("–")
+        count = int(last or first) - int(first) + 1
+        section, left[name] = left[name][:count], left[name][count:]
+        assert sum(sum(slide.minutes) for slide in section) == float(talk), (name, title)
+    assert not any(left.values())
+
+
+def test_two_days_have_the_core_and_a_further_of_every_notebook():
+    rows = rows_of("Agenda: Two days")
+    cores = [row for row in rows if row[1][0].isdigit()]
+    assert {row[1] for row in cores} == {path.stem for path in NOTEBOOKS.glob("*.ipynb")}
+    assert all(further and what for *_, further, what in cores)
+    blocks: dict[str, int] = {}
+    for block, _, *minutes, _ in rows:
+        blocks[block] = blocks.get(block, 0) + sum(int(some) for some in minutes if some)
+    assert [*blocks.values()] == [90] * 7 + [100]
+
+
+def test_the_guide_discusses_every_solution():
+    guide = (FOLDER / "INSTRUCTORS.md").read_text().split("## Solutions, discussed")[1].split("\n## ")[0]
+    assert sorted(re.findall(r"^- `([^`]+)`", guide, re.MULTILINE)) == sorted(each.id for each in every_exercise())
 
 
 @pytest.mark.parametrize("minutes", [45, 90])

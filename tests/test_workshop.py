@@ -12,6 +12,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import numpy as np
 import pytest
 
@@ -23,8 +24,10 @@ from lepton_lab.workshop.copies import copy_notebooks, newer
 from lepton_lab.workshop.exercise import Exercise, Wrong, function, value
 from lepton_lab.workshop.limits import OutOfTime, time_limit
 from lepton_lab.workshop.student import student_edition
+from tools.notebook_run import execute
 
 EXERCISES = every_exercise()
+NOTEBOOKS = sorted((Path(__file__).resolve().parent.parent / "notebooks").glob("[0-9][0-9]_*.ipynb"))
 SKELETON = "put your answer where the ... stands"
 
 
@@ -39,8 +42,8 @@ def test_the_solution_passes_and_the_skeleton_does_not(exercise: Exercise) -> No
 @pytest.mark.parametrize("exercise", EXERCISES, ids=lambda exercise: exercise.id)
 def test_typical_wrong_answers_each_get_a_hint_of_their_own(exercise: Exercise) -> None:
     hints = [wrong.hint for wrong in exercise.wrong]
-    assert hints
-    assert len(set(hints)) == len(hints)
+    assert len(hints) >= 3
+    assert len({*hints, SKELETON}) == len(hints) + 1
     for wrong in exercise.wrong:
         assert check(exercise.id, wrong.answer).hint == wrong.hint
 
@@ -367,3 +370,17 @@ def test_the_students_edition_has_no_solutions_and_nothing_run() -> None:
     assert edition["cells"][0]["outputs"] == []
     assert edition["cells"][0]["execution_count"] is None
     assert json.dumps(page) == before
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_run_all_reaches_the_end_of_the_students_edition_before_anything_is_solved(path: Path) -> None:
+    page = json.dumps(student_edition(json.loads(path.read_text(encoding="utf-8"))))
+    edition = nbformat.reads(page, as_version=4)
+    execute(edition, path)  # raises where a cell does
+    shown = [
+        output.get("data", {}).get("text/plain", "") for cell in edition.cells for output in cell.get("outputs", [])
+    ]
+    verdicts = [text for text in shown if "not yet" in text]
+    skeletons = [cell for cell in edition.cells if "exercise" in cell.metadata.get("tags", [])]
+    assert len(verdicts) == sum(cell.cell_type == "code" for cell in skeletons)
