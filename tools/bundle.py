@@ -14,11 +14,12 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 BUNDLE = ROOT / "build" / "bundle" / "lepton_lab"
-_BUILDERS = ("setuptools", "wheel")  # what a package without a wheel is built with, once it is there
+LOCKS = (ROOT / "requirements.lock", ROOT / "tools" / "builders.lock")
 
 
 def carry_project(target: Path) -> None:
@@ -32,14 +33,16 @@ def carry_project(target: Path) -> None:
         shutil.copytree(unpacked, target, dirs_exist_ok=True)
 
 
-def fetch_wheels(target: Path, options: list[str]) -> None:
-    """Download what requirements.lock names, each file by its hash, for this machine or as pip's `options` say."""
+def fetch_wheels(target: Path, options: list[str], locks: Iterable[Path] = LOCKS) -> None:
+    """Download what the locks name, each file by its hash, for this machine or as pip's `options` say.
+
+    Raises CalledProcessError when pip could not have one, or had one of another hash.
+    """
     target.mkdir(parents=True, exist_ok=True)
     pip = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--dest", str(target)]
     pip += [*options, "--only-binary=:all:"] if options else []
-    # the lock names everything: nothing else is looked up
-    subprocess.run([*pip, "--no-deps", "--require-hashes", "-r", "requirements.lock"], cwd=ROOT, check=True)
-    subprocess.run([*pip, "--no-deps", *_BUILDERS], cwd=ROOT, check=True)
+    for lock in locks:  # which name everything: nothing else is looked up
+        subprocess.run([*pip, "--no-deps", "--require-hashes", "-r", str(lock)], check=True)
 
 
 def main(arguments: list[str] | None = None) -> int:
