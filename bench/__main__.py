@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import platform
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from importlib import import_module
@@ -15,20 +16,30 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.rows import Row
+from lepton_lab import show
 from lepton_lab.errors import InvalidParameter
 
-PARTS = tuple(sorted(path.stem for path in Path(__file__).parent.glob("[a-z]*.py") if path.stem != "rows"))
-REFERENCE = Path(__file__).resolve().parent.parent / "lepton_lab" / "data" / "bench"
+_WIDE = 220  # columns of a table that goes into a file
+_SHARED = ("rows", "paillier_peers")  # what parts are made of
+PARTS = tuple(sorted(path.stem for path in Path(__file__).parent.glob("[a-z]*.py") if path.stem not in _SHARED))
+ROOT = Path(__file__).resolve().parent.parent
+REFERENCE, FIGURES = ROOT / "lepton_lab" / "data" / "bench", ROOT / "build" / "bench"
 
 
 def measure(parts: Sequence[str], *, quick: bool) -> None:
-    """Measure these parts, or all. Unless `quick`, write each part's rows and this machine to the reference files."""
+    """Measure these parts, or all: a table here and a figure in build/bench for each.
+
+    Unless `quick`, write each part's rows and this machine to the reference files.
+    """
     unknown = set(parts) - set(PARTS)
     if unknown:
         raise InvalidParameter(f"no part {', '.join(sorted(unknown))}; there are: {', '.join(PARTS)}")
     for part in parts or PARTS:
         rows = import_module(f"bench.{part}").run(quick)
-        Console().print(_table(part, rows))
+        Console(width=None if sys.stdout.isatty() else _WIDE).print(_table(part, rows))
+        if rows:
+            FIGURES.mkdir(parents=True, exist_ok=True)
+            _figure(part, rows).save(FIGURES / f"{part}.svg")
         if not quick:
             REFERENCE.mkdir(exist_ok=True)
             figures = {"machine": machine(), "rows": [asdict(row) for row in rows]}
@@ -47,11 +58,32 @@ def machine() -> dict[str, str]:
 
 
 def _table(part: str, rows: Sequence[Row]) -> Table:
-    table = Table("what", "figure", "unit", "ratio", "to", "note", title=part)
-    for row in rows:
-        ratio = "" if row.ratio is None else f"{row.ratio:.2f}×"
-        table.add_row(row.name, f"{row.value:.4g}", row.unit, ratio, row.baseline, row.note)
+    """Without the columns that say nothing in this part."""
+    columns = {
+        "what": [row.name for row in rows],
+        "figure": [f"{row.value:.4g}" for row in rows],
+        "unit": [row.unit for row in rows],
+        "ratio": ["" if row.ratio is None else f"{row.ratio:.2f}×" for row in rows],
+        "to": [row.baseline for row in rows],
+        "octets": ["" if row.octets is None else f"{row.octets:.4g}" for row in rows],
+        "largest error": ["" if row.error is None else f"{row.error:.1g}" for row in rows],
+        "assumption": [row.assumption for row in rows],
+        "note": [row.note for row in rows],
+    }
+    columns = {title: cells for title, cells in columns.items() if any(cells)}
+    table = Table(*columns, title=part)
+    for cells in zip(*columns.values(), strict=True):
+        table.add_row(*cells)
     return table
+
+
+def _figure(part: str, rows: Sequence[Row]) -> show.Picture:
+    """The ratios as bars; where nothing is compared, the figures of the first unit."""
+    ratios = {row.name: row.ratio for row in rows if row.ratio}
+    if ratios:
+        return show.bars(ratios, title=f"{part}: how many times the baseline", unit="×", log=True)
+    unit = rows[0].unit
+    return show.bars({row.name: row.value for row in rows if row.unit == unit}, title=part, unit=unit)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """Paillier beside phe with gmpy2, always in the same run; other packages too where they are installed.
 
-Times are CPU time of this process, medians of interleaved rounds: the machine may be shared. What would take phe
-minutes is measured on a sample of its work and multiplied; the note says so. Losses are shown as losses.
+Times are CPU time of this process: the machine may be shared. Ours and theirs are taken in turn, and a ratio is the
+median of the rounds' ratios. What would take phe minutes is measured on a sample of its work and multiplied; the note
+says so. Losses are shown as losses.
 """
 
 from __future__ import annotations
@@ -9,68 +10,49 @@ from __future__ import annotations
 import secrets
 import statistics
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
-from importlib import import_module
+from dataclasses import replace
+from multiprocessing import get_context
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import phe
 
-from bench.rows import Row
+from bench import paillier_peers
+from bench.rows import Row, compared, cpu, cpu_rounds
 from lepton_lab import paillier
-from lepton_lab.paillier import EncryptedNumber, Layout, PublicKey, modexp
+from lepton_lab.paillier import EncryptedNumber, Layout, PrivateKey, PublicKey, modexp
 from lepton_lab.paillier.packing import pack
 
 LAYOUT = Layout(bits=64, fraction_bits=32, additions=1024)
-DJN = "short exponents on a fixed base (DCR on ⟨hⁿ⟩, short-exponent indistinguishability)"
-DCR = "uniform r (DCR)"
-Works = Mapping[str, Callable[[], object]]
+DJN = "DCR on ⟨hⁿ⟩, short-exponent indistinguishability"
+DCR = "DCR"
+SAMPLE = 200  # of phe's numbers, where it has the same to do for each
+Times = dict[str, list[float]]
 
 
 def run(quick: bool) -> list[Row]:
     """Every figure with its ratio to phe's, 2048 bits and, unless `quick`, 3072 bits."""
     rows: list[Row] = []
     for bits in (2048,) if quick else (2048, 3072):
-        rows += [
-            Row(f"{bits}: {row.name}", row.value, row.unit, row.ratio, row.baseline, row.note)
-            for row in _size(bits, 3 if quick else 5, 2000 if quick else 10_000)
-        ]
+        of_size = _size(bits, 3 if quick else 11, 2000 if quick else 10_000)
+        rows += [replace(row, name=f"{bits}: {row.name}") for row in of_size]
     return rows
 
 
 def _size(bits: int, rounds: int, count: int) -> Iterator[Row]:
-    yield from _generation(bits, 20 * rounds)
+    yield from _generation(bits, 60 if rounds == 3 else 100)
     bench = _Bench(bits, rounds, count)
     yield from bench.single_numbers()
     yield from bench.cold()
     yield from bench.vectors()
+    yield from bench.jobs()
     yield from bench.many()
     yield from bench.dot_products()
     yield from bench.two_workers()
-    yield from _peers(bits, rounds, bench.values, bench.phe_encrypt)
-
-
-def cpu(work: Callable[[], object]) -> float:
-    """Seconds of CPU time that one call takes."""
-    start = time.process_time()
-    work()
-    return time.process_time() - start
-
-
-def medians(works: Works, rounds: int, calls: int = 1) -> dict[str, float]:
-    """Median CPU seconds of a call, the works in turn, after one call each to warm up."""
-    taken: dict[str, list[float]] = {name: [] for name in works}
-    for work in works.values():
-        work()
-    for _ in range(rounds):
-        for name, work in works.items():
-            taken[name].append(cpu(lambda work=work: [work() for _ in range(calls)]) / calls)
-    return {name: statistics.median(times) for name, times in taken.items()}
-
-
-def _row(name: str, seconds: float, baseline: float, per: int = 1, note: str = "", against: str = "phe") -> Row:
-    return Row(name, seconds / per * 1e3, "ms", baseline / seconds, against, note)
+    yield from paillier_peers.rows(bits, min(rounds, 5), bench.values, bench.phe_works())
 
 
 def _generation(bits: int, rounds: int) -> Iterator[Row]:
@@ -80,7 +62,8 @@ def _generation(bits: int, rounds: int) -> Iterator[Row]:
         ours.append(cpu(lambda: paillier.generate_keypair(bits)))
         theirs.append(cpu(lambda: phe.generate_paillier_keypair(n_length=bits)))
     note = f"mean of {rounds}; Blum primes with gcd(p−1, q−1) = 2"
-    yield _row("key generation", statistics.mean(ours), statistics.mean(theirs), note=note)
+    means = [statistics.mean(ours)], [statistics.mean(theirs)]
+    yield compared("key generation", *means, "phe", note=note, octets=bits / 8)
 
 
 class _Bench:
@@ -90,211 +73,213 @@ class _Bench:
         self.bits, self.rounds, self.count = bits, rounds, count
         self.public, self.private = paillier.generate_keypair(bits)
         self.phe_public, self.phe_private = self.public.to_phe(), self.private.to_phe()
-        self.values = np.random.default_rng(1999).normal(0, 1000, count)
-        sample = medians({"encrypt": lambda: self.phe_public.encrypt(3.14)}, rounds, 3)
-        self.phe_encrypt = sample["encrypt"]
+        self.values = np.random.default_rng(1999).normal(0, 1000, (10, count))  # an array for each of ten clients
+        self.octets = 2.0 * self.public.size
 
     def fresh_key(self) -> PublicKey:
         """The same key as a client has it that starts: without tables."""
         return PublicKey(self.public.n, "short")
 
+    def phe_works(self) -> dict[str, Callable[[], object]]:
+        """What phe does for one number; `paillier_peers` is compared with it."""
+        theirs = self.phe_public.encrypt(1.5)
+        return {
+            "key generation": lambda: phe.generate_paillier_keypair(n_length=self.bits),
+            "encrypt": lambda: self.phe_public.encrypt(3.14),
+            "decrypt": lambda: self.phe_private.decrypt(theirs),
+            "add": lambda: theirs + theirs,
+            "times 12345": lambda: theirs * 12345,
+        }
+
     def single_numbers(self) -> Iterator[Row]:
         self.public.precompute()
-        ours, theirs = self.public.encrypt(1.5), self.phe_public.encrypt(1.5)
+        with patch.object(modexp, "_LIB", None):  # as where OpenSSL does not load
+            without = PrivateKey(self.private.p, self.private.q)
+        ours, phes = self.public.encrypt(1.5), self.phe_works()
+        theirs = self.phe_public.encrypt(1.5)
         widest = self.public.encrypt(1, limit=self.public.max_int, exponent=0)
-        works = {
-            "encrypt": (
-                lambda: self.public.encrypt(3.14),
-                lambda: self.phe_public.encrypt(3.14),
-                DJN + ", tables made",
-            ),
-            "encrypt as the key's owner": (lambda: self.private.encrypt(3.14), None, DCR + ", by the CRT, no tables"),
-            "decrypt": (
-                lambda: self.private.decrypt(ours),
-                lambda: self.phe_private.decrypt(theirs),
-                f"constant-time exponentiation by {modexp.BACKEND}, modulo p alone within the declared bound",
-            ),
+        half, full = "modulo p alone within the declared bound", "modulo p and q"
+        gmp = "OpenSSL not loadable: gmpy2.powmod_sec, "
+        works: dict[str, tuple[Callable[[], object], str, str, str]] = {
+            "encrypt": (lambda: self.public.encrypt(3.14), "encrypt", "tables made", DJN),
+            "encrypt as the key's owner": (lambda: self.private.encrypt(3.14), "encrypt", "by the CRT, no tables", DCR),
+            "encrypt as the key's owner, without OpenSSL": (lambda: without.encrypt(3.14), "encrypt", gmp, DCR),
+            "decrypt": (lambda: self.private.decrypt(ours), "decrypt", f"{modexp.BACKEND}, {half}", ""),
+            "decrypt, without OpenSSL": (lambda: without.decrypt(ours), "decrypt", gmp + half, ""),
             "decrypt, bound as wide as the key": (
-                lambda: self.private.decrypt(widest),
-                lambda: self.phe_private.decrypt(theirs),
-                f"constant-time exponentiation by {modexp.BACKEND}, modulo p and q",
+                lambda: self.private.decrypt(widest), "decrypt", f"{modexp.BACKEND}, {full}", ""
             ),
-            "add": (lambda: ours + ours, lambda: theirs + theirs, ""),
-            "times 12345": (lambda: ours * 12345, lambda: theirs * 12345, ""),
+            "decrypt, bound as wide as the key, without OpenSSL": (
+                lambda: without.decrypt(widest), "decrypt", gmp + full, ""
+            ),
+            "add": (lambda: ours + ours, "add", "", ""),
+            "times 12345": (lambda: ours * 12345, "times 12345", "", ""),
             "times 0.1 at 64 bits": (
-                lambda: ours.times(0.1, exponent=-16),
-                lambda: theirs * 0.1,
-                "with the factor's exponent declared shallower",
+                lambda: ours.times(0.1, exponent=-16), "times 0.1", "the factor's exponent declared shallower", ""
             ),
-            "times 0.1": (
-                lambda: ours * 0.1,
-                lambda: theirs * 0.1,
-                "a factor of 126 bits, for all floats alike; phe: 53",
-            ),
-        }
-        for name, (our, their, note) in works.items():
-            seconds = medians({"ours": our, "phe": their or (lambda: self.phe_public.encrypt(3.14))}, self.rounds, 3)
-            yield _row(name, seconds["ours"], seconds["phe"], note=note)
+            "times 0.1": (lambda: ours * 0.1, "times 0.1", "a factor of 126 bits, for all floats alike; phe: 53", ""),
+        }  # fmt: skip
+        phes["times 0.1"] = lambda: theirs * 0.1
+        sample = self.values[0, :20].tolist()
+        error = max(abs(self.private.decrypt(self.public.encrypt(x)) - x) for x in sample)
+        for name, (work, phe_work, note, assumption) in works.items():
+            seconds = cpu_rounds({"ours": work, "phe": phes[phe_work]}, 2 * self.rounds)
+            beside = {"note": note.removesuffix(", "), "assumption": assumption, "octets": self.octets, "error": error}
+            yield compared(name, seconds["ours"], seconds["phe"], "phe", **beside)
 
     def cold(self) -> Iterator[Row]:
         """What a new client pays: the tables, where they come, are in the figure."""
-        for count in (1, 10, 100, 10_000):
-            key = self.fresh_key
-            if count <= 100:
-                seconds = medians({"ours": lambda key=key, count=count: _encrypt(key(), count)}, self.rounds)["ours"]
-            else:
-                seconds = cpu(lambda: _encrypt(self.fresh_key(), self.count)) * count / self.count
-            note = "the first two without tables, then small ones, full ones some 32 later"
-            yield _row(f"encrypt {count:,} numbers, cold", seconds, count * self.phe_encrypt, count, f"each; {note}")
+        beside = {"octets": self.octets, "assumption": DJN}
+        beside["note"] = "each; the first two without tables, then small ones, full ones some 32 later"
+        for count in (1, 10, 100, self.count):
+            encrypt = {"ours": lambda count=count: _encrypt(self.fresh_key(), count)}
+            encrypt["phe"] = lambda: self.phe_public.encrypt(3.14)
+            seconds = cpu_rounds(encrypt, self.rounds if count <= 100 else max(1, self.rounds // 3))
+            phes = [count * each for each in seconds["phe"]]
+            yield compared(f"encrypt {count:,} numbers, cold", seconds["ours"], phes, "phe", per=count, **beside)
         key, spent, paid_back = self.fresh_key(), 0.0, None
+        phe_encrypt = statistics.median(seconds["phe"])
         for number in range(1, 201):
             spent += cpu(lambda: key.encrypt(3.14))
-            ahead = spent < number * self.phe_encrypt
+            ahead = spent < number * phe_encrypt
             paid_back = (paid_back or number) if ahead else None
-        yield Row("tables are paid back for good after", paid_back or 200, "encryptions")
+        yield Row("tables are paid back for good after", paid_back or 200, "encryptions", assumption=DJN)
 
     def vectors(self) -> Iterator[Row]:
-        a, count = self.values, self.count
+        a, count = self.values[0], self.count
         vector = self.public.encrypt_vector(a, LAYOUT)
         packed, _ = pack(a, LAYOUT, self.bits)
-        raw, cut = [whole % self.public.n for whole in packed[:2]], len(packed) / 2
-        theirs = [self.phe_public.encrypt(float(x)) for x in a[:200]]  # as long a piece of work as ours
-        seconds = medians(
-            {
-                "encrypt": lambda: self.public.encrypt_vector(a, LAYOUT),
-                "decrypt": lambda: self.private.decrypt_vector(vector),
-                "add": lambda: vector + vector,
-                "phe decrypt": lambda: [self.phe_private.decrypt(x) for x in theirs],
-                "phe add": lambda: [x + x for x in theirs],
-                "phe packed": lambda: [self.phe_public.raw_encrypt(m, secrets.randbelow(self.public.n)) for m in raw],
-            },
-            self.rounds,
-        )
-        phe_packed = seconds["phe packed"] * cut
+        raw, of_all = [whole % self.public.n for whole in packed[:20]], len(packed) / 20
+        ciphertexts = vector.ciphertexts()[:20]
+        theirs, sample = [self.phe_public.encrypt(float(x)) for x in a[:SAMPLE]], a[:20].tolist()
+        packs = {
+            "encrypt": lambda: [self.phe_public.raw_encrypt(m, secrets.randbelow(self.public.n)) for m in raw],
+            "decrypt": lambda: [self.phe_private.raw_decrypt(c) for c in ciphertexts],
+        }
+        phes = {
+            "encrypt": lambda: [self.phe_public.encrypt(x) for x in sample],
+            "decrypt": lambda: [self.phe_private.decrypt(x) for x in theirs],
+            "add": lambda: [x + x for x in theirs],
+        }
+        ours = {
+            "encrypt": lambda: self.public.encrypt_vector(a, LAYOUT),
+            "decrypt": lambda: self.private.decrypt_vector(vector),
+            "add": lambda: vector + vector,
+        }
         error = float(np.abs(self.private.decrypt_vector(vector) - a).max())
-        note = f"each of {count:,}; {len(vector.to_bytes()) / count:.1f} octets a number; largest error {error:.1g}"
-        theirs_size = self.public.size * 2
-        yield _row("vector encrypt, tables made", seconds["encrypt"], self.phe_encrypt * count, count, f"{note}; {DJN}")
-        per = f"each; phe: sampled, {theirs_size} octets a number"
-        yield _row("vector decrypt", seconds["decrypt"], seconds["phe decrypt"] * count / len(theirs), count, per)
-        yield _row("vector add", seconds["add"], seconds["phe add"] * count / len(theirs), count, per)
-        note = "each; what packing alone brings: phe's raw_encrypt of the same packed integers, sampled"
-        yield _row("phe with the same packing, encrypt", phe_packed, self.phe_encrypt * count, count, note)
-        for clients in (2, 10):
-            phe_job = count * (clients * self.phe_encrypt + (clients - 1) * seconds["phe add"] / len(theirs))
-            phe_job += count * seconds["phe decrypt"] / len(theirs)
-            ours = medians({"ours": lambda clients=clients: self._job(clients)}, max(1, self.rounds // 3))["ours"]
-            note = f"{count:,} floats a client; key checks, tables, encryption, sum, decryption; phe: sampled"
-            yield _row(f"whole job, {clients} clients, cold", ours, phe_job, note=note)
+        beside = {"octets": len(vector.to_bytes()) / count, "error": error}
+        for name, of_phe in (("encrypt", len(sample)), ("decrypt", SAMPLE), ("add", SAMPLE)):
+            works = {"ours": ours[name], "phe": phes[name]} | ({"packed": packs[name]} if name in packs else {})
+            seconds = cpu_rounds(works, self.rounds)
+            beside["assumption"] = DJN if name == "encrypt" else ""
+            label = f"vector {name}, tables made" if name == "encrypt" else f"vector {name}"
+            phe_all = [each * count / of_phe for each in seconds["phe"]]
+            note = f"each of {count:,}; phe: a sample, {self.octets:.0f} octets a number"
+            yield compared(label, seconds["ours"], phe_all, "phe", per=count, note=note, **beside)
+            if name in packs:
+                note = f"each; what packing alone brings: phe's raw_{name} of the same packed integers, a sample"
+                packed_all = [each * of_all for each in seconds["packed"]]
+                label, rests = f"phe with the same packing, {name}", {"assumption": DCR if name == "encrypt" else ""}
+                yield compared(label, packed_all, phe_all, "phe", per=count, note=note, **(beside | rests))
 
-    def _job(self, clients: int) -> object:
-        total = sum(self.fresh_key().encrypt_vector(self.values, LAYOUT) for _ in range(clients))
+    def jobs(self) -> Iterator[Row]:
+        """All of it, from keys without tables to the decrypted sum; every client has an array of its own."""
+        theirs = [self.phe_public.encrypt(float(x)) for x in self.values[0, :50]]
+        sample = self.values[0, :20].tolist()
+        for clients in (2, 10):
+            works = {
+                "ours": lambda clients=clients: self._job(clients),
+                "encrypt": lambda: [self.phe_public.encrypt(x) for x in sample],
+                "add": lambda: [x + x for x in theirs],
+                "decrypt": lambda: [self.phe_private.decrypt(x) for x in theirs],
+            }
+            seconds = cpu_rounds(works, max(3, self.rounds // 2))
+            phes = [
+                self.count * (clients * encrypt / len(sample) + ((clients - 1) * add + decrypt) / len(theirs))
+                for encrypt, add, decrypt in zip(seconds["encrypt"], seconds["add"], seconds["decrypt"], strict=True)
+            ]
+            total = self.values[:clients].sum(axis=0)
+            error = float(np.abs(self._job(clients) - total).max())
+            note = f"{self.count:,} floats a client; key checks, tables, encryption, sum, decryption; phe: a sample"
+            octets = len(self.public.encrypt_vector(total, LAYOUT).to_bytes()) / self.count
+            beside = {"note": note, "octets": octets, "error": error, "assumption": DJN}
+            yield compared(f"whole job, {clients} clients, cold", seconds["ours"], phes, "phe", **beside)
+
+    def _job(self, clients: int) -> Any:
+        total = sum(self.fresh_key().encrypt_vector(array, LAYOUT) for array in self.values[:clients])
         return self.private.decrypt_vector(total)
 
     def many(self) -> Iterator[Row]:
-        """Ordinary ciphertexts of phe, a pool of distinct ones used in turn."""
-        pool = [self.phe_public.encrypt(float(x)) for x in self.values[:64]]
-        taken = [EncryptedNumber.from_phe(number, public_key=self.public) for number in pool]
-        numbers = (taken * (1 + self.count // len(taken)))[: self.count]
-        works = {"ours": lambda: self.private.decrypt_many(numbers[:2048], 2**64)}
-        works["phe"] = lambda: [self.phe_private.decrypt(number) for number in pool[:20]]
-        seconds = medians(works, self.rounds)
-        done = len(numbers[:2048])
-        note = f"each of {done}, the check against cheating included; bound 2^64; phe: sampled"
-        yield _row("decrypt_many of phe's ciphertexts", seconds["ours"], seconds["phe"] * done / 20, done, note)
+        """Ordinary ciphertexts as phe makes them, all of them distinct, made by our faster noise."""
+        pool = [self._as_phes(float(x)) for x in self.values[0]]
+        numbers = [EncryptedNumber.from_phe(number, public_key=self.public) for number in pool]
+        works = {"ours": lambda: self.private.decrypt_many(numbers, 2**64)}
+        works["phe"] = lambda: [self.phe_private.decrypt(number) for number in pool[:SAMPLE]]
+        seconds = cpu_rounds(works, max(3, self.rounds // 2))
+        error = float(np.abs(np.array(self.private.decrypt_many(numbers, 2**64)) - self.values[0]).max())
+        note = f"each of {len(pool):,}, the check against cheating included; bound 2^64; phe: a sample"
+        phes, beside = [each * len(pool) / SAMPLE for each in seconds["phe"]], {"octets": self.octets, "error": error}
+        name = "decrypt_many of phe's ciphertexts"
+        yield compared(name, seconds["ours"], phes, "phe", per=len(pool), note=note, **beside)
+
+    def _as_phes(self, x: float) -> Any:
+        """phe's encryption of a float: its encoding and its exponent."""
+        encoded = phe.EncodedNumber.encode(self.phe_public, x)
+        integer = encoded.encoding if x >= 0 else encoded.encoding - self.public.n
+        number = self.public.encrypt(integer, limit=2**64, exponent=0).to_phe()
+        return phe.EncryptedNumber(self.phe_public, number.ciphertext(be_secure=False), encoded.exponent)
 
     def dot_products(self) -> Iterator[Row]:
-        pool = [self.public.encrypt(int(x), exponent=0) for x in self.values[:100]]
-        theirs = [number.to_phe() for number in pool]
+        whole = [int(x) for x in self.values[0, :1000]]
+        pool = [self.public.encrypt(x, exponent=0) for x in whole]
+        theirs = [number.to_phe() for number in pool[:100]]
         for terms in (100, 1000):
             for bits in (16, 32, 53):
                 weights = [secrets.randbits(bits + 1) - (1 << bits) for _ in range(terms)]
-                ours, sample = (pool * 10)[:terms], list(zip(theirs, weights, strict=False))
+                ours, sample = pool[:terms], list(zip(theirs, weights, strict=False))
                 works = {"ours": lambda w=weights, e=ours: paillier.dot(w, e)}
                 works["phe"] = lambda s=sample: sum(number * weight for number, weight in s)
-                seconds = medians(works, max(3, self.rounds // 2))
-                note = "Pippenger" + ("; phe: sampled" if terms > 100 else "")
-                baseline = seconds["phe"] * terms / 100
-                yield _row(f"dot product, {terms} terms, {bits}-bit weights", seconds["ours"], baseline, note=note)
+                seconds = cpu_rounds(works, max(3, self.rounds // 2))
+                right = sum(w * x for w, x in zip(weights, whole, strict=False))
+                error = abs(self.private.decrypt(paillier.dot(weights, ours)) - right)
+                note = "Pippenger" + ("; phe: a sample" if terms > 100 else "")
+                phes = [each * terms / 100 for each in seconds["phe"]]
+                beside = {"note": note, "octets": self.octets, "error": float(error)}
+                name = f"dot product, {terms} terms, {bits}-bit weights"
+                yield compared(name, seconds["ours"], phes, "phe", **beside)
 
     def two_workers(self) -> Iterator[Row]:
-        """Wall time here, since the work is elsewhere; the workers have started and made their tables before."""
-        vector = self.public.encrypt_vector(self.values, LAYOUT)
-        with ProcessPoolExecutor(2) as processes, ThreadPoolExecutor(2) as threads:
+        """Wall time here, since the work is elsewhere."""
+        a, vector = self.values[0], self.public.encrypt_vector(self.values[0], LAYOUT)
+        with ProcessPoolExecutor(2, get_context("spawn")) as processes, ThreadPoolExecutor(2) as threads:
+            first = wall(lambda: self.public.encrypt_vector(a, LAYOUT, processes))
+            note = "their start and their tables included"
+            yield Row("vector encrypt, two processes, the first time", first * 1e3, "ms", note=note)
             works: dict[str, Callable[[], object]] = {
-                "encrypt": lambda: self.public.encrypt_vector(self.values, LAYOUT),
-                "encrypt, two processes": lambda: self.public.encrypt_vector(self.values, LAYOUT, processes),
+                "encrypt": lambda: self.public.encrypt_vector(a, LAYOUT),
+                "encrypt, two processes": lambda: self.public.encrypt_vector(a, LAYOUT, processes),
+                "encrypt, two threads": lambda: self.public.encrypt_vector(a, LAYOUT, threads),
                 "decrypt": lambda: self.private.decrypt_vector(vector),
                 "decrypt, two threads": lambda: self.private.decrypt_vector(vector, threads),
             }
-            walls: dict[str, list[float]] = {name: [] for name in works}
-            for _ in range(self.rounds + 1):
+            times: Times = {name: [] for name in works}
+            for counted in [False] + [True] * self.rounds:
                 for name, work in works.items():
-                    start = time.perf_counter()
-                    work()
-                    walls[name].append(time.perf_counter() - start)
-        wall = {name: statistics.median(times[1:]) for name, times in walls.items()}
-        for name, alone in (("encrypt, two processes", "encrypt"), ("decrypt, two threads", "decrypt")):
-            yield _row(f"vector {name}", wall[name], wall[alone], note="wall time of the vector", against="one core")
+                    taken = wall(work)
+                    times[name] += [taken] * counted
+        note = "wall time of the vector; workers and their tables are there"
+        for name in ("encrypt, two processes", "encrypt, two threads", "decrypt, two threads"):
+            alone = times[name.split(",")[0]]
+            yield compared(f"vector {name}", times[name], alone, "one core", note=note)
+
+
+def wall(work: Callable[[], object]) -> float:
+    """Seconds that one call takes."""
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
 
 
 def _encrypt(key: PublicKey, count: int) -> None:
     for _ in range(count):
         key.encrypt(3.14)
-
-
-def _peers(bits: int, rounds: int, values: Any, phe_encrypt: float) -> Iterator[Row]:
-    """Single encryption by other packages, and CKKS on the whole array, as far as they are installed."""
-    for name, module, prepare, note in (
-        ("sf-heu ZPaillier", "heu.phe", _heu, DJN),
-        ("pypaillier", "paillier", _pypaillier, "a short exponent on safe primes; per number, of a batch of 32"),
-        ("lightphe", "lightphe", _lightphe, DCR),
-    ):
-        if (library := _installed(module)) is not None:
-            encrypt, per = prepare(library, bits)
-            seconds = medians({"theirs": encrypt}, rounds)["theirs"] / per
-            yield _row(f"{name}: encrypt", seconds, phe_encrypt, note=note)
-    if (tenseal := _installed("tenseal")) is not None:
-        yield from _ckks(tenseal, rounds, values, phe_encrypt)
-
-
-def _installed(module: str) -> Any:
-    try:
-        return import_module(module)
-    except ImportError:
-        return None
-
-
-def _heu(heu: Any, bits: int) -> tuple[Callable[[], object], int]:
-    kit = heu.setup(heu.SchemaType.ZPaillier, bits)
-    encryptor = kit.encryptor()
-    return lambda: encryptor.encrypt_raw(314), 1
-
-
-def _pypaillier(library: Any, bits: int) -> tuple[Callable[[], object], int]:
-    public, _ = library.generate_keypair(bits)
-    return lambda: library.encrypt_many(public, [3.14] * 32), 32
-
-
-def _lightphe(library: Any, bits: int) -> tuple[Callable[[], object], int]:
-    scheme = library.LightPHE(algorithm_name="Paillier", key_size=bits)
-    return lambda: scheme.encrypt(314), 1
-
-
-def _ckks(tenseal: Any, rounds: int, values: Any, phe_encrypt: float) -> Iterator[Row]:
-    context = tenseal.context(tenseal.SCHEME_TYPE.CKKS, 8192, coeff_mod_bit_sizes=[60, 40, 60])
-    context.global_scale = 2**40
-    pieces = [values[start : start + 4096].tolist() for start in range(0, len(values), 4096)]
-    sealed = [tenseal.ckks_vector(context, piece) for piece in pieces]
-    seconds = medians(
-        {
-            "encrypt": lambda: [tenseal.ckks_vector(context, piece) for piece in pieces],
-            "decrypt": lambda: [vector.decrypt() for vector in sealed],
-        },
-        rounds,
-    )
-    error = np.abs(np.concatenate([vector.decrypt() for vector in sealed]) - values).max()
-    size = sum(len(vector.serialize()) for vector in sealed) / len(values)
-    note = f"each; another scheme, approximate: largest error {error:.1g}, {size:.0f} octets a number; RLWE"
-    yield _row("TenSEAL CKKS: encrypt", seconds["encrypt"], phe_encrypt * len(values), len(values), note)
-    yield Row("TenSEAL CKKS: decrypt", seconds["decrypt"] / len(values) * 1e3, "ms", note=note)

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
+
+Works = Mapping[str, Callable[[], object]]
+
+_LEAST = 0.02  # seconds in one sample: a clock's step and one interruption must not count
 
 
 @dataclass(frozen=True)
 class Row:
-    """One figure. `ratio` is how many times better it is than `baseline`'s in the same run; below 1 is a loss."""
+    """One figure. `ratio` is how many times better it is than `baseline`'s in the same run; below 1 is a loss.
+
+    Beside it, where it has a meaning: `octets` of a ciphertext or of each number in it, the largest `error` of the
+    result, and the `assumption` on which its secrecy rests.
+    """
 
     name: str
     value: float
@@ -18,9 +28,12 @@ class Row:
     ratio: float | None = None
     baseline: str = ""
     note: str = ""
+    octets: float | None = None
+    error: float | None = None
+    assumption: str = ""
 
 
-def interleaved(works: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, float]:
+def interleaved(works: Works, rounds: int) -> dict[str, float]:
     """Median seconds of each piece of work, all of them in turn in every round, after one round to warm up."""
     taken: dict[str, list[float]] = {name: [] for name in works}
     for counted in [False] + [True] * rounds:
@@ -30,3 +43,32 @@ def interleaved(works: Mapping[str, Callable[[], object]], rounds: int) -> dict[
             if counted:
                 taken[name].append(time.perf_counter() - start)
     return {name: statistics.median(times) for name, times in taken.items()}
+
+
+def cpu(work: Callable[[], object]) -> float:
+    """Seconds of this process's CPU time that one call takes, all its threads together."""
+    start = time.process_time()
+    work()
+    return time.process_time() - start
+
+
+def cpu_rounds(works: Works, rounds: int) -> dict[str, list[float]]:
+    """CPU seconds of a call in every round, all works in turn in each, after one call to warm up and to find how many
+    calls make a sample long enough.
+    """
+    calls = {name: max(1, math.ceil(_LEAST / (cpu(work) or _LEAST))) for name, work in works.items()}
+    taken: dict[str, list[float]] = {name: [] for name in works}
+    for _ in range(rounds):
+        for name, work in works.items():
+            many = range(calls[name])
+            taken[name].append(cpu(lambda work=work, many=many: [work() for _ in many]) / calls[name])
+    return taken
+
+
+def compared(name: str, ours: list[float], theirs: list[float], against: str, *, per: float = 1, **beside: Any) -> Row:
+    """Milliseconds of a piece, `per` of them in a round of ours; the ratio is the median of the rounds' ratios.
+
+    ours, theirs: seconds of the same work, round by round.
+    """
+    ratio = statistics.median(their / our for our, their in zip(ours, theirs, strict=True))
+    return Row(name, statistics.median(ours) / per * 1e3, "ms", ratio, against, **beside)
