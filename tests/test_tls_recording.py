@@ -124,7 +124,15 @@ def certificate_in(message: bytes) -> x509.Certificate:
 
 def test_a_key_log_may_hold_other_connections_and_remarks():
     log = f"# a remark\nLABEL {'aa' * 32} 01\nLABEL {'bb' * 32} 02\nOTHER {'aa' * 32} 03\n"
-    assert tls.recording._secrets(log, b"\xaa" * 32) == {"LABEL": b"\1", "OTHER": b"\3"}
+    assert tls.recording._secrets(log.encode(), b"\xaa" * 32) == {"LABEL": b"\1", "OTHER": b"\3"}
+
+
+@pytest.mark.parametrize(
+    "line", ["LABEL", "LABEL 00 01", f"LABEL {'aa' * 32}", f"LABEL {'aa' * 32} 0", "é a b", "a b c d"]
+)
+def test_a_key_log_of_another_form_is_a_typed_error(line):
+    with pytest.raises(InvalidParameter, match="a line of the key log"):
+        tls.recording._secrets(line.encode(), b"\xaa" * 32)
 
 
 def test_one_sided_connections_can_be_recorded_too():

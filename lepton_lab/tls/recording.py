@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,10 +11,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Literal
 
-from lepton_lab.errors import NodeError
+from lepton_lab.errors import InvalidParameter, NodeError
 from lepton_lab.octets import Capture, Octets, Record, view_of
 from lepton_lab.tls.endpoint import Endpoint
 from lepton_lab.tls.refusals import typed_errors
+
+_LINE = re.compile(rb"([A-Z0-9_]+) ([0-9A-Fa-f]{64}) ((?:[0-9A-Fa-f]{2})+)")
 
 
 def record_handshake(
@@ -43,7 +46,7 @@ def record_handshake(
         wire.say(wire.client, view_of(request))
         wire.say(wire.server, view_of(response))
         wire.close()
-        secrets = _secrets(log.read_text("ascii"), wire.client_random)
+        secrets = _secrets(log.read_bytes(), wire.client_random)
     return Capture(tuple(wire.records), secrets, server_name)
 
 
@@ -117,8 +120,18 @@ def _key_log(context: ssl.SSLContext) -> Iterator[Path]:
             context.keylog_filename = None  # type: ignore[assignment]  # None is what switches it off
 
 
-def _secrets(log: str, client_random: bytes) -> dict[str, bytes]:
-    """The secrets of one connection: lines of a label, the connection's client random, a secret (RFC 9850 §2)."""
-    lines = [line.split() for line in log.splitlines() if not line.startswith("#")]
-    mine = [line for line in lines if line[1:2] == [client_random.hex()]]
-    return {label: bytes.fromhex(secret) for label, _, secret in mine}
+def _secrets(log: bytes, client_random: bytes) -> dict[str, bytes]:
+    """The secrets of one connection: lines of a label, the connection's client random, a secret (RFC 9850 §2).
+
+    Lines that are empty or begin with # say nothing. Raises InvalidParameter for any other.
+    """
+    secrets = {}
+    for line in log.splitlines():
+        if line and not line.startswith(b"#"):
+            found = _LINE.fullmatch(line)
+            if found is None:
+                raise InvalidParameter("a line of the key log is not a label, a client random and a secret")
+            label, random, secret = found.groups()
+            if bytes.fromhex(random.decode()) == client_random:
+                secrets[label.decode()] = bytes.fromhex(secret.decode())
+    return secrets

@@ -26,7 +26,7 @@ def fuzz_one(name: str, seconds: int, folder: str) -> None:
     target = TARGETS[name]
     for number, seed in enumerate(target.seeds()):
         Path(folder, f"seed-{number}").write_bytes(seed)
-    options = [f"-max_total_time={seconds}", "-timeout=20", "-rss_limit_mb=2048", f"-artifact_prefix={folder}/found-"]
+    options = [f"-max_total_time={seconds}", "-timeout=20", "-rss_limit_mb=512", f"-artifact_prefix={folder}/found-"]
     atheris.Setup([name, *options, "-print_final_stats=1", "-verbosity=0", folder], target)
     atheris.Fuzz()
 

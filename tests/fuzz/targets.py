@@ -13,19 +13,25 @@ import functools
 import io
 import json
 import shutil
+import socket
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from unittest import mock
 
 import numpy as np
+import redis
+from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.hpke import MLKEM768X25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from lepton_lab import aes, erasure, rsa, shamir
+from lepton_lab.cli.receipts import Receipts
+from lepton_lab.cli.words import Advice
 from lepton_lab.errors import (
     CertificateError,
     DecryptionError,
@@ -38,16 +44,17 @@ from lepton_lab.errors import (
     PlaintextOverflow,
 )
 from lepton_lab.keyring import KeyRing, open_for, wrapping
-from lepton_lab.keyring.body import Body, Record
+from lepton_lab.keyring.body import Body
+from lepton_lab.keyring.body import Record as KeyRecord
 from lepton_lab.keyring.file import PassphraseKey, SealedFile, Slot
-from lepton_lab.nodes import MemoryNode
-from lepton_lab.octets import framed, unframed
+from lepton_lab.nodes import MemoryNode, wire
+from lepton_lab.octets import Capture, Record, framed, unframed
 from lepton_lab.paillier import EncryptedNumber, Layout, PackedVector, PrivateKey, PublicKey, ballot
-from lepton_lab.sharding import ShardedStore
+from lepton_lab.sharding import Receipt, ShardedStore
 from lepton_lab.sharding.manifest import Sealed
 from lepton_lab.textbook.protocols import tls13
 from lepton_lab.textbook.protocols.tls13.messages import read_handshake
-from lepton_lab.tls import LabCA, frames
+from lepton_lab.tls import LabCA, client_context, frames, record_handshake, server_context
 from lepton_lab.tls.delivery import Delivery
 from lepton_lab.tls.recording import _records, _secrets
 from lepton_lab.tls.transfer import _await_acknowledgement, _greeted
@@ -193,7 +200,7 @@ def bodies() -> list[bytes]:
     body = Body.new()
     for event in ("created", "rotated"):
         body.note(event)
-    record = Record.new(b"context")
+    record = KeyRecord.new(b"context")
     body.records[record.id] = record
     return [body.to_bytes(), bytes(40)]
 
@@ -240,9 +247,7 @@ def read_shards(octets: bytes) -> None:
 @functools.cache
 def stored() -> tuple[ShardedStore, list[dict[str, bytes]]]:
     """A store with one object, and what its nodes held when it was whole."""
-    folder = Path(tempfile.mkdtemp(prefix="lepton-lab-fuzz-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    ring = KeyRing.create(folder / "ring", "words", scrypt_n=1 << 14)
+    ring = KeyRing.create(scratch() / "stored", "words", scrypt_n=1 << 14)
     store = ShardedStore([MemoryNode(f"node-{index}") for index in range(4)], ring, k=2)
     store.put("x", PLAINTEXT)
     return store, [dict(node) for node in store.nodes]
@@ -381,6 +386,13 @@ def handshake_messages() -> list[bytes]:
     return [bytes.fromhex(next(each[kind] for each in values if kind in each)) for kind in kinds]
 
 
+@functools.cache
+def scratch() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="lepton-lab-fuzz-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
 def read_certificate(octets: bytes) -> None:
     assert all(isinstance(name, str) for name in frames.peer_names(Shown(octets), "peer"))
 
@@ -390,13 +402,117 @@ def certificates() -> list[bytes]:
     return [ca.certificate.public_bytes(Encoding.DER), ca.issue("localhost").certificate.public_bytes(Encoding.DER)]
 
 
+@functools.cache
+def authority() -> LabCA:
+    return LabCA.create()
+
+
+def read_authority(octets: bytes) -> None:
+    """The file of an authority: whatever loads has a private key that fits its certificate, and constraints."""
+    place = scratch() / "authority.pem"
+    place.write_bytes(octets)
+    loaded = LabCA.load(place)
+    assert x509.load_pem_x509_certificate(octets) == loaded.certificate
+    loaded.save(place)
+    assert LabCA.load(place).certificate == loaded.certificate
+
+
+def authorities() -> list[bytes]:
+    authority().save(scratch() / "saved.pem")
+    return [(scratch() / "saved.pem").read_bytes()]
+
+
 def read_capture(octets: bytes) -> None:
-    """Records are cut without losing an octet, and a key log of any text gives secrets or is refused."""
-    assert b"".join(_records(octets)) == octets
+    """A capture and its key log, framed together: every octet of every record is explained, or the capture refused."""
+    try:
+        log, *sent = unframed(octets)
+    except ValueError:  # no capture, only octets that this target cannot cut
+        return
+    records = [Record("client" if each[:1] == b"C" else "server", record) for each in sent for record in cut(each[1:])]
+    try:
+        secrets = _secrets(log, records[0].octets[11:43] if records else b"")
+    except InvalidParameter:
+        secrets = {}
+    dissection = tls13.dissect(Capture(tuple(records), secrets, "localhost"), whole=False)
+    for record, dissected in zip(records, dissection.records, strict=True):
+        assert len(record.octets) == len(dissected.opened)
+        assert b"".join(field.octets for field in dissected.fields) == dissected.opened
+
+
+def cut(octets: bytes) -> list[bytes]:
+    found = [*_records(octets)]
+    assert b"".join(found) == octets
+    return found
+
+
+def captures() -> list[bytes]:
+    """One of our own, with certificates on both sides; its key log goes along, so that a found case stays found."""
+    ca = authority()
+    server, client = ca.issue("localhost"), ca.issue("somebody", client=True)
+    capture = record_handshake(server_context(server, ca), client_context(ca, client), "localhost")
+    return [
+        framed(key_log(capture), *(record.sender[:1].upper().encode() + record.octets for record in capture.records))
+    ]
+
+
+def key_log(capture: Capture) -> bytes:
+    random = capture.records[0].octets[11:43].hex()
+    return "".join(f"{label} {random} {secret.hex()}\n" for label, secret in capture.secrets.items()).encode()
 
 
 def read_key_log(octets: bytes) -> None:
-    _secrets(octets.decode("ascii", "replace"), bytes(32))
+    """A key log of any text gives the secrets of one connection or is refused."""
+    for label, secret in _secrets(octets, KEY).items():
+        assert f"{label} {KEY.hex()} {secret.hex()}".lower() in octets.decode("latin-1").lower()
+
+
+def key_logs() -> list[bytes]:
+    other, mine = b"EXPORTER_SECRET " + bytes(32).hex().encode(), b"CLIENT_TRAFFIC_SECRET_0 " + KEY.hex().encode()
+    return [b"# a comment\n\n" + other + b" 0102\n" + mine + b" 0aff\n"]
+
+
+# --- what nodes and folders give back --------------------------------------------------------------------------------
+
+
+def read_resp(octets: bytes) -> None:
+    """What a Redis server answers to a GET and to a SET."""
+    buffer = bytearray(64)
+    calls = (
+        lambda connection: wire.fetch(connection, b"key", memoryview(buffer)),
+        lambda connection: wire.store(connection, b"key", memoryview(b"value")),
+    )
+    for call in calls:
+        ours, servers = socket.socketpair()
+        with ours, servers:
+            servers.sendall(octets[:4096])
+            servers.shutdown(socket.SHUT_WR)
+            connection = SimpleNamespace(_sock=ours, socket_timeout=5.0, is_connected=True)
+            connection.send_command = connection.send_packed_command = lambda *_: None
+            try:
+                found = call(connection)
+            except redis.RedisError:
+                continue
+        assert found is None or bytes(buffer[:found]) in octets
+
+
+RECEIPT = Receipt("x", 1, "00" * 32, 9)
+
+
+def receipts() -> Receipts:
+    return Receipts(SimpleNamespace(path=scratch() / "ring", derive=lambda _: KEY))
+
+
+def read_receipts(octets: bytes) -> None:
+    """The command line's floor beside the key ring: the receipt that was kept, or advice."""
+    (scratch() / "ring.receipts").write_bytes(octets)
+    with mock.patch("lepton_lab.cli.receipts._LARGEST", 1 << 20):  # a buffer of that size is made for any file
+        assert receipts()["x"] == RECEIPT
+
+
+def receipt_files() -> list[bytes]:
+    (scratch() / "ring.receipts").unlink(missing_ok=True)
+    receipts().keep(RECEIPT)
+    return [(scratch() / "ring.receipts").read_bytes()]
 
 
 TARGETS = {
@@ -439,5 +555,11 @@ TARGETS = {
     ),
     "certificate of a peer": Target(read_certificate, certificates, (CertificateError,)),
     "TLS 1.3 handshake message": Target(read_handshake_message, handshake_messages, (tls13.MalformedCapture,)),
-    "TLS capture": Target(read_capture, lambda: [bytes.fromhex("1603030002abcd17030300010f")], ()),
+    "TLS capture": Target(read_capture, captures, (tls13.DissectionError,)),
+    "key log": Target(read_key_log, key_logs, (InvalidParameter,)),
+    "authority's file": Target(read_authority, authorities, (InvalidKey,)),
+    "answers of Redis": Target(
+        read_resp, lambda: [b"$3\r\nabc\r\n", b"+OK\r\n", b"$-1\r\n", b"_\r\n", b"-OOM no room\r\n"], ()
+    ),
+    "receipts": Target(read_receipts, receipt_files, (Advice,)),
 }
