@@ -32,10 +32,10 @@ def test_at_least_nine_of_ten_mutants_are_noticed_and_the_others_are_argued():
 
 
 def test_every_helper_has_two_peers_or_says_what_stands_for_them():
-    """Of the store and its nodes there is no second implementation: a plain dict and a real server are held to them."""
+    """Of nodes there is no second implementation: a real server is held to them."""
     helpers = json.loads(tool.DATA.read_text())["helpers"]
     alone = {name for name, helper in helpers.items() if len(helper["peers"]) < 2}
-    assert alone == {"paillier", "sharding", "nodes"}
+    assert alone == {"nodes"}
 
 
 # Of OpenSSL some builds have no such algorithm or cannot be loaded as a library; the command itself is always there.

