@@ -1,6 +1,6 @@
 # Two commands do everything: `make lab` opens the lab, `make test` proves it. Every target sets up what it needs, once.
 .DEFAULT_GOAL := help
-.PHONY: help env lab demo test test-all mutation fuzz evidence notebooks slides student book nbgrader bundle bench lint clean system lock
+.PHONY: help env lab demo test test-slow test-all mutation fuzz evidence notebooks slides student book nbgrader bundle bench lint clean system lock
 SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
@@ -28,6 +28,9 @@ demo: env  ## the article's whole flow on a real data set (FILE=… for your own
 
 test: env  ## every check that takes less than ten minutes together
 	@$(BIN)/python -m tools.checks quick
+
+test-slow: env  ## the slow tests alone, which `make test` leaves out
+	@$(BIN)/python -m tools.checks slow
 
 test-all: env  ## those and the slow ones, under thirty minutes
 	@$(BIN)/python -m tools.checks all

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from packaging.version import Version
 
 import lepton_lab
 from lepton_lab import data
+from tools import checks
 
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -87,12 +89,83 @@ def test_importing_the_package_imports_nothing_else():
     assert out.strip() == "['lepton_lab']"
 
 
-TARGETS = "env lab demo test test-all notebooks slides student book nbgrader bundle bench lint clean system"
+TARGETS = "env lab demo test test-slow test-all notebooks slides student book nbgrader bundle bench lint clean system"
 
 
 @pytest.mark.parametrize("target", TARGETS.split())
 def test_make_has_every_target(target):
     assert re.search(rf"^{target}:.*##", (ROOT / "Makefile").read_text(), re.MULTILINE)
+
+
+def test_quick_and_slow_checks_are_all_of_them_and_share_no_test():
+    quick, slow, every = (checks.PLANS[plan] for plan in ("quick", "slow", "all"))
+    assert {name: command for name, command in quick.items() if name != "tests"} | {"tests": every["tests"]} == every
+    assert quick["tests"] == [*every["tests"], "-m", "not slow"]
+    assert slow == {"slow tests": [*every["tests"], "-m", "slow"]}
+    assert list(quick)[-1] == "tests"  # so that its closing lines stand at the end
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a shell runs it: not on Windows")
+@pytest.mark.parametrize(("user", "installs"), [("0", True), ("1000", False)])
+def test_ci_runs_the_checks_strictly_whoever_runs_it(tmp_path, user, installs):
+    """With programs in the place of make, id and apt-get that only say how they were called."""
+    for name, says in {"make": 'echo "make $* LEPTON_LAB_STRICT=$LEPTON_LAB_STRICT"', "id": f"echo {user}"}.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{says}\n")
+    (tmp_path / "apt-get").write_text("#!/bin/sh\n")
+    for path in tmp_path.iterdir():
+        path.chmod(0o755)
+    environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    done = subprocess.run([ROOT / ".ci" / "run"], env=environment, capture_output=True, text=True, check=True)
+    made = ["system"] * installs + ["test", "test-slow", "slides student book nbgrader"]
+    assert done.stdout.splitlines() == [f"make {targets} LEPTON_LAB_STRICT=1" for targets in made]
+
+
+WORKERS = ("-p", "xdist", "-n", "1")
+MAY_SKIP = ["pytest.skip('only on Windows')", "pytest.importorskip('no_such_peer', reason='optional peer: none')"]
+MAY_NOT_SKIP = [
+    "pytest.skip('no redis-server is on PATH: apt install redis-server')",
+    "pytest.importorskip('no_such_package')",
+    "pytest.skip('it runs only on Windows')",
+]
+
+
+def run_tests(folder, skips, *, strict, workers=()):
+    """One test that passes and one for each way to skip, under this project's conftest.py; what pytest said."""
+    (folder / "conftest.py").write_bytes((ROOT / "tests" / "conftest.py").read_bytes())
+    tests = "".join(f"def test_{number}(): {call}\n" for number, call in enumerate(skips))
+    (folder / "test_tiny.py").write_text(f"import pytest\ndef test_it(): pass\n{tests}")
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *workers, "."]
+    # nbval, found by itself, takes seconds to load
+    environment = os.environ | {"LEPTON_LAB_STRICT": strict, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    assert "skipped, and how to enable it" in done.stdout
+    assert "1 passed" in done.stdout.splitlines()[-1]  # pytest's closing line is the last
+    return done
+
+
+@pytest.mark.parametrize("workers", [(), WORKERS], ids=["alone", "with workers"])
+def test_a_strict_run_passes_with_what_may_be_skipped(tmp_path, workers):
+    done = run_tests(tmp_path, MAY_SKIP, strict="1", workers=workers)
+    assert done.returncode == 0, done.stdout
+    assert "[required" not in done.stdout
+
+
+@pytest.mark.parametrize("skip", MAY_NOT_SKIP)
+def test_a_strict_run_fails_with_anything_else(tmp_path, skip):
+    done = run_tests(tmp_path, [*MAY_SKIP, skip], strict="1", workers=WORKERS if "redis" in skip else ())
+    assert done.returncode == 1, done.stdout
+    assert done.stdout.count("[required: this run has failed]") == 1
+
+
+def test_a_whole_file_that_is_skipped_fails_a_strict_run_too(tmp_path):
+    (tmp_path / "test_file.py").write_text("import pytest\npytest.importorskip('no_such_package')\ndef test(): pass\n")
+    assert run_tests(tmp_path, [], strict="1").returncode == 1
+
+
+def test_a_run_that_is_not_strict_passes_with_all_of_them(tmp_path):
+    done = run_tests(tmp_path, [*MAY_SKIP, *MAY_NOT_SKIP], strict="")
+    assert done.returncode == 0, done.stdout
+    assert "[required" not in done.stdout
 
 
 def test_nothing_names_a_machine():

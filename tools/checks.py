@@ -1,4 +1,4 @@
-"""`make test`, `make test-all`, `make lint`: run the checks one after another and say what each took."""
+"""`make test`, `test-slow`, `test-all`, `lint`: run the checks one after another and say what each took."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ LINT = {
 }
 PYTEST = [PY, "-m", "pytest", "-n", "2", "--dist", "loadfile", "--no-loadscope-reorder", "tests"]
 NOTEBOOKS = {"notebooks, strict": [PY, "-m", "tools.notebooks", "check"]}
-PLANS = {
+PLANS = {  # tests last, for they end with what was skipped; quick and slow together are all
     "lint": LINT,
-    "quick": LINT | NOTEBOOKS | {"tests": [*PYTEST, "-m", "not slow"]},  # last, for it ends with what was skipped
+    "quick": LINT | NOTEBOOKS | {"tests": [*PYTEST, "-m", "not slow"]},
     "slow": {"slow tests": [*PYTEST, "-m", "slow"]},
     "all": LINT | NOTEBOOKS | {"tests": PYTEST},
 }
