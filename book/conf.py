@@ -38,6 +38,7 @@ python_display_short_literal_types = True
 
 html_theme = "furo"
 html_title = "lepton_lab"
+templates_path = ["templates"]
 html_static_path = [str(HERE / "static")]
 html_css_files = ["book.css"]
 html_js_files = [("host.js", {"defer": "defer"})]
