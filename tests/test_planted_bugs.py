@@ -124,6 +124,12 @@ VARIANTS = {
         "context.check_hostname = False\n    if False:",
         ("test_tls_wrong_peers.py::test_a_wrong_server_is_refused_and_the_error_says_why",),
     ),
+    "a format that changed for writer and reader alike": Bug(
+        "sharding/stripes.py",
+        'stripe.to_bytes(8, "big") + index.to_bytes(4, "big")',
+        'stripe.to_bytes(8, "little") + index.to_bytes(4, "big")',
+        ("test_sharding_second_reader.py::test_a_second_reader_opens_what_the_store_wrote",),
+    ),
     "no fsync before the rename, on a node": Bug(
         "files.py",
         "            if sync:\n                os.fsync(file.fileno())\n",
