@@ -16,6 +16,7 @@ The plaintext is JSON: {name: [version, digest, size]}.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 
 from lepton_lab import aes
@@ -67,7 +68,7 @@ class Receipts:
     def _read(self) -> dict[str, Receipt]:
         try:
             with self._path.open("rb") as file:
-                octets = file.read(_LARGEST + 1)
+                octets = file.read(min(os.fstat(file.fileno()).st_size, _LARGEST) + 1)
             plaintext = aes.decrypt(self._key, octets[len(_HEAD) :], octets[: len(_HEAD)])
             if octets[: len(_HEAD)] != _HEAD:
                 raise DecryptionError

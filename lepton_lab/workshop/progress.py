@@ -48,7 +48,7 @@ def standings(notebook: Path) -> list[Standing]:
 
 def show_standings(notebook: Path, console: Console) -> None:
     """Print every exercise of a notebook with its standing, and how many are done. Raises as `standings`."""
-    console.print(f"Running {notebook.name} …")
+    console.print(f"Running {escape(notebook.name)} …")
     found = standings(notebook)
     for exercise in found:
         sign, said = ("[green]✓[/]", "done") if exercise.done else ("→", f"not yet: {exercise.hint}")
