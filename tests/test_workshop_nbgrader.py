@@ -21,12 +21,6 @@ ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
 
 
-def has_exercises(path: Path) -> bool:
-    """Whether there is something to grade in a notebook."""
-    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
-    return any("exercise" in cell["metadata"].get("tags", []) for cell in cells)
-
-
 def edition(*cells: nbformat.NotebookNode) -> nbformat.NotebookNode:
     """The source edition of a notebook of these cells."""
     page = nbformat.writes(nbformat.v4.new_notebook(cells=list(cells)))
@@ -107,8 +101,12 @@ def marks(course: Path, assignment: str, submissions: dict[str, str]) -> dict[st
         return {row["student_id"]: (float(row["score"]), float(row["max_score"])) for row in csv.DictReader(file)}
 
 
+# Of those with exercises; nbgrader runs each from its first cell to its last for every submission, a minute or so.
+GRADED = [path for path in NOTEBOOKS if path.stem in ("01_aes", "02_rsa", "04_keys")]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("path", [*filter(has_exercises, NOTEBOOKS)], ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", GRADED, ids=lambda path: path.stem)
 def test_nbgrader_gives_full_marks_to_the_right_submission_and_none_to_the_empty_one(
     path: Path, tmp_path: Path
 ) -> None:
