@@ -71,9 +71,9 @@ bench: env  ## measure, and write the reference figures that the notebooks show
 lock: env  ## resolve pyproject.toml again into requirements.lock
 	@$(BIN)/python -m tools.lock
 
-system:  ## Debian, Ubuntu: what lets no check skip (redis-server, openssl, Crypto++, a browser)
+system:  ## Debian, Ubuntu: what lets no check skip (redis-server, openssl, Crypto++, a browser, Chinese letters for it)
 	apt-get update -q
-	DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends redis-server openssl python3-venv g++ libcrypto++-dev
+	DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends redis-server openssl python3-venv g++ libcrypto++-dev fonts-wqy-microhei
 	command -v google-chrome || command -v chromium || DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends chromium
 
 clean:  ## remove what the other targets made; your copies in my/ stay

@@ -117,8 +117,9 @@ def benchmarks() -> str:
         if 1 < len(ratios) == len(compared) <= _MOST_BARS:
             picture = show.bars(ratios, title="How many times the baseline", unit="×", log=True, width=8.5)
             page.append(picture.html)
-        columns = ["what", "value", "unit", "ratio", "baseline", "note"]
-        table = show.table([[row[name] for name in ("name", *columns[1:])] for row in rows], columns)
+        columns = ["what", "value", "unit", "ratio", "baseline", "octets", "error", "assumption", "note"]
+        told = [name for name in columns[1:] if name in columns[1:4] or any(row.get(name) for row in rows)]
+        table = show.table([[row.get(name) for name in ("name", *told)] for row in rows], ["what", *told])
         page.append(f'<div class="table-wrapper">{table.html}</div>')
     return "\n\n".join(page) + "\n"
 
