@@ -35,6 +35,11 @@ class Row:
 
 def interleaved(works: Works, rounds: int) -> dict[str, float]:
     """Median seconds of each piece of work, all of them in turn in every round, after one round to warm up."""
+    return {name: statistics.median(times) for name, times in by_rounds(works, rounds).items()}
+
+
+def by_rounds(works: Works, rounds: int) -> dict[str, list[float]]:
+    """Seconds of each piece of work in every round, all of them in turn in each, after one round to warm up."""
     taken: dict[str, list[float]] = {name: [] for name in works}
     for counted in [False] + [True] * rounds:
         for name, work in works.items():
@@ -42,7 +47,7 @@ def interleaved(works: Works, rounds: int) -> dict[str, float]:
             work()
             if counted:
                 taken[name].append(time.perf_counter() - start)
-    return {name: statistics.median(times) for name, times in taken.items()}
+    return taken
 
 
 def cpu(work: Callable[[], object]) -> float:

@@ -19,11 +19,12 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import numpy as np
 
-from bench.rows import Row, interleaved
+from bench.rows import Row, by_rounds
 from lepton_lab.keyring import KeyRing
 from lepton_lab.nodes import RedisServers
 from lepton_lab.sharding import ShardedStore
@@ -44,7 +45,7 @@ class Nowhere:
 
 def run(quick: bool) -> list[Row]:
     """Put, get, and get with two data nodes dead, over private sockets and mutual TLS, in MB/s of plaintext."""
-    size, rounds = (32, 2) if quick else (256, 9)
+    size, rounds = (32, 2) if quick else (256, 15)
     return [row for transport in (UNIX, TLS) for row in beside_the_floor(3, 5, size << 20, rounds, transport)]
 
 
@@ -56,7 +57,7 @@ def servers_over(transport: str, count: int) -> RedisServers:
 
 
 def beside_the_floor(k: int, n: int, size: int, rounds: int, transport: str) -> list[Row]:
-    """Put and get `size` octets, healthy and with n − k data nodes dead; medians of `rounds`."""
+    """Put and get `size` octets, healthy and with n − k data nodes dead; medians of rounds, ratios round by round."""
     data, stripes = os.urandom(size), -(-size // (k * (SEGMENT - TAG)))
     arithmetic = Arithmetic(k, n, data)
     lost = min(k, n - k)
@@ -68,38 +69,45 @@ def beside_the_floor(k: int, n: int, size: int, rounds: int, transport: str) -> 
             def together(work: Callable[..., None], over: list[Any]) -> Callable[[], object]:
                 return lambda: list(pool.map(lambda one: work(*one, stripes), over))
 
-            times = interleaved(
+            times = by_rounds(
                 {
                     "floor put": together(_set_all, plugs),
                     "put": lambda: store.put("x", data),
+                    "alone put": lambda: list(pool.map(arithmetic.put, range(CORES))),
+                    "redis-py put": together(_set_by_redis_py, _clients(servers)),
                     "floor get": together(_get_all, plugs[:k]),
                     "get": lambda: store.get("x", Nowhere()),
-                    "redis-py put": together(_set_by_redis_py, _clients(servers)),
-                    "redis-py get": together(_get_by_redis_py, _clients(servers)[:k]),
-                    "alone put": lambda: list(pool.map(arithmetic.put, range(CORES))),
                     "alone get": lambda: list(pool.map(arithmetic.get, range(CORES))),
+                    "redis-py get": together(_get_by_redis_py, _clients(servers)[:k]),
+                },
+                rounds,
+            )
+            for index in range(lost):
+                servers.kill(index)
+            times |= by_rounds(
+                {
+                    "floor dead": together(_get_all, plugs[lost : lost + k]),
+                    "dead": lambda: store.get("x", Nowhere()),
                     "alone dead": lambda: list(pool.map(lambda core: arithmetic.get(core, lost), range(CORES))),
                 },
                 rounds,
             )
-        for index in range(lost):
-            servers.kill(index)
-        times |= interleaved({"dead": lambda: store.get("x", Nowhere())}, rounds)
     where = f"{k}-of-{n}, {size >> 20} MiB, {transport}"
     dead = f"get, {({2: 'two'}).get(lost, str(lost))} data nodes dead"
 
-    def row(name: str, seconds: float, floor: str) -> Row:
-        note = f"floor {size / 1e6 / times[floor]:.0f}"
-        return Row(f"{name}: {where}", size / 1e6 / seconds, "MB/s", times[floor] / seconds, "bare sockets", note)
+    def row(name: str, seconds: list[float], floor: list[float]) -> Row:
+        speed, ratio = (
+            size / 1e6 / median(seconds),
+            median(bare / ours for bare, ours in zip(floor, seconds, strict=True)),
+        )
+        return Row(f"{name}: {where}", speed, "MB/s", ratio, "bare sockets", f"floor {size / 1e6 / median(floor):.0f}")
 
     rows = []
-    for name, verb, floor in (("put", "put", "floor put"), ("get", "get", "floor get"), (dead, "dead", "floor get")):
+    for name, verb in (("put", "put"), ("get", "get"), (dead, "dead")):
+        floor, alone = times[f"floor {verb}"], times[f"alone {verb}"]
         rows.append(row(name, times[verb], floor))
-        rows.append(row(f"bound of {name}", times[floor] + times[f"alone {verb}"], floor))
-    return [
-        *rows,
-        *(row(f"redis-py alone, {verb}", times[f"redis-py {verb}"], f"floor {verb}") for verb in ("put", "get")),
-    ]
+        rows.append(row(f"bound of {name}", [one + other for one, other in zip(floor, alone, strict=True)], floor))
+    return [*rows, *(row(f"redis-py alone, {v}", times[f"redis-py {v}"], times[f"floor {v}"]) for v in ("put", "get"))]
 
 
 @dataclass
