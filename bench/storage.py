@@ -4,9 +4,9 @@ The floor moves just as many octets, in pieces of a shard, one thread and one so
 coding or checks. The servers keep everything in memory and write no file, so that no disk is measured.
 
 The floor alone keeps the cores busy nearly all the time, so what the store computes comes on top of it. Therefore there
-is a bound beside each figure: the floor with nothing added but the arithmetic (cipher, code and authenticators), which is timed in the
-same run over the same octets and spread over all cores. The processor decides it: with AVX-512, AES-GCM is about three
-times as fast as without.
+is a bound beside each figure: the floor with nothing added but the arithmetic (cipher, code and authenticators), which
+is timed in the same run over the same octets and spread over all cores. The processor decides it, by how fast it has
+AES-GCM.
 """
 
 from __future__ import annotations
