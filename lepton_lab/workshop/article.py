@@ -150,7 +150,8 @@ def _marked_up(line: str) -> str:
 
 def _badge(verdict: str) -> str:
     sign, colour = _SIGNS[verdict]
-    return f'<span style="color: {colour}; font-weight: bold">{sign} {verdict}</span>'
+    chip = f"background: {colour}; color: #fff; padding: 0 0.4em; border-radius: 0.3em; font-weight: bold"
+    return f'<span style="{chip}">{sign} {verdict}</span>'  # on a ground of its own it is read on a dark page, too
 
 
 def _folded(chapter: str, group: list[Claim], *, opened: bool) -> str:
