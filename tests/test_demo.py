@@ -54,13 +54,18 @@ SIZES = {
     "empty": 0,
     "one octet": 1,
     "one segment": SEGMENT - TAG,
-    "one octet more": SEGMENT - TAG + 1,
-    "one stripe": 3 * SEGMENT,
 }
+MORE_SIZES = {"one octet more": SEGMENT - TAG + 1, "one stripe": 3 * SEGMENT}
 
 
 @pytest.mark.redis
-@pytest.mark.parametrize("size", SIZES.values(), ids=SIZES)
+@pytest.mark.parametrize(
+    "size",
+    [
+        *(pytest.param(size, id=name) for name, size in SIZES.items()),
+        *(pytest.param(size, id=name, marks=pytest.mark.slow) for name, size in MORE_SIZES.items()),
+    ],
+)
 def test_every_step_holds_for_a_file_of_any_size(place, tmp_path, size):
     file = tmp_path / "file"
     file.write_bytes(os.urandom(size))
@@ -270,7 +275,7 @@ def wait_for_main(process):
         time.sleep(0.001)
 
 
-QUICK = {0, 1, 2, 3, 5, 8}  # the others are slow-marked for their number alone
+QUICK = {0, 2, 5, 8}  # the others are slow-marked for their number alone
 
 
 @pytest.mark.redis

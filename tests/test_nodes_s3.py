@@ -50,6 +50,7 @@ def test_a_prefix_of_a_bucket_is_a_node(address):
     assert len(node) == 0
 
 
+@pytest.mark.slow
 def test_objects_lie_in_buckets_as_on_any_node_and_a_server_that_is_gone_is_named(address, tmp_path):
     ring = KeyRing.create(tmp_path / "ring", "a passphrase for tests", scrypt_n=1 << 14)
     nodes = open_nodes(f"fsspec+s3://lab/node-{index}?endpoint_url={address}" for index in range(5))
