@@ -6,9 +6,9 @@ import hashlib
 import io
 import secrets
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -168,13 +168,16 @@ class Demo:
             receiving, sending = ca.issue("localhost"), ca.issue("the-sender", client=True)
             sink = _Sink()
             context = tls.server_context(receiving, ca)
-            with tls.Receiver("127.0.0.1", 0, context, allowed=["the-sender"], max_bytes=max(1, self.size)) as receiver:
-                taker = threading.Thread(target=receiver.receive_into, args=(sink,))
-                taker.start()
+            most = max(1, self.size)
+            with (
+                ThreadPoolExecutor(1) as pool,  # outermost: an interruption closes the receiver before it waits for it
+                tls.Receiver("127.0.0.1", 0, context, allowed=["the-sender"], max_bytes=most) as receiver,
+            ):
+                taken = pool.submit(receiver.receive_into, cast("BinaryIO", sink))
                 transfer = tls.send(
                     source, "127.0.0.1", receiver.port, tls.client_context(ca, sending), server_name="localhost"
                 )
-                taker.join()
+                taken.result()
             self._hold(sink.sha256 == self.sha256, "what arrived is not what was sent")
             cost.octets_in, cost.octets_out = self.size, self.size
             cost.said = f"{transfer.version}, {transfer.cipher}; acknowledged, SHA-256 equal"
