@@ -67,6 +67,7 @@ def pids_of(terminal):
 
 
 @pytest.mark.redis
+@pytest.mark.slow
 def test_servers_stay_up_between_commands_and_what_they_store_stays_when_they_are_down(tmp_path, servers):
     real = Terminal(tmp_path / "real", real=True)
     real.folder, real.environment = servers.folder, servers.environment
@@ -255,6 +256,7 @@ def test_whatever_is_wrong_is_one_line(here):
 
 
 @pytest.mark.redis
+@pytest.mark.slow
 def test_a_cluster_of_ones_own_serves_by_its_url(here):
     try:
         cluster = RedisServers.cluster(3, tls=True)

@@ -63,6 +63,7 @@ def test_a_second_run_leaves_no_difference(executed: Path) -> None:
     assert before.endswith(b"}\n")
 
 
+@pytest.mark.slow
 def test_an_ignored_output_is_rewritten_when_more_than_its_numbers_change(tmp_path: Path) -> None:
     timing = (
         "import random\n\nfrom lepton_lab import show\n\n"
@@ -118,6 +119,7 @@ def test_the_strict_run_is_green_sees_every_cell_and_compares_no_pictures_octets
     assert list((path.parent.parent / "ipython").iterdir()) == []  # the reader's history and settings have no part
 
 
+@pytest.mark.slow
 def test_the_command_checks_a_file_that_lies_elsewhere(executed: Path, tmp_path: Path) -> None:
     path, notebook = altered(executed, tmp_path)
     (path.parent / "conftest.py").unlink()
