@@ -136,7 +136,7 @@ def test_workers_get_the_tables_that_their_client_has():
         key.precompute(count)
         batch._noise.cache_clear()
         key.encrypt_vector(VALUES, WHOLE, spy)
-        assert batch._noise(key.n, "short")._powers.width == key.noise._powers.width
+        assert batch._noise(key.n, "short")._powers.comb == key.noise._powers.comb
     batch._noise.cache_clear()
 
 

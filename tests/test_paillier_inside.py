@@ -7,6 +7,7 @@ import secrets
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -20,7 +21,7 @@ from lepton_lab import paillier
 from lepton_lab.errors import InvalidParameter, PlaintextOverflow
 from lepton_lab.paillier import EncryptedNumber, PublicKey, modexp, noise, trapdoor
 from lepton_lab.paillier.multiexp import power_product
-from lepton_lab.paillier.noise import FixedBase, PublicNoise
+from lepton_lab.paillier.noise import Comb, FixedBase, PublicNoise
 
 public, private = paillier.generate_keypair(2048)
 n, n_square, p, q = mpz(public.n), mpz(public.n) ** 2, mpz(private.p), mpz(private.q)
@@ -29,25 +30,53 @@ n, n_square, p, q = mpz(public.n), mpz(public.n) ** 2, mpz(private.p), mpz(priva
 # Noise
 
 
-def digits(exponent: int, bits: int, width: int) -> list[int]:
-    rows = 2 * -(-bits // (2 * width))
-    return [exponent >> width * row & (1 << width) - 1 for row in range(rows)]
+def digits(exponent: int, bits: int, comb: Comb) -> Iterator[int]:
+    """The digits as `FixedBase.masked` takes them, read from the bits one by one."""
+    for layer in reversed(range(comb.layers)):
+        for table in range(comb.tables(bits)):
+            places = [layer + comb.layers * (comb.width * table + i) for i in range(comb.width)]
+            yield sum((exponent >> place & 1) << i for i, place in enumerate(places))
 
 
-@pytest.mark.parametrize("width", range(1, 10))
-def test_tables_of_every_width_give_the_power(width):
+COMBS = [(width, 1) for width in range(1, 12)] + [(1, 16), (3, 2), (4, 8), (5, 3), (9, 16), (13, 16)]
+
+
+@pytest.mark.parametrize("comb", [Comb(*comb) for comb in COMBS], ids=str)
+def test_tables_of_every_comb_give_the_power(comb):
     base = powmod(secrets.randbelow(public.n), n, n_square)
-    powers = FixedBase(base, n, 129, width)
-    for exponent in (0, 1, 2, (1 << width) - 1, 1 << width, 2**129 - 1, secrets.randbits(129)):
+    powers = FixedBase(base, n, 129, comb)
+    whole = comb.width * comb.layers * comb.tables(129)
+    for exponent in (0, 1, 2, (1 << comb.width) - 1, 2**129 - 1, 2**whole - 1, secrets.randbits(129)):
         for message in (0, 1, -1, 12345, -public.max_int, secrets.randbelow(public.n)):
             expected = (1 + message * n) * powmod(base, exponent, n_square) % n_square
-            assert powers.masked(message, digits(exponent, 129, width)) == expected
+            assert powers.masked(message, digits(exponent, 129, comb)) == expected
 
 
 def test_a_base_that_is_no_residue_works_too():
-    base = mpz(secrets.randbelow(int(n_square)))
+    base, comb = mpz(secrets.randbelow(int(n_square))), Comb(4, 2)
     expected = (1 + 7 * n) * powmod(base, 2**63 + 5, n_square) % n_square
-    assert FixedBase(base, n, 64, 4).masked(7, digits(2**63 + 5, 64, 4)) == expected
+    assert FixedBase(base, n, 64, comb).masked(7, digits(2**63 + 5, 64, comb)) == expected
+
+
+def test_a_random_power_uses_every_bit_of_every_digit(monkeypatch):
+    powers, seen = FixedBase(mpz(4), n, 100, Comb(5, 4)), []
+    monkeypatch.setattr(powers, "masked", lambda message, digits: seen.append(list(digits)))
+    for _ in range(1000):
+        powers.mask(0)
+    assert {len(drawn) for drawn in seen} == {5 * 4}
+    for place in range(20):
+        assert {drawn[place] for drawn in seen} == set(range(32))
+
+
+@pytest.mark.parametrize("bits", [1024, 1536, 2176, 4224])
+@pytest.mark.parametrize("count", [1, 32, 323, 1 << 14, 1 << 30])
+def test_the_best_comb_costs_least_and_stays_small(bits, count):
+    best = Comb.best(bits, count)
+    assert best.tables(bits) << best.width <= 1 << 16
+    nearby = [Comb(best.width + more, layers) for more in (-1, 0, 1) for layers in (1, 2, 4, 8, 16)]
+    for comb in nearby:
+        if comb.width and comb.tables(bits) << comb.width <= 1 << 16:
+            assert best.cost(bits, count) <= comb.cost(bits, count)
 
 
 @pytest.mark.parametrize("kind", ["uniform", "short", "long"])
@@ -76,15 +105,15 @@ def test_the_base_of_short_noise_is_minus_a_square_to_the_n():
 
 
 def test_tables_come_when_they_pay_and_grow():
-    source, widths = PublicNoise(n, "short"), []
+    source, steps = PublicNoise(n, "short"), []
     for _ in range(40):
         source.mask(0)
-        widths.append(0 if source._powers is None else source._powers.width)
-    assert widths[:2] == [0, 0]
-    assert widths[2] == 4
-    assert widths[-1] == 9
-    assert widths == sorted(widths)
-    assert FixedBase.best_width(1024, 323) == 6
+        steps.append(None if source._powers is None else source._powers.comb.steps(1024))
+    assert steps[:2] == [None, None]
+    assert steps[2] == Comb.best(1024, 34).steps(1024)
+    assert steps[-1] == Comb.best(1024, 1 << 14).steps(1024) < steps[2] / 1.9
+    assert steps[2:] == sorted(steps[2:], reverse=True)
+    assert len(set(steps)) == 3
 
 
 def test_uniform_noise_never_uses_tables():
@@ -96,20 +125,20 @@ def test_uniform_noise_never_uses_tables():
 def test_what_was_prepared_for_makes_no_wider_tables():
     source = PublicNoise(n, "short")
     source.prepare(60)
-    width = source._powers.width
+    comb = source._powers.comb
     for _ in range(60):
         source.mask(0)
-    assert source._powers.width == width
+    assert source._powers.comb == comb
     source.mask(0)
-    assert source._powers.width == 9
+    assert source._powers.comb == Comb.best(1024, 1 << 14) != comb
 
 
 def test_a_smaller_wish_does_not_shrink_the_tables():
     source = PublicNoise(n, "short")
     source.prepare(1000)
-    width = source._powers.width
+    comb = source._powers.comb
     source.prepare(10)
-    assert source._powers.width == width
+    assert source._powers.comb == comb
 
 
 def test_a_child_process_makes_tables_of_its_own(monkeypatch):
@@ -195,6 +224,17 @@ def test_a_library_that_is_missing_or_too_old_is_not_used(monkeypatch):
     if modexp.BACKEND == "openssl":
         monkeypatch.setitem(modexp._FUNCTIONS, "BN_no_such_function", (None, []))
         assert modexp._libcrypto() is None
+
+
+def test_the_library_that_python_brings_is_used_before_the_systems(monkeypatch, tmp_path):
+    """As python.org's Python for macOS and conda's bring one."""
+    if modexp.BACKEND != "openssl":
+        pytest.skip("optional peer: libcrypto 3 does not load here; install OpenSSL 3")
+    name, loaded, cdll = modexp._FILES.get(modexp.sys.platform, "libcrypto.so.3"), [], modexp.ctypes.CDLL
+    monkeypatch.setattr(modexp.sys, "base_prefix", str(tmp_path))
+    monkeypatch.setattr(modexp.ctypes, "CDLL", lambda path: loaded.append(path) or cdll(name))
+    assert modexp._libcrypto() is not None
+    assert loaded == [str(tmp_path / "lib" / name)]
 
 
 def test_decryption_is_right_without_openssl(monkeypatch):

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import json
 import math
-import secrets
 from pathlib import Path
 
 import pytest
-from gmpy2 import mpz
+from gmpy2 import mpz, powmod
 
 from lepton_lab import paillier
 from lepton_lab.paillier import EncryptedNumber
+from lepton_lab.paillier.noise import Comb, FixedBase
 from lepton_lab.textbook.primitives import paillier as tb_paillier
 from lepton_lab.workshop import check
 from lepton_lab.workshop.catalogue import every_exercise
@@ -97,14 +97,14 @@ def test_hints_never_hold_the_address_of_a_function():
         assert " at 0x" not in check(exercise.id, lambda *arguments: 7).hint
 
 
-@pytest.mark.parametrize("width", [1, 4, 9])
-def test_plain_tables_give_the_power_and_carry_the_message(width):
+@pytest.mark.parametrize("comb", [Comb(1, 1), Comb(4, 8), Comb(9, 1)], ids=str)
+def test_plain_tables_give_what_the_helpers_give(comb):
     public, private = paillier.generate_keypair(2048)
-    n, n_square = public.n, public.n**2
-    base = pow(-4, n, n_square)
-    tables = PlainTables(base, n, 64, width)
-    for x in (0, 1, 2**64 - 1, secrets.randbits(64)):
-        assert tables.encrypted(-7, x) == (1 - 7 * n) * pow(base, x, n_square) % n_square
-    ours, again = tables.encrypt(1234), tables.encrypt(1234)
+    n = mpz(public.n)
+    base = powmod(-4, n, n * n)
+    plain, helpers = PlainTables(base, n, 64, comb), FixedBase(base, n, 64, comb)
+    for digits in ([0] * plain.digits, [(1 << comb.width) - 1] * plain.digits, [1, *[0] * (plain.digits - 1)]):
+        assert plain.masked(-7, digits) == helpers.masked(-7, digits)
+    ours, again = plain.mask(1234), plain.mask(1234)
     assert ours != again
-    assert private.decrypt(EncryptedNumber(public, ours, exponent=0)) == 1234
+    assert private.decrypt(EncryptedNumber(public, int(ours), exponent=0)) == 1234

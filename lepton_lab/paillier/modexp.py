@@ -10,6 +10,7 @@ import ctypes
 import sys
 import threading
 from ctypes import c_char_p, c_int, c_void_p
+from pathlib import Path
 from typing import Any
 
 from gmpy2 import mpz, powmod_sec
@@ -31,14 +32,17 @@ _FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
 
 def _libcrypto() -> Any:
     """OpenSSL's libcrypto with its types declared, or None where it does not load or lacks a function."""
-    try:
-        library = ctypes.CDLL(_FILES.get(sys.platform, "libcrypto.so.3"))
-        for name, (result, arguments) in _FUNCTIONS.items():
-            function = getattr(library, name)
-            function.restype, function.argtypes = result, arguments
-    except (OSError, AttributeError):
-        return None
-    return library
+    name = _FILES.get(sys.platform, "libcrypto.so.3")
+    for path in (str(Path(sys.base_prefix, "lib", name)), name):  # Python's own, where it brings one; the system's
+        try:
+            library = ctypes.CDLL(path)
+            for function, (result, arguments) in _FUNCTIONS.items():
+                declared = getattr(library, function)
+                declared.restype, declared.argtypes = result, arguments
+        except (OSError, AttributeError):
+            continue
+        return library
+    return None
 
 
 _LIB = _libcrypto()

@@ -21,8 +21,8 @@ import os
 import secrets
 import threading
 from array import array
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Iterable
+from typing import Literal, NamedTuple
 
 import gmpy2
 from gmpy2 import f_divmod, invert, mpz, powmod
@@ -32,6 +32,7 @@ Kind = Literal["uniform", "short", "long"]
 _FEW = 2  # encryptions before any table is made: a key is often used once or twice
 _MORE = 32  # how many are expected when there was one more
 _MANY = 1 << 14  # and how many when there were more than those
+_LARGEST = 1 << 16  # entries of all tables together
 
 
 def random_unit(n: mpz) -> mpz:
@@ -78,10 +79,11 @@ class PublicNoise:
         self._expected = self.expected(count)
         if self._kind == "uniform" or self._expected <= _FEW:
             return
-        width = FixedBase.best_width(self._exponent_bits, self._used + count)
+        count, bits = self._used + count, self._exponent_bits
+        comb = Comb.best(bits, count)
         with self._lock:
-            if self._powers is None or self._powers.width < width - 1:
-                self._powers = FixedBase(self._residue(), self._n, self._exponent_bits, width)
+            if self._powers is None or comb.cost(bits, count) < self._powers.comb.steps(bits) * count:
+                self._powers = FixedBase(self._residue(), self._n, bits, comb)
 
     def _residue(self) -> mpz:
         """hⁿ mod n², the base; the same for every table of this process."""
@@ -91,52 +93,78 @@ class PublicNoise:
         return self._base
 
 
-class FixedBase:
-    """Powers of one base modulo n² from tables, one digit of `width` bits a row.
+class Comb(NamedTuple):
+    """How tables serve an exponent (Lim and Lee, CRYPTO '94): digits of `width` bits, `layers` of them from each table.
 
-    A table entry is held as (a, κ) and stands for a·(1 + κn) mod n², a and κ below n. The κ of a product only add,
-    since (1 + κn)(1 + λn) = 1 + (κ+λ)n, and two a multiply below n² without a reduction: one multiplication modulo n²
-    serves two digits, and the message, itself a κ, rides along for nothing.
+    An exponent is Σ 2^l·e_l, where the bits of e_l stand `layers` places apart, and every e_l is looked up in the same
+    tables. Between two layers is a square; for so few squares there are far fewer tables, which can be wider for it.
     """
 
-    def __init__(self, base: mpz, n: mpz, bits: int, width: int) -> None:
-        self.n, self.n_square, self.width = n, n * n, width
-        b, a = f_divmod(base, n)
-        a_inverse = invert(a, n)
-        kappa = b * a_inverse % n
-        rows = []
-        for _ in range(2 * -(-bits // (2 * width))):  # an even number of them
-            entry, inverse, row = (mpz(1), mpz(0)), mpz(1), []
-            for _ in range(1 << width):
-                row.append(entry)
-                q, r = f_divmod(entry[0] * a, n)
-                inverse = inverse * a_inverse % n
-                # r + qn = r·(1 + (q/r)n): the quotient becomes part of κ
-                entry = r, (entry[1] + kappa + q * inverse) % n
-            rows.append(row)
-            (a, kappa), a_inverse = entry, inverse
-        self._pairs = list(zip(rows[::2], rows[1::2], strict=True))
+    width: int
+    layers: int
 
-    @staticmethod
-    def best_width(bits: int, count: int) -> int:
-        """The digit width, 1 to 9 bits, for which making the tables and using them `count` times costs least.
+    def tables(self, bits: int) -> int:
+        """The number of tables, of 2^width entries each, for exponents of `bits` bits."""
+        return -(-bits // (self.width * self.layers))
 
-        Making an entry costs about as much as two look-ups.
+    def steps(self, bits: int) -> int:
+        """Multiplications for a power: a look-up for every digit, and the squares."""
+        return self.tables(bits) * self.layers + self.layers - 1
+
+    def cost(self, bits: int, count: int) -> int:
+        """Multiplications for the tables and `count` powers.
+
+        Tables take the squares of the base, one for every bit, and for an entry about as long as for two look-ups.
         """
-        return min(range(1, 10), key=lambda width: -(-bits // width) * (2 * 2**width + count))
+        return bits + 2 * (self.tables(bits) << self.width) + count * self.steps(bits)
+
+    @classmethod
+    def best(cls, bits: int, count: int) -> Comb:
+        """The comb of at most 2^16 entries with which `count` powers cost least, tables included."""
+        combs = (cls(width, layers) for width in range(1, 14) for layers in (1, 2, 4, 8, 16))
+        affordable = (comb for comb in combs if comb.tables(bits) << comb.width <= _LARGEST)
+        return min(affordable, key=lambda comb: comb.cost(bits, count))
+
+
+class FixedBase:
+    """Powers of one base modulo n² from tables.
+
+    An entry is held as (a, κ) and stands for a·(1 + κn) mod n², a and κ below n. The κ of a product only add, since
+    (1 + κn)(1 + λn) = 1 + (κ+λ)n, and an `a` is half as long as a number modulo n², which halves the multiplication
+    and its reduction. The message, itself a κ, rides along for nothing.
+    """
+
+    def __init__(self, base: mpz, n: mpz, bits: int, comb: Comb) -> None:
+        self.n, self.n_square, self.comb, self.digits = n, n * n, comb, comb.tables(bits) * comb.layers
+        power, inverse = base, invert(base % n, n)
+        self._tables = []
+        for _ in range(comb.tables(bits)):
+            table, inverses = [(mpz(1), mpz(0))], [mpz(1)]  # the products of every subset of `width` powers
+            for _ in range(comb.width):
+                b, a = f_divmod(power, n)
+                kappa = b * inverse % n
+                for i in range(len(table)):
+                    q, r = f_divmod(table[i][0] * a, n)
+                    inverses.append(inverses[i] * inverse % n)
+                    # r + qn = r·(1 + (q/r)n): the quotient becomes part of κ
+                    table.append((r, (table[i][1] + kappa + q * inverses[-1]) % n))
+                for _ in range(comb.layers):
+                    power, inverse = power * power % self.n_square, inverse * inverse % n
+            self._tables.append(table)
 
     def mask(self, message: int | mpz) -> mpz:
         """(1 + message·n)·base^exponent mod n² for a random exponent, drawn digit by digit."""
-        digit = (1 << self.width) - 1
-        drawn = array("H", secrets.token_bytes(4 * len(self._pairs)))  # an unsigned 16-bit number for every row
-        return self.masked(message, [number & digit for number in drawn])
+        digit = (1 << self.comb.width) - 1
+        drawn = array("H", secrets.token_bytes(2 * self.digits))  # 16 bits for each
+        return self.masked(message, (number & digit for number in drawn))
 
-    def masked(self, message: int | mpz, digits: Sequence[int]) -> mpz:
-        """(1 + message·n)·base^exponent mod n², the exponent's digits in ascending order, one for every row."""
-        product, kappas, n_square = mpz(1), message, self.n_square
-        for (low, high), i, j in zip(self._pairs, digits[::2], digits[1::2], strict=True):
-            a, kappa = low[i]
-            b, lamda = high[j]
-            product = product * (a * b) % n_square
-            kappas += kappa + lamda
-        return product * (1 + kappas % self.n * self.n) % n_square
+    def masked(self, message: int | mpz, digits: Iterable[int]) -> mpz:
+        """(1 + message·n)·base^exponent mod n²; the digits of the highest layer first, in it one for every table."""
+        product, kappas, n_square, left = mpz(1), mpz(0), self.n_square, iter(digits)
+        for _ in range(self.comb.layers):
+            product, kappas = product * product % n_square, 2 * kappas
+            for table, digit in zip(self._tables, left):  # noqa: B905 - the rest is the next layers'
+                a, kappa = table[digit]
+                product = product * a % n_square
+                kappas += kappa
+        return product * (1 + (kappas + message) % self.n * self.n) % n_square

@@ -4,47 +4,45 @@
 from __future__ import annotations
 
 import math
-import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from gmpy2 import mpz
 
+from lepton_lab.paillier.noise import Comb, FixedBase
 from lepton_lab.workshop.answers import written
 from lepton_lab.workshop.exercise import Exercise, Wrong, function, value
 
 Score = Callable[[Sequence[float]], float]
+_COMB = Comb(width=13, layers=16)  # what suits exponents of 1024 bits
 
 
-class PlainTables:
-    """Noise from tables as they are usually made, without the helper's κ: for the clock, beside `noise.FixedBase`.
+class PlainTables(FixedBase):
+    """Noise from the same tables as the helper's, but of whole entries, without its κ: for the clock, beside it.
 
-    `base`: an n-th residue modulo n². `bits`: how long a random exponent is. `width`: bits of a digit; row j holds
-    base^(d·2^(width·j)) for every digit d, so that a power is one multiplication modulo n² a row.
+    `base`: an n-th residue modulo n². `bits`: how long a random exponent is.
     """
 
-    def __init__(self, base: int, n: int, bits: int, width: int = 9) -> None:
-        self._n, self._n_square, self._width = mpz(n), mpz(n) ** 2, width
-        self._rows: list[list[mpz]] = []
+    def __init__(self, base: int, n: int, bits: int, comb: Comb = _COMB) -> None:
+        self.n, self.n_square, self.comb, self.digits = mpz(n), mpz(n) ** 2, comb, comb.tables(bits) * comb.layers
+        self._whole: list[list[mpz]] = []
         power = mpz(base)
-        for _ in range(-(-bits // width)):
-            row = [mpz(1)]
-            for _ in range(1 << width):
-                row.append(row[-1] * power % self._n_square)
-            power = row.pop()  # the digit too many is the next row's first
-            self._rows.append(row)
+        for _ in range(comb.tables(bits)):
+            table = [mpz(1)]
+            for _ in range(comb.width):
+                table += [entry * power % self.n_square for entry in table]
+                for _ in range(comb.layers):
+                    power = power * power % self.n_square
+            self._whole.append(table)
 
-    def encrypt(self, message: int) -> int:
-        """(1 + message·n)·base^x mod n² for a random x."""
-        return self.encrypted(message, secrets.randbits(self._width * len(self._rows)))
-
-    def encrypted(self, message: int, x: int) -> int:
-        """(1 + message·n)·base^x mod n², the digits of x looked up row by row."""
-        c, mask = 1 + message % self._n * self._n, (1 << self._width) - 1
-        for row in self._rows:
-            c = c * row[x & mask] % self._n_square
-            x >>= self._width
-        return int(c)
+    def masked(self, message: int | mpz, digits: Iterable[int]) -> mpz:
+        """(1 + message·n)·base^x mod n²; the digits of x layer by layer from the highest, one for every table."""
+        c, left = mpz(1), iter(digits)
+        for _ in range(self.comb.layers):
+            c = c * c % self.n_square
+            for table, digit in zip(self._whole, left):  # noqa: B905 - the rest is the next layers'
+                c = c * table[digit] % self.n_square
+        return c * (1 + message % self.n * self.n) % self.n_square
 
 
 def _decrypt(c: int, p: int, q: int) -> int:
