@@ -294,7 +294,7 @@ def machine() -> Iterator[type[Machine]]:
 
 
 def test_nothing_acknowledged_is_lost_and_nothing_false_comes_back(machine):
-    run_state_machine_as_test(machine, settings=settings(max_examples=40, stateful_step_count=35, deadline=None))
+    run_state_machine_as_test(machine, settings=settings(max_examples=25, stateful_step_count=35, deadline=None))
 
 
 @pytest.mark.slow
