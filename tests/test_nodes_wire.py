@@ -85,7 +85,15 @@ def impostor():
 
 @pytest.fixture
 def node(impostor):
-    node = RedisNode(clients.single(host="127.0.0.1", port=impostor.port, socket_timeout=0.3), name="n")
+    node = RedisNode(clients.single(host="127.0.0.1", port=impostor.port), name="n")
+    yield node
+    node.close()
+
+
+@pytest.fixture
+def hasty(impostor):
+    """A node that soon gives up, for servers that hang."""
+    node = RedisNode(clients.single(host="127.0.0.1", port=impostor.port, socket_timeout=1.0), name="n")
     yield node
     node.close()
 
@@ -173,15 +181,15 @@ HOSTILE = {
 
 @pytest.mark.parametrize(("answer", "reason"), HOSTILE.values(), ids=HOSTILE.keys())
 def test_a_hostile_answer_to_a_read_is_a_node_error_and_the_next_key_gets_its_own_octets(
-    impostor, node, answer, reason
+    impostor, hasty, answer, reason
 ):
     impostor.answers = [answer, b"$4\r\nnext\r\n"]
     buffer = bytearray(8)
     with pytest.raises(NodeError, match=reason) as caught:
-        node.read_into("a", buffer)
+        hasty.read_into("a", buffer)
     assert caught.value.node == "n"
     assert "secret" not in str(caught.value).lower()
-    assert node.read_into("b", buffer) == 4
+    assert hasty.read_into("b", buffer) == 4
     assert buffer[:4] == b"next"
     assert impostor.connections == 2
 
@@ -201,14 +209,14 @@ def test_a_hostile_answer_to_a_read_is_a_node_error_and_the_next_key_gets_its_ow
         b"nonsense\r\n",
     ],
 )
-def test_a_hostile_answer_to_a_write_is_a_node_error_and_the_next_write_is_on_its_own(impostor, node, answer):
+def test_a_hostile_answer_to_a_write_is_a_node_error_and_the_next_write_is_on_its_own(impostor, hasty, answer):
     impostor.answers = [answer, b"+OK\r\n"]
     if answer == b"+OK\r\n+OK\r\n":
-        node.write("a", b"1")  # one good answer, and then one that nobody asked for
+        hasty.write("a", b"1")  # one good answer, and then one that nobody asked for
     else:
         with pytest.raises(NodeError):
-            node.write("a", b"1")
-    node.write("b", b"2")
+            hasty.write("a", b"1")
+    hasty.write("b", b"2")
     assert impostor.connections == 2
 
 
@@ -262,13 +270,13 @@ def test_any_answer_whatever_gives_a_sound_result_or_a_node_error(impostor, oper
     node.close()
 
 
-def test_a_server_that_drips_is_given_up(impostor, node, monkeypatch):
+def test_a_server_that_drips_is_given_up(impostor, hasty, monkeypatch):
     monkeypatch.setattr(wire, "_SLOWEST", 1 << 30)
     impostor.slow = 0.05
     impostor.answers = [b"$100\r\n" + b"x" * 102]
     begin = time.monotonic()
     with pytest.raises(NodeError, match="within the time-out"):
-        node.read_into("a", bytearray(100))
+        hasty.read_into("a", bytearray(100))
     assert time.monotonic() - begin < 3  # the drip alone would take five seconds
 
 

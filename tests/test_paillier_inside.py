@@ -21,7 +21,7 @@ from lepton_lab import paillier
 from lepton_lab.errors import InvalidParameter, PlaintextOverflow
 from lepton_lab.paillier import EncryptedNumber, PublicKey, modexp, noise, trapdoor
 from lepton_lab.paillier.multiexp import power_product
-from lepton_lab.paillier.noise import Comb, FixedBase, PublicNoise
+from lepton_lab.paillier.noise import MANY, Comb, FixedBase, PublicNoise
 
 public, private = paillier.generate_keypair(2048)
 n, n_square, p, q = mpz(public.n), mpz(public.n) ** 2, mpz(private.p), mpz(private.q)
@@ -69,11 +69,11 @@ def test_a_random_power_uses_every_bit_of_every_digit(monkeypatch):
 
 
 @pytest.mark.parametrize("bits", [1024, 1536, 2176, 4224])
-@pytest.mark.parametrize("count", [1, 32, 323, 1 << 14, 1 << 30])
+@pytest.mark.parametrize("count", [1, 32, 323, MANY, 1 << 14, 1 << 30])
 def test_the_best_comb_costs_least_and_stays_small(bits, count):
     best = Comb.best(bits, count)
     assert best.tables(bits) << best.width <= 1 << 16
-    nearby = [Comb(best.width + more, layers) for more in (-1, 0, 1) for layers in (1, 2, 4, 8, 16)]
+    nearby = [Comb(best.width + more, layers) for more in (-1, 0, 1) for layers in range(1, 25)]
     for comb in nearby:
         if comb.width and comb.tables(bits) << comb.width <= 1 << 16:
             assert best.cost(bits, count) <= comb.cost(bits, count)
@@ -111,7 +111,7 @@ def test_tables_come_when_they_pay_and_grow():
         steps.append(None if source._powers is None else source._powers.comb.steps(1024))
     assert steps[:2] == [None, None]
     assert steps[2] == Comb.best(1024, 34).steps(1024)
-    assert steps[-1] == Comb.best(1024, 1 << 14).steps(1024) < steps[2] / 1.9
+    assert steps[-1] == Comb.best(1024, 35 + MANY).steps(1024) < steps[2] / 1.6
     assert steps[2:] == sorted(steps[2:], reverse=True)
     assert len(set(steps)) == 3
 
@@ -130,7 +130,7 @@ def test_what_was_prepared_for_makes_no_wider_tables():
         source.mask(0)
     assert source._powers.comb == comb
     source.mask(0)
-    assert source._powers.comb == Comb.best(1024, 1 << 14) != comb
+    assert source._powers.comb == Comb.best(1024, 61 + MANY) != comb
 
 
 def test_a_smaller_wish_does_not_shrink_the_tables():

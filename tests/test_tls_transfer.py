@@ -355,7 +355,7 @@ def test_garbage_is_never_a_message(garbage):
 
 
 def test_a_slow_sender_and_one_that_dribbles_run_out_of_time():
-    with listening(timeout=0.3) as receiver:
+    with listening(timeout=1.0) as receiver:
         with connected(receiver) as connection:
             connection.sendall(MESSAGE[:10])
             until(lambda: receiver.failures)
@@ -419,7 +419,7 @@ def test_a_handshake_cut_at_any_octet_is_one_typed_error_each():
     ],
 )
 def test_what_is_no_client_hello_is_dropped(octets):
-    with listening(timeout=0.5) as receiver:
+    with listening(timeout=1.0) as receiver:
         with socket.create_connection(("127.0.0.1", receiver.port)) as plain:
             plain.sendall(octets)
         until(lambda: receiver.failures)
@@ -438,7 +438,7 @@ def test_a_client_that_stalls_in_its_handshake_delays_nobody():
 
 
 def test_a_client_that_stalls_in_its_handshake_is_dropped_in_time():
-    with listening(timeout=0.2, connections=2) as receiver:
+    with listening(timeout=1.0, connections=2) as receiver:
         stalling = [socket.create_connection(("127.0.0.1", receiver.port)) for _ in range(4)]
         assert still_serves(receiver)
         until(lambda: len(receiver.failures) == 4)
@@ -587,7 +587,7 @@ def test_a_receiver_that_never_acknowledges_is_a_timeout():
 
     with answering(answer) as port:
         with pytest.raises(NodeError, match="no answer in time"):
-            tls.send(b"abcde", "127.0.0.1", port, ALICE, timeout=0.2)
+            tls.send(b"abcde", "127.0.0.1", port, ALICE, timeout=1.0)
         done.set()
 
 
@@ -600,7 +600,7 @@ def test_a_receiver_that_does_not_read_is_a_timeout():
 
     with answering(answer) as port:
         with pytest.raises(NodeError, match="no answer in time"):
-            tls.send(Zeros(2**30), "127.0.0.1", port, ALICE, timeout=0.3)
+            tls.send(Zeros(2**30), "127.0.0.1", port, ALICE, timeout=1.0)
         done.set()
 
 

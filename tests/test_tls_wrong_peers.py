@@ -169,7 +169,7 @@ def test_a_server_that_hangs_up_is_a_typed_error(connect):
 
 
 @pytest.mark.parametrize(
-    "connect", [lambda *to: tls.send(b"", *to, timeout=0.2), lambda *to: tls.inspect(*to, timeout=0.2)]
+    "connect", [lambda *to: tls.send(b"", *to, timeout=1.0), lambda *to: tls.inspect(*to, timeout=1.0)]
 )
 def test_a_server_that_says_nothing_is_a_typed_error(connect):
     done = threading.Event()

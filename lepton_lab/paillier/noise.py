@@ -31,7 +31,7 @@ Kind = Literal["uniform", "short", "long"]
 
 _FEW = 2  # encryptions before any table is made: a key is often used once or twice
 _MORE = 32  # how many are expected when there was one more
-_MANY = 1 << 14  # and how many when there were more than those
+MANY = 1 << 12  # and how many when there were more than those
 _LARGEST = 1 << 16  # entries of all tables together
 
 
@@ -62,7 +62,7 @@ class PublicNoise:
             self._forget()
         self._used += 1
         if self._used > self._expected:
-            self.prepare(_MORE if self._powers is None else _MANY)
+            self.prepare(_MORE if self._powers is None else MANY)
         if self._powers is None:
             r_to_the_n = powmod(random_unit(self._n), self._n, self._n_square)
             return (1 + message % self._n * self._n) * r_to_the_n % self._n_square
@@ -121,7 +121,7 @@ class Comb(NamedTuple):
     @classmethod
     def best(cls, bits: int, count: int) -> Comb:
         """The comb of at most 2^16 entries with which `count` powers cost least, tables included."""
-        combs = (cls(width, layers) for width in range(1, 14) for layers in (1, 2, 4, 8, 16))
+        combs = (cls(width, layers) for width in range(1, 14) for layers in range(1, 25))
         affordable = (comb for comb in combs if comb.tables(bits) << comb.width <= _LARGEST)
         return min(affordable, key=lambda comb: comb.cost(bits, count))
 

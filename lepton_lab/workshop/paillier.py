@@ -14,7 +14,7 @@ from lepton_lab.workshop.answers import written
 from lepton_lab.workshop.exercise import Exercise, Wrong, function, value
 
 Score = Callable[[Sequence[float]], float]
-_COMB = Comb(width=13, layers=16)  # what suits exponents of 1024 bits
+_COMB = Comb(width=12, layers=11)  # what suits exponents of 1024 bits
 
 
 class PlainTables(FixedBase):
