@@ -58,10 +58,10 @@ def cpu(work: Callable[[], object]) -> float:
 
 
 def cpu_rounds(works: Works, rounds: int) -> dict[str, list[float]]:
-    """CPU seconds of a call in every round, all works in turn in each, after one call to warm up and to find how many
-    calls make a sample long enough.
+    """CPU seconds of a call in every round, all works in turn in each, after three calls to warm up, the shortest of
+    which says how many make a sample long enough.
     """
-    calls = {name: max(1, math.ceil(_LEAST / (cpu(work) or _LEAST))) for name, work in works.items()}
+    calls = {name: math.ceil(_LEAST / max(min(cpu(work) for _ in range(3)), 1e-6)) for name, work in works.items()}
     taken: dict[str, list[float]] = {name: [] for name in works}
     for _ in range(rounds):
         for name, work in works.items():
