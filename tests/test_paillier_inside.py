@@ -79,6 +79,16 @@ def test_the_best_comb_costs_least_and_stays_small(bits, count):
             assert best.cost(bits, count) <= comb.cost(bits, count)
 
 
+def test_a_step_is_a_look_up_or_a_square_between_two_layers():
+    assert Comb(9, 1).steps(1024) == 114
+    assert Comb(12, 11).steps(1024) == 88 + 10
+
+
+def test_exponents_are_as_long_as_their_assumption_says():
+    assert PublicNoise(n, "short")._exponent_bits == 1024
+    assert PublicNoise(n, "long")._exponent_bits == 2048 + 128
+
+
 @pytest.mark.parametrize("kind", ["uniform", "short", "long"])
 def test_noise_of_every_kind_is_an_nth_residue_and_never_the_same(kind):
     source = PublicNoise(n, kind)
@@ -98,7 +108,9 @@ def test_owners_noise_is_an_nth_residue():
 
 
 def test_the_base_of_short_noise_is_minus_a_square_to_the_n():
-    residue = PublicNoise(n, "short")._residue()
+    source = PublicNoise(n, "short")
+    residue = source._residue()
+    assert source._residue() == residue  # drawn once
     # −y² with p ≡ q ≡ 3 (mod 4) is a square modulo neither prime
     assert powmod(residue, (p - 1) // 2, p) == p - 1
     assert powmod(residue, (q - 1) // 2, q) == q - 1
@@ -139,6 +151,7 @@ def test_a_smaller_wish_does_not_shrink_the_tables():
     comb = source._powers.comb
     source.prepare(10)
     assert source._powers.comb == comb
+    assert source.expected(10) == 1000
 
 
 def test_a_child_process_makes_tables_of_its_own(monkeypatch):
