@@ -32,7 +32,7 @@ test: env  ## every check that takes less than ten minutes together
 test-slow: env  ## the slow tests alone, which `make test` leaves out
 	@$(BIN)/python -m tools.checks slow
 
-test-all: env  ## those and the slow ones, some forty minutes on two cores
+test-all: env  ## those and the slow ones, thirty to forty minutes on two cores
 	@$(BIN)/python -m tools.checks all
 
 mutation: env  ## change the helpers one thing at a time and count what their tests notice; under an hour
