@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 import secrets
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +17,7 @@ from tqdm import tqdm
 
 from lepton_lab import data, tls
 from lepton_lab.errors import InvalidParameter, LabError, NotFound
+from lepton_lab.files import private_folder
 from lepton_lab.keyring import KeyRing
 from lepton_lab.nodes import MappingNode, Node, local_nodes
 from lepton_lab.octets import Octets
@@ -62,7 +62,7 @@ class Demo:
         self._file, self._tell, self._stack = file, tell, ExitStack()
 
     def __enter__(self) -> Demo:
-        self.folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="lepton-lab-")))
+        self.folder = self._stack.enter_context(private_folder())
         return self
 
     def __exit__(self, *exception: object) -> None:

@@ -1,9 +1,13 @@
-"""Files that are whole or absent: written beside their place, synced, then renamed over it."""
+"""Files that are whole or absent: written beside their place, synced, then renamed over it. Folders for a while."""
 
 from __future__ import annotations
 
 import os
 import secrets
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -29,6 +33,24 @@ def write_atomically(path: Path, data: bytes | memoryview, *, mode: int = 0o600,
         raise
     if sync:
         sync_folder(path.parent)
+
+
+@contextmanager
+def private_folder() -> Iterator[Path]:
+    """A folder among the temporary ones that only its owner can enter, and that is gone at the end.
+
+    Ctrl-C at any moment leaves nothing: the name is there before the folder is, and a removal that was interrupted is
+    made once more; `tempfile.TemporaryDirectory` forgets its folder in both cases.
+    """
+    folder = Path(tempfile.gettempdir(), f"lepton-lab-{secrets.token_hex(8)}")
+    try:
+        folder.mkdir(mode=0o700)
+        yield folder
+    finally:
+        try:
+            shutil.rmtree(folder, ignore_errors=True)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def sync_folder(folder: Path) -> None:

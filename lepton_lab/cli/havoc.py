@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import sys
-import tempfile
 from collections import Counter
-from pathlib import Path
 
 import typer
 from tqdm import tqdm
 
 from lepton_lab.cli.words import Advice
+from lepton_lab.files import private_folder
 from lepton_lab.workshop.chaos import SCENARIOS, Broken, run
 
 _AT_ONCE = 3  # arenas of five servers each; most of a round is waiting
@@ -20,11 +19,11 @@ def chaos(rounds: int, first: int) -> None:
     """Run the rounds and print the ledger."""
     quiet = not sys.stderr.isatty()
     with (
-        tempfile.TemporaryDirectory(prefix="lepton-lab-") as folder,
+        private_folder() as folder,
         tqdm(total=rounds, unit="round", leave=False, disable=quiet) as bar,
     ):
         try:
-            counts = run(rounds, _AT_ONCE, Path(folder), first=first, tell=lambda _: bar.update())
+            counts = run(rounds, _AT_ONCE, folder, first=first, tell=lambda _: bar.update())
         except Broken as error:
             number = str(error).split(maxsplit=2)[1].rstrip(",")
             raise Advice(f"{error}; `lepton-lab chaos --first {number} --rounds 1` does it again") from error

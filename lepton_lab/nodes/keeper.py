@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 import subprocess
 import sys
 import tempfile
 import weakref
+from contextlib import ExitStack
 from pathlib import Path
 
 from lepton_lab.errors import NodeError
@@ -36,21 +38,25 @@ class Keeper:
     """
 
     def __init__(self, data: str | os.PathLike[str] | None = None) -> None:
-        lock = None if data is None else _claimed(Path(data))
-        self.folder = _private_folder()
-        self.data = self.folder if data is None else Path(data).absolute()
-        self._processes: list[subprocess.Popen[bytes]] = []
-        self._watchdog = subprocess.Popen(  # noqa: S603  # our own program
-            [sys.executable, "-I", "-S", str(Path(__file__).with_name("watchdog.py")), str(self.folder)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            process_group=0,
-            pass_fds=() if lock is None else (lock,),  # so the lock outlives this Python as long as the servers do
-        )
-        if lock is not None:
-            os.close(lock)
-        self.close = weakref.finalize(self, _end, os.getpid(), self._processes, self._watchdog, self.folder)
+        with ExitStack() as undo:  # should Ctrl-C come meanwhile
+            locks = () if data is None else (_claimed(Path(data)),)
+            self.folder = _place()
+            undo.callback(shutil.rmtree, self.folder, ignore_errors=True)
+            self.folder.mkdir(mode=0o700)
+            self.data = self.folder if data is None else Path(data).absolute()
+            self._processes: list[subprocess.Popen[bytes]] = []
+            self._watchdog = subprocess.Popen(  # noqa: S603  # our own program
+                [sys.executable, "-I", "-S", str(Path(__file__).with_name("watchdog.py")), str(self.folder)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                process_group=0,
+                pass_fds=locks,  # so the lock outlives this Python as long as the servers do
+            )
+            for lock in locks:
+                os.close(lock)
+            self.close = weakref.finalize(self, _end, os.getpid(), self._processes, self._watchdog, self.folder)
+            undo.pop_all()
 
     def start(self, command: list[str], log: Path) -> subprocess.Popen[bytes]:
         """Start a process whose output goes to a file. Raises OSError when it cannot be started."""
@@ -100,7 +106,8 @@ def _claimed(folder: Path) -> int:
     return descriptor
 
 
-def _private_folder() -> Path:
+def _place() -> Path:
+    """A name for a private folder, before there is one: so no interruption can come between making and knowing it."""
     usual = tempfile.gettempdir()
-    short = usual if len(os.fsencode(usual)) <= _LONGEST - 20 else "/tmp"  # noqa: S108  # mkdtemp makes it private
-    return Path(tempfile.mkdtemp(prefix="lepton-", dir=short))
+    short = usual if len(os.fsencode(usual)) <= _LONGEST - 20 else "/tmp"  # noqa: S108  # the folder is private
+    return Path(short, f"lepton-{secrets.token_hex(6)}")

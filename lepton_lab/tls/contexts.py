@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import ssl
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat
 
 from lepton_lab.errors import InvalidName, InvalidParameter
-from lepton_lab.files import write_atomically
+from lepton_lab.files import private_folder, write_atomically
 from lepton_lab.tls.authority import Identity, LabCA
 from lepton_lab.tls.names import general_name
 
@@ -91,7 +94,20 @@ def _show(context: ssl.SSLContext, identity: Identity) -> None:
     passphrase = secrets.token_hex(32)
     encryption = BestAvailableEncryption(passphrase.encode())
     key = identity.private_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption)
-    with TemporaryDirectory(prefix="lepton-lab-") as folder:  # 0700
-        file = Path(folder, "identity.pem")
-        write_atomically(file, identity.certificate_pem + key, sync=False)  # 0600
-        context.load_cert_chain(file, password=passphrase)
+    with _file_of(identity.certificate_pem + key) as path:
+        context.load_cert_chain(path, password=passphrase)
+
+
+@contextmanager
+def _file_of(octets: bytes) -> Iterator[Path]:
+    """A file for a moment: on Linux one in memory and without a name, of which an interruption can leave nothing."""
+    if sys.platform == "linux":
+        with open(os.memfd_create("identity"), "wb") as file:
+            file.write(octets)
+            file.flush()
+            yield Path(f"/proc/self/fd/{file.fileno()}")
+    else:
+        with private_folder() as folder:
+            path = folder / "identity.pem"
+            write_atomically(path, octets, sync=False)  # 0600
+            yield path

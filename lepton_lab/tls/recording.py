@@ -8,10 +8,10 @@ import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Literal
 
 from lepton_lab.errors import InvalidParameter, NodeError
+from lepton_lab.files import private_folder
 from lepton_lab.octets import Capture, Octets, Record, view_of
 from lepton_lab.tls.endpoint import Endpoint
 from lepton_lab.tls.refusals import typed_errors
@@ -110,8 +110,8 @@ def _records(octets: bytes) -> Iterator[bytes]:
 @contextmanager
 def _key_log(context: ssl.SSLContext) -> Iterator[Path]:
     """A file that nobody else can read, into which a context writes its secrets, and which is gone at the end."""
-    with TemporaryDirectory(prefix="lepton-lab-") as folder:  # 0700
-        log = Path(folder, "secrets.log")
+    with private_folder() as folder:
+        log = folder / "secrets.log"
         os.close(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))  # `ssl` would leave the mode to the umask
         context.keylog_filename = str(log)
         try:
