@@ -15,7 +15,7 @@ from lepton_lab.nodes.keeper import Keeper
 
 @pytest.fixture
 def place(tmp_path, monkeypatch):
-    """Where temporary folders are made; a short path, so that a keeper's is there too."""
+    """Where temporary folders are made, a keeper's too, which would else avoid so long a path."""
     monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path))
     monkeypatch.setattr("lepton_lab.nodes.keeper._LONGEST", 1000)
     return tmp_path
