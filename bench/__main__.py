@@ -65,7 +65,7 @@ def _table(part: str, rows: Sequence[Row]) -> Table:
         "unit": [row.unit for row in rows],
         "ratio": ["" if row.ratio is None else f"{row.ratio:.2f}×" for row in rows],
         "to": [row.baseline for row in rows],
-        "octets": ["" if row.octets is None else f"{row.octets:.4g}" for row in rows],
+        "bytes": ["" if row.size is None else f"{row.size:.4g}" for row in rows],
         "largest error": ["" if row.error is None else f"{row.error:.1g}" for row in rows],
         "assumption": [row.assumption for row in rows],
         "note": [row.note for row in rows],

@@ -56,7 +56,7 @@ def _works(size: int) -> dict[str, Callable[[], object]]:
 
 
 def _openssl_speed(openssl: str) -> float:
-    """Megabytes a second of wall time, from its machine-readable line +F:…:octets a second."""
+    """Megabytes a second of wall time, from its machine-readable line +F:…:bytes a second."""
     command = [openssl, "speed", "-mr", "-elapsed", "-seconds", "1", "-bytes", str(PIECE), "-evp", "aes-256-gcm"]
     told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     line = next(line for line in told.splitlines() if line.startswith("+F:"))
@@ -74,5 +74,5 @@ class _Zeros(io.BytesIO):
         self.left -= count
         return count
 
-    def write(self, octets: Any) -> int:
-        return len(octets)
+    def write(self, data: Any) -> int:
+        return len(data)

@@ -8,7 +8,7 @@ from bench.rows import Row
 from lepton_lab.textbook.primitives import aes as tb_aes
 from lepton_lab.workshop.speed import Seal, ciphers, rates
 
-SIZES = tuple(4**power for power in range(2, 11))  # 16 octets to 1 MiB
+SIZES = tuple(4**power for power in range(2, 11))  # 16 bytes to 1 MiB
 TEXTBOOK_SIZE = 1024
 HELPER = "AES-GCM (lepton_lab)"
 
@@ -16,7 +16,7 @@ HELPER = "AES-GCM (lepton_lab)"
 def run(quick: bool) -> list[Row]:
     """Megabytes of plaintext a second in one thread, a fresh nonce for every message; the ratio is to the helper's.
 
-    The note is the size of the messages in octets.
+    The note is the size of the messages in bytes.
     """
     sizes = SIZES[:6] if quick else SIZES
     found = rates({**ciphers(), "AES-GCM (PyCryptodome)": _pycryptodome()}, sizes, rounds=3 if quick else 150)

@@ -1,6 +1,6 @@
 """The erasure code beside zfec, on shards of 1 MiB as storage uses them: making parity, and two data shards lost.
 
-Ours writes into rows that are used again, as storage does; zfec can only return fresh octets.
+Ours writes into rows that are used again, as storage does; zfec can only return fresh bytes.
 """
 
 from __future__ import annotations

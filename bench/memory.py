@@ -38,7 +38,7 @@ def run(quick: bool) -> list[Row]:
 
 
 def peaks(kind: str, size: int) -> dict[str, int]:
-    """Octets above the process after its imports, for "put" and for "get"."""
+    """Bytes above the process after its imports, for "put" and for "get"."""
     command = [sys.executable, "-m", "bench.memory", kind, str(size)]
     said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     measured: dict[str, int] = json.loads(said)
@@ -46,7 +46,7 @@ def peaks(kind: str, size: int) -> dict[str, int]:
 
 
 class Source(io.RawIOBase):
-    """A file of so many octets that is nowhere whole."""
+    """A file of so many bytes that is nowhere whole."""
 
     def __init__(self, size: int) -> None:
         self._left, self._block = size, bytes(range(256)) * 256
@@ -63,13 +63,13 @@ class Sink:
 
     taken = 0
 
-    def write(self, octets: memoryview) -> int:
-        self.taken += len(octets)
-        return len(octets)
+    def write(self, data: memoryview) -> int:
+        self.taken += len(data)
+        return len(data)
 
 
 def memory(field: str) -> int:
-    """A figure of this process in octets: VmRSS, what it holds; VmHWM, the most it held."""
+    """A figure of this process in bytes: VmRSS, what it holds; VmHWM, the most it held."""
     return int(re.search(field + r":\s+(\d+) kB", Path("/proc/self/status").read_text())[1]) << 10
 
 
@@ -88,7 +88,7 @@ def main(kind: str, size: int) -> None:
         if servers:
             servers.close()
     if sink.taken != size:
-        raise SystemExit(f"{sink.taken} octets came back of {size}")
+        raise SystemExit(f"{sink.taken} bytes came back of {size}")
     print(json.dumps(peaks))
 
 

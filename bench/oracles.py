@@ -62,8 +62,8 @@ def _outlasts(one: list[int], other: list[int]) -> float:
     return float((below + up_to).mean() / (2 * len(other)))
 
 
-def _altered(octets: bytes, position: int) -> bytes:
-    changed = bytearray(octets)
+def _altered(data: bytes, position: int) -> bytes:
+    changed = bytearray(data)
     changed[position] ^= 1
     return bytes(changed)
 
@@ -76,8 +76,8 @@ def _messages() -> dict[str, Failing]:
         "other associated data": partial(aes.decrypt, key, sealed, b"contexx"),
         "nonce altered": partial(aes.decrypt, key, _altered(sealed, 0), b"context"),
         "ciphertext altered": partial(aes.decrypt, key, _altered(sealed, 500), b"context"),
-        "first octet of the tag": partial(aes.decrypt, key, _altered(sealed, -16), b"context"),
-        "last octet of the tag": partial(aes.decrypt, key, _altered(sealed, -1), b"context"),
+        "first byte of the tag": partial(aes.decrypt, key, _altered(sealed, -16), b"context"),
+        "last byte of the tag": partial(aes.decrypt, key, _altered(sealed, -1), b"context"),
     }
 
 
@@ -110,8 +110,8 @@ def _oaep() -> dict[str, Failing]:
     return {
         "wrong label": partial(rsa.decrypt, key, sealed, b"lapel"),
         "another ciphertext": partial(rsa.decrypt, key, b"\1" + sealed[1:], b"label"),
-        "first octet 0, no padding": partial(rsa.decrypt, key, raw(bytes(1) + bytes(range(255))), b"label"),
-        "first octet not 0 (Manger)": partial(rsa.decrypt, key, raw(b"\1" + bytes(range(255))), b"label"),
+        "first byte 0, no padding": partial(rsa.decrypt, key, raw(bytes(1) + bytes(range(255))), b"label"),
+        "first byte not 0 (Manger)": partial(rsa.decrypt, key, raw(b"\1" + bytes(range(255))), b"label"),
         "PKCS #1 v1.5 inside": partial(rsa.decrypt, key, raw(b"\0\2" + b"x" * 200 + bytes(54)), b"label"),
         "c ≥ n, which anybody sees": partial(rsa.decrypt, key, b"\xff" * 256, b"label"),
     }
@@ -123,8 +123,8 @@ def _key_wrap() -> dict[str, Failing]:
     return {
         "wrong secret": partial(wrapping.unwrap, other, wrapped, b"context"),
         "other context": partial(wrapping.unwrap, secret, wrapped, b"contexx"),
-        "first octet altered": partial(wrapping.unwrap, secret, _altered(wrapped, 17), b"context"),
-        "last octet altered": partial(wrapping.unwrap, secret, _altered(wrapped, -1), b"context"),
+        "first byte altered": partial(wrapping.unwrap, secret, _altered(wrapped, 17), b"context"),
+        "last byte altered": partial(wrapping.unwrap, secret, _altered(wrapped, -1), b"context"),
     }
 
 

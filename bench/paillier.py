@@ -63,7 +63,7 @@ def _generation(bits: int, rounds: int) -> Iterator[Row]:
         theirs.append(cpu(lambda: phe.generate_paillier_keypair(n_length=bits)))
     note = f"mean of {rounds}; Blum primes with gcd(p−1, q−1) = 2"
     means = [statistics.mean(ours)], [statistics.mean(theirs)]
-    yield compared("key generation", *means, "phe", note=note, octets=bits / 8)
+    yield compared("key generation", *means, "phe", note=note, size=bits / 8)
 
 
 class _Bench:
@@ -74,7 +74,7 @@ class _Bench:
         self.public, self.private = paillier.generate_keypair(bits)
         self.phe_public, self.phe_private = self.public.to_phe(), self.private.to_phe()
         self.values = np.random.default_rng(1999).normal(0, 1000, (10, count))  # an array for each of ten clients
-        self.octets = 2.0 * self.public.size
+        self.size = 2.0 * self.public.size
 
     def fresh_key(self) -> PublicKey:
         """The same key as a client has it that starts: without tables."""
@@ -124,12 +124,12 @@ class _Bench:
         error = max(abs(self.private.decrypt(self.public.encrypt(x)) - x) for x in sample)
         for name, (work, phe_work, note, assumption) in works.items():
             seconds = cpu_rounds({"ours": work, "phe": phes[phe_work]}, 2 * self.rounds)
-            beside = {"note": note.removesuffix(", "), "assumption": assumption, "octets": self.octets, "error": error}
+            beside = {"note": note.removesuffix(", "), "assumption": assumption, "bytes": self.size, "error": error}
             yield compared(name, seconds["ours"], seconds["phe"], "phe", **beside)
 
     def cold(self) -> Iterator[Row]:
         """What a new client pays: the tables, where they come, are in the figure."""
-        beside = {"octets": self.octets, "assumption": DJN}
+        beside = {"bytes": self.size, "assumption": DJN}
         beside["note"] = "each; the first two without tables, then small ones, full ones some 32 later"
         for count in (1, 10, 100, self.count):
             encrypt = {"ours": lambda count=count: _encrypt(self.fresh_key(), count)}
@@ -167,14 +167,14 @@ class _Bench:
             "add": lambda: vector + vector,
         }
         error = float(np.abs(self.private.decrypt_vector(vector) - a).max())
-        beside = {"octets": len(vector.to_bytes()) / count, "error": error}
+        beside = {"bytes": len(vector.to_bytes()) / count, "error": error}
         for name, of_phe in (("encrypt", len(sample)), ("decrypt", SAMPLE), ("add", SAMPLE)):
             works = {"ours": ours[name], "phe": phes[name]} | ({"packed": packs[name]} if name in packs else {})
             seconds = cpu_rounds(works, self.rounds)
             beside["assumption"] = DJN if name == "encrypt" else ""
             label = f"vector {name}, tables made" if name == "encrypt" else f"vector {name}"
             phe_all = [each * count / of_phe for each in seconds["phe"]]
-            note = f"each of {count:,}; phe: a sample, {self.octets:.0f} octets a number"
+            note = f"each of {count:,}; phe: a sample, {self.size:.0f} bytes a number"
             yield compared(label, seconds["ours"], phe_all, "phe", per=count, note=note, **beside)
             if name in packs:
                 note = f"each; what packing alone brings: phe's raw_{name} of the same packed integers, a sample"
@@ -201,8 +201,8 @@ class _Bench:
             total = self.values[:clients].sum(axis=0)
             error = float(np.abs(self._job(clients) - total).max())
             note = f"{self.count:,} floats a client; key checks, tables, encryption, sum, decryption; phe: a sample"
-            octets = len(self.public.encrypt_vector(total, LAYOUT).to_bytes()) / self.count
-            beside = {"note": note, "octets": octets, "error": error, "assumption": DJN}
+            data = len(self.public.encrypt_vector(total, LAYOUT).to_bytes()) / self.count
+            beside = {"note": note, "bytes": data, "error": error, "assumption": DJN}
             yield compared(f"whole job, {clients} clients, cold", seconds["ours"], phes, "phe", **beside)
 
     def _job(self, clients: int) -> Any:
@@ -218,7 +218,7 @@ class _Bench:
         seconds = cpu_rounds(works, max(3, self.rounds // 2))
         error = float(np.abs(np.array(self.private.decrypt_many(numbers, 2**64)) - self.values[0]).max())
         note = f"each of {len(pool):,}, the check against cheating included; bound 2^64; phe: a sample"
-        phes, beside = [each * len(pool) / SAMPLE for each in seconds["phe"]], {"octets": self.octets, "error": error}
+        phes, beside = [each * len(pool) / SAMPLE for each in seconds["phe"]], {"bytes": self.size, "error": error}
         name = "decrypt_many of phe's ciphertexts"
         yield compared(name, seconds["ours"], phes, "phe", per=len(pool), note=note, **beside)
 
@@ -244,7 +244,7 @@ class _Bench:
                 error = abs(self.private.decrypt(paillier.dot(weights, ours)) - right)
                 note = "Pippenger" + ("; phe: a sample" if terms > 100 else "")
                 phes = [each * terms / 100 for each in seconds["phe"]]
-                beside = {"note": note, "octets": self.octets, "error": float(error)}
+                beside = {"note": note, "bytes": self.size, "error": float(error)}
                 name = f"dot product, {terms} terms, {bits}-bit weights"
                 yield compared(name, seconds["ours"], phes, "phe", **beside)
 

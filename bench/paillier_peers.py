@@ -24,12 +24,12 @@ DJN = "DCR on ⟨hⁿ⟩, short-exponent indistinguishability"
 class Peer:
     """What is measured of one package: `works` under phe's names for them, and `job` on `sample` numbers a client.
 
-    `octets`: of a ciphertext, or of each number in one. `job` returns the sums.
+    `bytes`: of a ciphertext, or of each number in one. `job` returns the sums.
     """
 
     name: str
     assumption: str
-    octets: float
+    size: float
     works: dict[str, Callable[[], object]]
     job: Callable[[Any], Any]
     sample: int
@@ -53,7 +53,7 @@ def _rows(peer: Peer, rounds: int, values: Any, phe_works: dict[str, Callable[[]
     sample = values[:, : min(peer.sample, of_all)]
     count = sample.shape[1]
     error = float(np.abs(np.asarray(peer.job(sample), float) - sample.sum(axis=0)).max())
-    beside = {"octets": peer.octets, "error": error, "assumption": peer.assumption}
+    beside = {"bytes": peer.size, "error": error, "assumption": peer.assumption}
     for name, work in peer.works.items():
         draws = range(_DRAWS if name == "key generation" else 1)
         phes = {"phe": lambda name=name, draws=draws: [phe_works[name]() for _ in draws]}
@@ -157,6 +157,6 @@ def _ckks(tenseal: Any, bits: int) -> Peer:
         "add": lambda: one + one,
         "times 12345": lambda: one * 12345,
     }
-    octets = len(whole.serialize()) / 4096
+    data = len(whole.serialize()) / 4096
     note = "another scheme, approximate; one number fills a ciphertext of 4096"
-    return Peer("TenSEAL CKKS", "RLWE; shown results must be blurred", octets, works, job, 1 << 30, note)
+    return Peer("TenSEAL CKKS", "RLWE; shown results must be blurred", data, works, job, 1 << 30, note)

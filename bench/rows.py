@@ -18,7 +18,7 @@ _LEAST = 0.02  # seconds in one sample: a clock's step and one interruption must
 class Row:
     """One figure. `ratio` is how many times better it is than `baseline`'s in the same run; below 1 is a loss.
 
-    Beside it, where it has a meaning: `octets` of a ciphertext or of each number in it, the largest `error` of the
+    Beside it, where it has a meaning: `bytes` of a ciphertext or of each number in it, the largest `error` of the
     result, and the `assumption` on which its secrecy rests.
     """
 
@@ -28,7 +28,7 @@ class Row:
     ratio: float | None = None
     baseline: str = ""
     note: str = ""
-    octets: float | None = None
+    size: float | None = None
     error: float | None = None
     assumption: str = ""
 

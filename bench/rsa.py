@@ -70,7 +70,7 @@ def _textbook(quick: bool) -> Iterator[Row]:
 
 
 def _by_length(quick: bool) -> Iterator[Row]:
-    """A message to a holder of RSA-3072: in pieces of 318 octets, or by AES-256-GCM under one wrapped key."""
+    """A message to a holder of RSA-3072: in pieces of 318 bytes, or by AES-256-GCM under one wrapped key."""
     private = rsa.generate_private_key(3072)
     public = rsa.public_key(private)
     for length in LENGTHS[:4] if quick else LENGTHS:
@@ -87,8 +87,8 @@ def _by_length(quick: bool) -> Iterator[Row]:
         for name, taken in seconds.items():
             form, _, operation = name.partition(" ")
             baseline = f"pure {operation}"
-            note = f"{sizes[form]} octets of ciphertext"
-            yield Row(f"{name}: {length} octets", taken * 1000, "ms", seconds[baseline] / taken, baseline, note)
+            note = f"{sizes[form]} bytes of ciphertext"
+            yield Row(f"{name}: {length} bytes", taken * 1000, "ms", seconds[baseline] / taken, baseline, note)
 
 
 def _pure(public: RSAPublicKey, message: bytes) -> list[bytes]:

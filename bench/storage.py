@@ -1,11 +1,11 @@
-"""The sharded store on real Redis processes, held against the same octets over bare sockets to the same servers.
+"""The sharded store on real Redis processes, held against the same bytes over bare sockets to the same servers.
 
-The floor moves just as many octets, in pieces of a shard, one thread and one socket a node, without cryptography,
+The floor moves just as many bytes, in pieces of a shard, one thread and one socket a node, without cryptography,
 coding or checks. The servers keep everything in memory and write no file, so that no disk is measured.
 
 The floor alone keeps the cores busy nearly all the time, so what the store computes comes on top of it. Therefore there
 is a bound beside each figure: the floor with nothing added but the arithmetic (cipher, code and authenticators), which
-is timed in the same run over the same octets and spread over all cores. The processor decides it, by how fast it has
+is timed in the same run over the same bytes and spread over all cores. The processor decides it, by how fast it has
 AES-GCM.
 """
 
@@ -39,8 +39,8 @@ CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os
 class Nowhere:
     """A sink that takes everything and keeps nothing."""
 
-    def write(self, octets: memoryview) -> int:
-        return len(octets)
+    def write(self, raw: memoryview) -> int:
+        return len(raw)
 
 
 def run(quick: bool) -> list[Row]:
@@ -57,7 +57,7 @@ def servers_over(transport: str, count: int) -> RedisServers:
 
 
 def beside_the_floor(k: int, n: int, size: int, rounds: int, transport: str) -> list[Row]:
-    """Put and get `size` octets, healthy and with n − k data nodes dead; medians of rounds, ratios round by round."""
+    """Put and get `size` bytes, healthy and with n − k data nodes dead; medians of rounds, ratios round by round."""
     data, stripes = os.urandom(size), -(-size // (k * (SEGMENT - TAG)))
     arithmetic = Arithmetic(k, n, data)
     lost = min(k, n - k)

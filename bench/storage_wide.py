@@ -37,8 +37,8 @@ def run(quick: bool) -> list[Row]:
     cases = [(3, 5, 16 * MIB)] if quick else [(3, 5, 64 * MIB), (3, 5, 1024 * MIB), (4, 6, size), (10, 14, size)]
     rows = []
     for transport in (UNIX, TCP, TLS):
-        for k, n, octets in cases + [(3, 5, size)] * (transport == TCP):  # the others are in bench/storage.py
-            rows += beside_the_floor(k, n, octets, rounds, transport)
+        for k, n, data in cases + [(3, 5, size)] * (transport == TCP):  # the others are in bench/storage.py
+            rows += beside_the_floor(k, n, data, rounds, transport)
     rows += [_repair(k, n, size, rounds) for k, n in ((3, 5), (4, 6), (10, 14))]
     return [*rows, *_cipher(), _cluster(rounds), *_backups(size, rounds), *_tahoe(size, rounds)]
 

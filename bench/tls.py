@@ -1,5 +1,5 @@
 """TLS 1.3 beside plain TCP on the loopback: what a handshake costs, with and without a client's certificate or a
-ticket, and what a message loses on its way from `send` to a `Receiver`. In memory: how many octets a handshake takes,
+ticket, and what a message loses on its way from `send` to a `Receiver`. In memory: how many bytes a handshake takes,
 and what ML-KEM-768 beside X25519 adds.
 """
 
@@ -90,12 +90,12 @@ def _bulk(ca: tls.LabCA, ports: dict[str, int], quick: bool) -> Iterator[Row]:
 
 
 def _in_memory(quick: bool) -> Iterator[Row]:
-    """Octets of each kind of handshake; then the two groups, whose figures compare with each other alone: the OpenSSL
+    """Bytes of each kind of handshake; then the two groups, whose figures compare with each other alone: the OpenSSL
     inside `cryptography` makes them, and it is another than Python's.
     """
     taken = {name: work() for name, work in handshakes.kinds().items()}
     for name, handshake in taken.items():
-        yield Row(f"{name} handshake, octets", handshake.octets, "octets", note="tickets included")
+        yield Row(f"{name} handshake, bytes", handshake.data, "bytes", note="tickets included")
     rounds = 20 if quick else 200
     try:
         with handshakes.groups() as works:
@@ -107,7 +107,7 @@ def _in_memory(quick: bool) -> Iterator[Row]:
     for name, median in medians.items():
         yield Row(name, median * 1000, "ms", medians[handshakes.CLASSIC] / median, handshakes.CLASSIC, "in memory")
     for name, handshake in seen[0].items():
-        yield Row(f"{name}, octets", handshake.octets, "octets", note="one-sided, tickets included")
+        yield Row(f"{name}, bytes", handshake.data, "bytes", note="one-sided, tickets included")
 
 
 def _connected(port: int) -> socket.socket:
@@ -178,5 +178,5 @@ def _drain(connection: socket.socket) -> None:
 
 
 class _Nowhere(io.RawIOBase):
-    def write(self, octets: Any) -> int:
-        return len(octets)
+    def write(self, raw: Any) -> int:
+        return len(raw)

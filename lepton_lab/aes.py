@@ -3,7 +3,7 @@
 Two formats, and a key serves only one of them:
 
 - `encrypt` / `decrypt`: one message under one random 96-bit nonce (FIPS 197, SP 800-38D).
-- `encrypt_stream` / `decrypt_stream`: Tink's AES256_GCM_HKDF_1MB, octet for octet: the STREAM construction (Hoang,
+- `encrypt_stream` / `decrypt_stream`: Tink's AES256_GCM_HKDF_1MB, byte for byte: the STREAM construction (Hoang,
   Reyhanitabar, Rogaway and Vizár, 2015). The nonce of every segment holds its number and whether it is the last, so a
   segment moved, repeated or left out, or an end cut off, is found. Each stream derives a key of its own.
 
@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from lepton_lab.errors import DecryptionError, InvalidKey, InvalidParameter, MessageTooLarge
-from lepton_lab.octets import Octets, pieces_of, read_into, view_of, write_all
+from lepton_lab.buffers import BytesLike, pieces_of, read_into, view_of, write_all
 
 KEY_SIZE: Final = 32
 NONCE_SIZE: Final = 12
@@ -32,32 +32,32 @@ SEGMENT_SIZE: Final = 2**20
 _SALT_SIZE = 32
 _PREFIX_SIZE = 7
 _HEADER_SIZE = 1 + _SALT_SIZE + _PREFIX_SIZE
-_ONE_CALL = 2**31 - 1  # OpenSSL counts octets in an int; SP 800-38D §5.2.1.1 would allow 2³⁶ − 32
-_MOST_SEGMENTS = 2**32  # the number fills four octets of the nonce; one more would be a nonce used twice
+_ONE_CALL = 2**31 - 1  # OpenSSL counts bytes in an int; SP 800-38D §5.2.1.1 would allow 2³⁶ − 32
+_MOST_SEGMENTS = 2**32  # the number fills four bytes of the nonce; one more would be a nonce used twice
 
 
 def generate_key() -> bytes:
-    """32 fresh random octets: a key for AES-256-GCM messages, or the main key of streams, never both."""
+    """32 fresh random bytes: a key for AES-256-GCM messages, or the main key of streams, never both."""
     return secrets.token_bytes(KEY_SIZE)
 
 
 # A message:
 #
-#   offset  octets  field
+#   offset  bytes  field
 #        0      12  nonce, random
 #       12       n  ciphertext, as long as the plaintext
 #   12 + n      16  tag
 
 
-def encrypt(key: Octets, plaintext: Octets, associated_data: Octets = b"") -> bytes:
-    """Encrypt and authenticate one message; the result is nonce (12 octets) ‖ ciphertext ‖ tag (16 octets).
+def encrypt(key: BytesLike, plaintext: BytesLike, associated_data: BytesLike = b"") -> bytes:
+    """Encrypt and authenticate one message; the result is nonce (12 bytes) ‖ ciphertext ‖ tag (16 bytes).
 
-    `key` is 32 octets and serves this format only, for at most 2³² messages: the nonce is random, and beyond that
+    `key` is 32 bytes and serves this format only, for at most 2³² messages: the nonce is random, and beyond that
     two messages may share one (SP 800-38D §8.3), which gives away the XOR of both and the key that authenticates (Joux,
-    2006). `plaintext` and `associated_data` are at most 2³¹ − 1 octets each; the latter is authenticated, not sent.
+    2006). `plaintext` and `associated_data` are at most 2³¹ − 1 bytes each; the latter is authenticated, not sent.
     The result does not commit to the key.
 
-    Raises InvalidKey for a key that is not 32 octets, MessageTooLarge past 2³¹ − 1 octets, and InvalidParameter for
+    Raises InvalidKey for a key that is not 32 bytes, MessageTooLarge past 2³¹ − 1 bytes, and InvalidParameter for
     what is not bytes, bytearray or memoryview.
     """
     cipher = AESGCM(_checked_key(key))
@@ -66,7 +66,7 @@ def encrypt(key: Octets, plaintext: Octets, associated_data: Octets = b"") -> by
     return nonce + cipher.encrypt(nonce, message, associated)
 
 
-def decrypt(key: Octets, ciphertext: Octets, associated_data: Octets = b"") -> bytes:
+def decrypt(key: BytesLike, ciphertext: BytesLike, associated_data: BytesLike = b"") -> bytes:
     """Open what `encrypt` made, under the same key and associated data (SP 800-38D §7.2).
 
     Raises DecryptionError, always with the same message, for a wrong key, other associated data, and a ciphertext that
@@ -86,32 +86,32 @@ def decrypt(key: Octets, ciphertext: Octets, associated_data: Octets = b"") -> b
 
 # A stream (Tink, "Streaming AEAD", AES-GCM-HKDF) is a header and then segments, each of them ciphertext ‖ tag (16):
 #
-#   offset     octets       field
+#   offset     bytes       field
 #        0     1            40, the length of this header
-#        1     32           salt: the segments' key is HKDF-SHA256(key, salt, info = associated data), 32 octets
+#        1     32           salt: the segments' key is HKDF-SHA256(key, salt, info = associated data), 32 bytes
 #       33     7            prefix of every nonce, random
 #       40     2²⁰ − 40     segment 0
-#   i · 2²⁰    2²⁰          segment i; the last one, 0 included, may be shorter, but has 16 octets at least
+#   i · 2²⁰    2²⁰          segment i; the last one, 0 included, may be shorter, but has 16 bytes at least
 #
 # The nonce of a segment is not sent:
 #
-#   offset     octets       field
+#   offset     bytes       field
 #        0     7            prefix
 #        7     4            number of the segment, big-endian
 #       11     1            1 when it is the last, else 0
 
 
-def encrypt_stream(key: Octets, source: BinaryIO, sink: BinaryIO, associated_data: Octets = b"") -> int:
-    """Encrypt one binary file into another as a stream that Tink opens too; return the number of octets written.
+def encrypt_stream(key: BytesLike, source: BinaryIO, sink: BinaryIO, associated_data: BytesLike = b"") -> int:
+    """Encrypt one binary file into another as a stream that Tink opens too; return the number of bytes written.
 
     Constant memory (3 MiB). `source` is read to its end; neither file is flushed or closed. `sink.write` is given views
     of a buffer that is used again, so like every file of Python it copies what it keeps; it may take less than it is
-    given. `key` is 32 octets and serves this format only; a random salt gives every stream a key of its own.
-    `associated_data`, at most 2³¹ − 1 octets, is authenticated, not sent. The result does not commit to the key. A
+    given. `key` is 32 bytes and serves this format only; a random salt gives every stream a key of its own.
+    `associated_data`, at most 2³¹ − 1 bytes, is authenticated, not sent. The result does not commit to the key. A
     stream that broke off is begun anew, never resumed.
 
-    Raises InvalidKey for a key that is not 32 octets, MessageTooLarge past 2³² segments (2⁵² octets) or for too long
-    associated data, InvalidParameter for what is not octets or not a binary file, and OSError as the files do.
+    Raises InvalidKey for a key that is not 32 bytes, MessageTooLarge past 2³² segments (2⁵² bytes) or for too long
+    associated data, InvalidParameter for what is not bytes or not a binary file, and OSError as the files do.
     """
     associated = _checked(associated_data, _ONE_CALL)
     salt, prefix = secrets.token_bytes(_SALT_SIZE), secrets.token_bytes(_PREFIX_SIZE)
@@ -131,8 +131,8 @@ def encrypt_stream(key: Octets, source: BinaryIO, sink: BinaryIO, associated_dat
     return written
 
 
-def decrypt_stream(key: Octets, source: BinaryIO, sink: BinaryIO, associated_data: Octets = b"") -> int:
-    """Decrypt what `encrypt_stream`, or Tink, made; return the number of octets written. Constant memory (3 MiB).
+def decrypt_stream(key: BytesLike, source: BinaryIO, sink: BinaryIO, associated_data: BytesLike = b"") -> int:
+    """Decrypt what `encrypt_stream`, or Tink, made; return the number of bytes written. Constant memory (3 MiB).
 
     The arguments are those of `encrypt_stream`. Only authenticated segments reach `sink`. When this raises, `sink`
     holds an authentic *beginning* of the plaintext, and nothing says how much is missing: discard it. The safe way is
@@ -150,7 +150,7 @@ def decrypt_stream(key: Octets, source: BinaryIO, sink: BinaryIO, associated_dat
     salt, prefix = bytes(header[1 : 1 + _SALT_SIZE]), bytes(header[1 + _SALT_SIZE :])
     cipher = _segment_cipher(main_key, salt, associated)
     written = 0
-    opened = memoryview(bytearray(SEGMENT_SIZE - TAG_SIZE))  # a forged segment leaves its octets here and no further
+    opened = memoryview(bytearray(SEGMENT_SIZE - TAG_SIZE))  # a forged segment leaves its bytes here and no further
     for number, (segment, last) in enumerate(pieces_of(source, SEGMENT_SIZE - _HEADER_SIZE, SEGMENT_SIZE)):
         if number == _MOST_SEGMENTS or len(segment) < TAG_SIZE:
             raise DecryptionError
@@ -172,21 +172,21 @@ def _segment_nonce(prefix: bytes, number: int, last: bool) -> bytes:
     return prefix + number.to_bytes(4, "big") + bytes([last])
 
 
-def _checked_key(key: Octets) -> bytes:
-    if not isinstance(key, bytes | bytearray | memoryview) or len(octets := bytes(key)) != KEY_SIZE:
-        raise InvalidKey(f"an AES-256 key is {KEY_SIZE} octets")
-    return octets
+def _checked_key(key: BytesLike) -> bytes:
+    if not isinstance(key, bytes | bytearray | memoryview) or len(data := bytes(key)) != KEY_SIZE:
+        raise InvalidKey(f"an AES-256 key is {KEY_SIZE} bytes")
+    return data
 
 
-def _checked(octets: Octets, most: int) -> memoryview:
-    view = view_of(octets)
+def _checked(data: BytesLike, most: int) -> memoryview:
+    view = view_of(data)
     if len(view) > most:
-        raise MessageTooLarge(f"{len(view)} octets in one call of AES-GCM, which takes {most}; use a stream")
+        raise MessageTooLarge(f"{len(view)} bytes in one call of AES-GCM, which takes {most}; use a stream")
     return view
 
 
 def _check_files(source: BinaryIO, sink: BinaryIO) -> None:
-    """Refuse paths, text files and raw octets before anything is written."""
+    """Refuse paths, text files and raw bytes before anything is written."""
     if not (hasattr(source, "readinto") or hasattr(source, "read")) or hasattr(source, "encoding"):
         raise InvalidParameter(f"the source must be a binary file, not {type(source).__name__}")
     if not hasattr(sink, "write") or hasattr(sink, "encoding"):

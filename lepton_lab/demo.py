@@ -20,7 +20,7 @@ from lepton_lab.errors import InvalidParameter, LabError, NotFound
 from lepton_lab.files import private_folder
 from lepton_lab.keyring import KeyRing
 from lepton_lab.nodes import MappingNode, Node, local_nodes
-from lepton_lab.octets import Octets
+from lepton_lab.buffers import BytesLike
 from lepton_lab.sharding import ShardedStore
 from lepton_lab.totals import PATIENCE, encrypted_totals, numbers_of
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 NAME = "the file"
 DEAD = (1, 3)
-PIECE = 1 << 20  # octets that are hashed at once
+PIECE = 1 << 20  # bytes that are hashed at once
 ONCE_MORE = "run it again, on a file that nobody writes to meanwhile"
 
 
@@ -39,18 +39,18 @@ class StepFailed(LabError):
 
 @dataclass
 class Cost:
-    """What one step took: seconds, octets it was given, octets it stored, sent or made, and what it did."""
+    """What one step took: seconds, bytes it was given, bytes it stored, sent or made, and what it did."""
 
     step: str
     seconds: float = 0.0
-    octets_in: int = 0
-    octets_out: int = 0
+    bytes_in: int = 0
+    bytes_out: int = 0
     said: str = ""
 
     @property
     def expansion(self) -> float | None:
-        """Octets out for each octet in."""
-        return self.octets_out / self.octets_in if self.octets_in and self.octets_out else None
+        """Bytes out for each byte in."""
+        return self.bytes_out / self.bytes_in if self.bytes_in and self.bytes_out else None
 
 
 class Demo:
@@ -95,11 +95,11 @@ class Demo:
         with self._step("take the file") as cost:
             if self._file is None:
                 self.path = self.folder / data.DEFAULT
-                self.path.write_bytes(data.octets())
+                self.path.write_bytes(data.read())
             else:
                 self.path = self._file
             self.sha256, self.size = self._read_once()
-            cost.octets_in = self.size
+            cost.bytes_in = self.size
             cost.said = f"{self.path.name}, SHA-256 {self.sha256[:16]}…"
 
     def start_nodes(self) -> None:
@@ -122,8 +122,8 @@ class Demo:
         with self._step("encrypt, shard, store") as cost, self._source("storing") as source:
             self.receipt = self.vault.put(NAME, source)
             self._hold(not self.receipt.lacking, f"{', '.join(self.receipt.lacking)} did not take every shard")
-            cost.octets_in, cost.octets_out = self.size, self.receipt.stored
-            cost.said = f"AES-256-GCM, any 3 of 5 suffice, {cost.octets_out // 5:,} octets a node"
+            cost.bytes_in, cost.bytes_out = self.size, self.receipt.stored
+            cost.said = f"AES-256-GCM, any 3 of 5 suffice, {cost.bytes_out // 5:,} bytes a node"
 
     def lose_two_nodes(self) -> None:
         """Kill two nodes, read everything back, compare."""
@@ -142,7 +142,7 @@ class Demo:
             with self._watched("repairing") as vault:
                 report = vault.repair(NAME)
                 self._hold(vault.check(NAME).intact, "the repair left something missing")
-            cost.octets_in, cost.octets_out = self.size, report.octets
+            cost.bytes_in, cost.bytes_out = self.size, report.size
             cost.said = f"{sum(report.rebuilt.values())} shards rebuilt on {len(report.rebuilt)} empty nodes"
 
     def catch_a_lie(self) -> None:
@@ -179,7 +179,7 @@ class Demo:
                 )
                 taken.result()
             self._hold(sink.sha256 == self.sha256, "what arrived is not what was sent")
-            cost.octets_in, cost.octets_out = self.size, self.size
+            cost.bytes_in, cost.bytes_out = self.size, self.size
             cost.said = f"{transfer.version}, {transfer.cipher}; acknowledged, SHA-256 equal"
 
     def compute(self) -> None:
@@ -189,7 +189,7 @@ class Demo:
                 numbers = numbers_of(self.path, bar.update)
             result = encrypted_totals(numbers.columns)
             self._hold(result.exact, "an encrypted total differs from the plain one")
-            cost.octets_in, cost.octets_out = result.numbers * 8, result.octets
+            cost.bytes_in, cost.bytes_out = result.numbers * 8, result.size
             cost.said = f"{numbers.said}; only the totals decrypted, all exact"
 
     def shred(self) -> None:
@@ -233,7 +233,7 @@ class Demo:
             sink = _Sink(bar)
             self.vault.get(NAME, cast("BinaryIO", sink), receipt=self.receipt)
         self._hold(sink.sha256 == self.sha256, "what came back is not what was stored")
-        cost.octets_in = self.size
+        cost.bytes_in = self.size
 
     @contextmanager
     def _source(self, doing: str) -> Iterator[BinaryIO]:
@@ -242,13 +242,13 @@ class Demo:
 
     @contextmanager
     def _watched(self, doing: str) -> Iterator[ShardedStore]:
-        """The vault, with a bar of the octets that its nodes have given."""
+        """The vault, with a bar of the bytes that its nodes have given."""
         with self._progress(doing, None) as bar:
             yield ShardedStore([_Watched(node, bar) for node in self.servers.nodes], self.ring, k=3)
 
     @contextmanager
     def _progress(self, doing: str, total: int | None) -> Iterator[tqdm[Any]]:
-        """A bar for what takes more than a second, on a terminal only. total: octets, where they are known before."""
+        """A bar for what takes more than a second, on a terminal only. total: bytes, where they are known before."""
         with tqdm(
             total=total, desc=f"  {doing}", unit="B", unit_scale=True, leave=False, delay=PATIENCE, disable=None
         ) as bar:
@@ -279,7 +279,7 @@ class _Watched(MappingNode):
         self._node, self._bar = node, bar
         vars(self).pop("read_into")  # the node's own, which stands before the method below
 
-    def read_into(self, key: str, buffer: Octets) -> int:
+    def read_into(self, key: str, buffer: BytesLike) -> int:
         count = self._node.read_into(key, buffer)
         self._bar.update(count)
         return count
@@ -294,9 +294,9 @@ class _Sink(io.RawIOBase):
     def writable(self) -> bool:
         return True
 
-    def write(self, octets: ReadableBuffer) -> int:
-        count = memoryview(octets).nbytes
-        self._hash.update(octets)
+    def write(self, raw: ReadableBuffer) -> int:
+        count = memoryview(raw).nbytes
+        self._hash.update(raw)
         self.size += count
         if self._bar is not None:
             self._bar.update(count)

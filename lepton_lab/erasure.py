@@ -30,7 +30,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lepton_lab.errors import IntegrityError, InvalidParameter, NotEnoughShards
-from lepton_lab.octets import Octets, view_of
+from lepton_lab.buffers import BytesLike, view_of
 
 Row = npt.NDArray[np.uint8]  # one shard, or with two axes a matrix over the field
 GRAIN = 64  # a shard is eight packets of whole 64-bit words
@@ -54,26 +54,26 @@ class Code:
 
     # What n shards hold, one after the other:
     #
-    #   octets             field
+    #   bytes             field
     #   length             data
     #   1                  80 (hexadecimal)
     #   0 to 64·k − 1      zeros, up to a multiple of 64·k (ISO/IEC 7816-4): k shards so far, of a k-th part each
     #   n − k more shards  parity; packet i of a shard, an eighth of it, is bit i of its symbols
 
-    def encode(self, data: Octets) -> list[bytes]:
-        """Code `data`, of any length, into n shards of one length, which is a multiple of 64 octets.
+    def encode(self, data: BytesLike) -> list[bytes]:
+        """Code `data`, of any length, into n shards of one length, which is a multiple of 64 bytes.
 
         Raises InvalidParameter for what is not bytes, bytearray or memoryview.
         """
-        octets = view_of(data)
-        shards = np.zeros((self.n, GRAIN * (len(octets) // (GRAIN * self.k) + 1)), np.uint8)
+        raw = view_of(data)
+        shards = np.zeros((self.n, GRAIN * (len(raw) // (GRAIN * self.k) + 1)), np.uint8)
         whole = shards.reshape(-1)
-        whole[: len(octets)] = octets
-        whole[len(octets)] = 0x80
+        whole[: len(raw)] = raw
+        whole[len(raw)] = 0x80
         self.encode_rows([*shards[: self.k]], [*shards[self.k :]])
         return [shard.tobytes() for shard in shards]
 
-    def decode(self, shards: Mapping[int, Octets]) -> bytes:
+    def decode(self, shards: Mapping[int, BytesLike]) -> bytes:
         """Give the data back from any k shards by their indexes, 0 to n − 1.
 
         More may be given: then the surplus must agree with the others. Among exactly k an altered shard goes unnoticed,
@@ -81,7 +81,7 @@ class Code:
 
         Raises NotEnoughShards for fewer than k; IntegrityError when no `encode` can have made these shards (lengths
         that differ or are not a multiple of 64, a surplus that disagrees, bad padding); InvalidParameter for an index
-        out of range or what is not octets.
+        out of range or what is not bytes.
         """
         rows, size = self._rows(shards)
         parts = np.empty((self.k, size), np.uint8)
@@ -92,8 +92,8 @@ class Code:
             raise IntegrityError("the shards decode to something that was never encoded")
         return whole[: len(whole) - GRAIN * self.k + len(padding) - 1].tobytes()
 
-    def repair(self, index: int, shards: Mapping[int, Octets]) -> bytes:
-        """Make one shard again, octet for octet, from any k others; a shard given under `index` itself is not read.
+    def repair(self, index: int, shards: Mapping[int, BytesLike]) -> bytes:
+        """Make one shard again, byte for byte, from any k others; a shard given under `index` itself is not read.
 
         Raises as `decode` does, but for the padding, which it does not see.
         """
@@ -136,10 +136,10 @@ class Code:
         if want:
             _plan(self.k, self.n, tuple(have), tuple(want)).run([*have.values()], [*want.values()])
 
-    def _rows(self, shards: Mapping[int, Octets], but: int | None = None) -> tuple[dict[int, Row], int]:
+    def _rows(self, shards: Mapping[int, BytesLike], but: int | None = None) -> tuple[dict[int, Row], int]:
         """The shards as rows and their length, which is one; where there are more than k, they agree."""
         if not isinstance(shards, Mapping):
-            raise InvalidParameter(f"shards come as a mapping from index to octets, not {type(shards).__name__}")
+            raise InvalidParameter(f"shards come as a mapping from index to bytes, not {type(shards).__name__}")
         for index in shards:
             self._check_index(index)
         rows = {index: np.frombuffer(view_of(shards[index]), np.uint8) for index in sorted(shards) if index != but}
@@ -147,7 +147,7 @@ class Code:
             raise NotEnoughShards("too few shards", found=len(rows), needed=self.k)
         size, *others = {len(row) for row in rows.values()}
         if others or not size or size % GRAIN:
-            raise IntegrityError(f"shards are of one length, a multiple of {GRAIN} octets")
+            raise IntegrityError(f"shards are of one length, a multiple of {GRAIN} bytes")
         chosen, surplus = list(rows)[: self.k], list(rows)[self.k :]
         again = dict(zip(surplus, np.empty((len(surplus), size), np.uint8), strict=True))
         self.recover_rows({index: rows[index] for index in chosen}, again)  # from all, it would copy the surplus
@@ -169,7 +169,7 @@ def _check_rows(sources: Sequence[Row], targets: Sequence[Row]) -> None:
         if not (isinstance(row, np.ndarray) and row.dtype == np.uint8 and row.ndim == 1 and row.flags.c_contiguous):
             raise InvalidParameter("a row is a contiguous one-dimensional array of uint8")
         if not len(row) or len(row) % GRAIN or len(row) != len(sources[0]):
-            raise InvalidParameter(f"rows have one length, a multiple of {GRAIN} octets")
+            raise InvalidParameter(f"rows have one length, a multiple of {GRAIN} bytes")
     if not all(target.flags.writeable for target in targets):
         raise InvalidParameter("a wanted row must be writeable")
 
@@ -239,7 +239,7 @@ def _inverted(matrix: Row) -> Row:
 
 # --- the XORs ------------------------------------------------------------------------------------------------------
 
-_BLOCK = 1 << 17  # octets of a packet at a time; wide codes take less, to stay in the cache
+_BLOCK = 1 << 17  # bytes of a packet at a time; wide codes take less, to stay in the cache
 _WIDE = 80  # packets and intermediate sums; 4-of-6 is still narrow, 6-of-9 is wide
 _MOST_PAIRS = 512  # bounds the time to plan and the memory to run codes of a hundred shards
 

@@ -75,7 +75,7 @@ class NotFound(LabError):
 
 
 class InvalidName(LabError):
-    """A name that cannot be: an object's is 1 to 1024 octets of UTF-8 without NUL, a certificate's its CA allows."""
+    """A name that cannot be: an object's is 1 to 1024 bytes of UTF-8 without NUL, a certificate's its CA allows."""
 
 
 class WriteConflict(LabError):

@@ -14,7 +14,7 @@ from pathlib import Path
 def write_atomically(path: Path, data: bytes | memoryview, *, mode: int = 0o600, sync: bool = True) -> None:
     """Replace the file at `path` with `data`, or leave it as it was: at no instant is there half of it.
 
-    The new file gets `mode` before its first octet. With `sync` the data and the folder entry are on the medium when
+    The new file gets `mode` before its first byte. With `sync` the data and the folder entry are on the medium when
     this returns, so a power cut leaves the old file or the new one; without it, only a crash of this process does.
     Raises OSError when the folder cannot be written.
     """

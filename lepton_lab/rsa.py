@@ -33,7 +33,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from lepton_lab.errors import DecryptionError, InvalidKey, InvalidParameter, InvalidSignature, MessageTooLarge
-from lepton_lab.octets import Octets, view_of
+from lepton_lab.buffers import BytesLike, view_of
 
 SMALLEST, LARGEST = 2048, 16384  # bits; OpenSSL takes no more
 _PSS = padding.PSS(padding.MGF1(SHA256()), 32)
@@ -68,7 +68,7 @@ def to_pem(key: RSAPrivateKey | RSAPublicKey, passphrase: str | None = None) -> 
     return _pem("ENCRYPTED PRIVATE KEY", _pbes2(der, _password(passphrase)))
 
 
-def from_pem(pem: Octets, passphrase: str | None = None) -> RSAPrivateKey | RSAPublicKey:
+def from_pem(pem: BytesLike, passphrase: str | None = None) -> RSAPrivateKey | RSAPublicKey:
     """Read the first key in a PEM file: private (PKCS#8, encrypted or not, or PKCS#1) or public.
 
     Raises InvalidKey for what is no RSA key of 2048 bits or more with an odd e ≥ 65537, for an encrypted one without
@@ -97,20 +97,20 @@ def from_pem(pem: Octets, passphrase: str | None = None) -> RSAPrivateKey | RSAP
         raise InvalidKey("this is not a usable RSA key in PEM") from None
 
 
-def encrypt(public_key: RSAPublicKey, plaintext: Octets, label: bytes = b"") -> bytes:
+def encrypt(public_key: RSAPublicKey, plaintext: BytesLike, label: bytes = b"") -> bytes:
     """RSAES-OAEP with SHA-256 and MGF1-SHA-256 (RFC 8017 §7.1.1); the ciphertext is as long as the modulus.
 
-    plaintext: at most modulus − 66 octets, 318 under 3072 bits: enough for a key, which then encrypts the rest. label
+    plaintext: at most modulus − 66 bytes, 318 under 3072 bits: enough for a key, which then encrypts the rest. label
     is bound to the ciphertext, not sent. Raises MessageTooLarge, InvalidKey, InvalidParameter.
     """
     message, key = bytes(view_of(plaintext)), _checked(public_key)
     limit = (key.key_size + 7) // 8 - 2 * SHA256.digest_size - 2
     if len(message) > limit:
-        raise MessageTooLarge(f"OAEP under {key.key_size} bits takes {limit} octets: encrypt a key, and data with it")
+        raise MessageTooLarge(f"OAEP under {key.key_size} bits takes {limit} bytes: encrypt a key, and data with it")
     return key.encrypt(message, _oaep(label))
 
 
-def decrypt(private_key: RSAPrivateKey, ciphertext: Octets, label: bytes = b"") -> bytes:
+def decrypt(private_key: RSAPrivateKey, ciphertext: BytesLike, label: bytes = b"") -> bytes:
     """RSAES-OAEP decryption (RFC 8017 §7.1.2).
 
     Raises DecryptionError, the same for a wrong key, label or length, a ciphertext at or above the modulus, or an
@@ -123,12 +123,12 @@ def decrypt(private_key: RSAPrivateKey, ciphertext: Octets, label: bytes = b"") 
         raise DecryptionError from None
 
 
-def sign(private_key: RSAPrivateKey, message: Octets) -> bytes:
-    """RSASSA-PSS with SHA-256, MGF1-SHA-256 and a salt of 32 octets (RFC 8017 §8.1.1). Raises InvalidKey."""
+def sign(private_key: RSAPrivateKey, message: BytesLike) -> bytes:
+    """RSASSA-PSS with SHA-256, MGF1-SHA-256 and a salt of 32 bytes (RFC 8017 §8.1.1). Raises InvalidKey."""
     return _checked_private(private_key).sign(bytes(view_of(message)), _PSS, SHA256())
 
 
-def verify(public_key: RSAPublicKey, message: Octets, signature: Octets) -> None:
+def verify(public_key: RSAPublicKey, message: BytesLike, signature: BytesLike) -> None:
     """Return when the signature is this key's of this message (RFC 8017 §8.1.2), raise InvalidSignature when not."""
     key, signed, text = _checked(public_key), bytes(view_of(signature)), bytes(view_of(message))
     try:
@@ -155,7 +155,7 @@ def _checked_private(key: object) -> RSAPrivateKey:
     return key
 
 
-def _oaep(label: Octets) -> padding.OAEP:
+def _oaep(label: BytesLike) -> padding.OAEP:
     return padding.OAEP(padding.MGF1(SHA256()), SHA256(), bytes(view_of(label)) or None)
 
 
@@ -181,7 +181,7 @@ _PBKDF2 = bytes.fromhex("06092a864886f70d01050c")  # 1.2.840.113549.1.5.12
 _SCRYPT = bytes.fromhex("06092b06010401da47040b")  # 1.3.6.1.4.1.11591.4.11
 _AES256_CBC = bytes.fromhex("060960864801650304012a")  # 2.16.840.1.101.3.4.1.42
 _SEQUENCE, _INTEGER, _OCTET_STRING = 0x30, 0x02, 0x04
-_MEMORY, _BLOCKS, _ITERATIONS = 1 << 29, 1 << 23, 10_000_000  # the most that a file may ask: octets, N·r·p, PBKDF2's
+_MEMORY, _BLOCKS, _ITERATIONS = 1 << 29, 1 << 23, 10_000_000  # the most that a file may ask: bytes, N·r·p, PBKDF2's
 
 
 def _pbes2(der: bytes, passphrase: bytes) -> bytes:
@@ -203,8 +203,8 @@ def _tlv(tag: int, content: bytes) -> bytes:
     size = len(content)
     if size < 0x80:
         return bytes((tag, size)) + content
-    octets = size.to_bytes((size.bit_length() + 7) // 8, "big")
-    return bytes((tag, 0x80 | len(octets))) + octets + content
+    data = size.to_bytes((size.bit_length() + 7) // 8, "big")
+    return bytes((tag, 0x80 | len(data))) + data + content
 
 
 def _refuse_costly(base64_text: bytes) -> None:

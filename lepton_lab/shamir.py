@@ -1,6 +1,6 @@
 """Shamir's secret sharing: any `threshold` of the shares give the secret, fewer say nothing of it (Shamir, 1979).
 
-Every octet of a payload is the constant term of a polynomial over GF(2⁸) of degree threshold − 1, its other
+Every byte of a payload is the constant term of a polynomial over GF(2⁸) of degree threshold − 1, its other
 coefficients uniform (the highest may be 0: forbidding that would leak); share x holds the values at x, from 1. The
 field is that of AES, x⁸+x⁴+x³+x+1 (0x11b).
 
@@ -21,7 +21,7 @@ A share, to carry or to print:
     17      1     threshold
     18      1     shares that were made
     19      1     index x, from 1
-    20      …     values, one for each octet of the payload (the secret and 64 more)
+    20      …     values, one for each byte of the payload (the secret and 64 more)
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from itertools import accumulate
 from typing import Self
 
 from lepton_lab.errors import IntegrityError, InvalidParameter, NotEnoughShards
-from lepton_lab.octets import Octets, framed, view_of
+from lepton_lab.buffers import BytesLike, framed, view_of
 
 _FORMAT = 1
 _HEADER = 20
@@ -56,40 +56,40 @@ class Share:
 
     def __post_init__(self) -> None:
         numbers = (self.threshold, self.shares, self.index)
-        if not (all(isinstance(octets, bytes) for octets in (self.set_id, self.values)) and _whole(*numbers)):
-            raise InvalidParameter("a share holds octets and whole numbers")
+        if not (all(isinstance(data, bytes) for data in (self.set_id, self.values)) and _whole(*numbers)):
+            raise InvalidParameter("a share holds bytes and whole numbers")
         sizes = len(self.set_id) == _SET_ID and _ADDED < len(self.values) <= _ADDED + SECRET_LIMIT
         if not (sizes and 1 <= self.threshold <= self.shares <= 255 and 1 <= self.index <= self.shares):
             raise IntegrityError("this is no share that split writes")
 
     def to_bytes(self) -> bytes:
-        """The octets of the table above, for a custodian to keep."""
+        """The bytes of the table above, for a custodian to keep."""
         return bytes((_FORMAT, *self.set_id, self.threshold, self.shares, self.index)) + self.values
 
     @classmethod
-    def from_bytes(cls, octets: Octets) -> Self:
-        """Read a share. Raises IntegrityError for what no `split` wrote, InvalidParameter for what is not octets."""
-        share = bytes(view_of(octets))
+    def from_bytes(cls, data: BytesLike) -> Self:
+        """Read a share. Raises IntegrityError for what no `split` wrote, InvalidParameter for what is not bytes."""
+        share = bytes(view_of(data))
         if len(share) <= _HEADER or share[0] != _FORMAT:
             raise IntegrityError("this is no share that split writes")
         threshold, shares, index = share[17:_HEADER]
         return cls(share[1:17], threshold, shares, index, share[_HEADER:])
 
 
-def split(secret: Octets, threshold: int, shares: int) -> list[Share]:
-    """Share a secret of 1 to 65,536 octets so that any `threshold` of the `shares` give it back.
+def split(secret: BytesLike, threshold: int, shares: int) -> list[Share]:
+    """Share a secret of 1 to 65,536 bytes so that any `threshold` of the `shares` give it back.
 
     1 ≤ threshold ≤ shares ≤ 255; a threshold of 1 gives everyone the secret. Raises InvalidParameter otherwise.
     """
     hidden = bytes(view_of(secret))
     if not 1 <= len(hidden) <= SECRET_LIMIT:
-        raise InvalidParameter(f"a secret is 1 to {SECRET_LIMIT} octets")
+        raise InvalidParameter(f"a secret is 1 to {SECRET_LIMIT} bytes")
     if not (_whole(threshold, shares) and 1 <= threshold <= shares <= 255):
         raise InvalidParameter(f"1 ≤ threshold ≤ shares ≤ 255 is needed, not {threshold} of {shares}")
     set_id, r = secrets.token_bytes(_SET_ID), secrets.token_bytes(32)
     payload = hidden + r + _tag(r, set_id, threshold, shares, hidden)
     values = _shares_of(payload, threshold, shares)
-    return [Share(set_id, threshold, shares, x, octets) for x, octets in enumerate(values, 1)]
+    return [Share(set_id, threshold, shares, x, data) for x, data in enumerate(values, 1)]
 
 
 def combine(shares: Iterable[Share]) -> bytes:
@@ -131,14 +131,14 @@ def _tag(r: bytes, set_id: bytes, threshold: int, shares: int, secret: bytes) ->
 
 
 # --- GF(2⁸) ---------------------------------------------------------------------------------------------------------
-# A payload is one integer whose octets are elements of the field; addition is XOR. It is only ever multiplied by public
+# A payload is one integer whose bytes are elements of the field; addition is XOR. It is only ever multiplied by public
 # constants, made of indices, so no secret chooses a branch or a table entry. (Python's integers promise no more.)
 
 
 def _times(payload: int, constant: int, ones: int) -> int:
-    """Every octet times `constant`: for each of its bits, the payload doubled that often (FIPS 197 §4.2, xTimes).
+    """Every byte times `constant`: for each of its bits, the payload doubled that often (FIPS 197 §4.2, xTimes).
 
-    ones: 1 in each octet. An octet is doubled by a shift, and reduced by 0x11b where its top bit was set.
+    ones: 1 in each byte. A byte is doubled by a shift, and reduced by 0x11b where its top bit was set.
     """
     product = 0
     while constant:
@@ -174,7 +174,7 @@ def _shares_of(payload: bytes, threshold: int, shares: int) -> list[bytes]:
 def _interpolated(values: dict[int, bytes], wanted: Iterable[int]) -> list[bytes]:
     """The values at other points: Σ values(xᵢ) · Π (x − xⱼ)/(xᵢ − xⱼ) over j ≠ i (Lagrange); minus is XOR here."""
     size = len(next(iter(values.values())))
-    ones, integers = _ones(size), {x: _integer(octets) for x, octets in values.items()}
+    ones, integers = _ones(size), {x: _integer(data) for x, data in values.items()}
     weights = {x: _INVERSE[_product(x ^ other for other in values if other != x)] for x in values}
     found = []
     for at in wanted:
@@ -185,8 +185,8 @@ def _interpolated(values: dict[int, bytes], wanted: Iterable[int]) -> list[bytes
     return found
 
 
-def _integer(octets: bytes) -> int:
-    return int.from_bytes(octets, "big")
+def _integer(data: bytes) -> int:
+    return int.from_bytes(data, "big")
 
 
 def _ones(size: int) -> int:

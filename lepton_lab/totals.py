@@ -38,7 +38,7 @@ def numbers_of(path: Path, told: Told = lambda _: None) -> Numbers:
 
     A column counts when each of these cells is a number below 2³⁹. Without a heading, which no number is, the columns
     are called by their place. A file without any such column, or that is no table of UTF-8 text to its end, gives for
-    each of its first 10,000 segments of 1 MiB how many of its octets are of which kind. told: is called with the octets
+    each of its first 10,000 segments of 1 MiB how many of its bytes are of which kind. told: is called with the bytes
     or characters that were read. Raises OSError.
     """
     try:
@@ -48,7 +48,7 @@ def numbers_of(path: Path, told: Told = lambda _: None) -> Numbers:
         columns, why = {}, "it is not UTF-8 text"
     except csv.Error as error:
         columns, why = {}, f"it is no table ({error})"
-    return Numbers(columns, said) if columns else _octet_counts(path, told, why)
+    return Numbers(columns, said) if columns else _byte_counts(path, told, why)
 
 
 def _table(path: Path, told: Told) -> tuple[dict[str, list[float]], str]:
@@ -113,7 +113,7 @@ def _first(kept: int, of: int, what: str) -> str:
     return _counted(of, what) if kept == of else f"the first {kept:,} of {_counted(of, what)}"
 
 
-def _octet_counts(path: Path, told: Told, why: str) -> Numbers:
+def _byte_counts(path: Path, told: Told, why: str) -> Numbers:
     kinds = {"zero": range(1), "control": range(1, 32), "printable": range(32, 127), "other": range(127, 256)}
     counts: dict[str, list[float]] = {kind: [] for kind in kinds}
     with path.open("rb") as file:
@@ -121,11 +121,11 @@ def _octet_counts(path: Path, told: Told, why: str) -> Numbers:
         for segment in islice(segments, MOST_ROWS):
             told(len(segment))
             seen = np.bincount(np.frombuffer(segment, np.uint8), minlength=256)
-            for kind, octets in kinds.items():
-                counts[kind].append(float(seen[octets.start : octets.stop].sum()))
+            for kind, data in kinds.items():
+                counts[kind].append(float(seen[data.start : data.stop].sum()))
     kept = len(counts["zero"])
     segments_said = _first(kept, max(kept, -(-path.stat().st_size // _SEGMENT)), "segment")
-    return Numbers(counts, f"octets of {len(kinds)} kinds counted in {segments_said}, since {why}")
+    return Numbers(counts, f"bytes of {len(kinds)} kinds counted in {segments_said}, since {why}")
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,7 @@ class Totals:
     totals: dict[str, float]
     rows: int
     numbers: int
-    octets: int
+    size: int
     exact: bool
 
 
@@ -150,13 +150,13 @@ def encrypted_totals(columns: Columns) -> Totals:
     public, private = paillier.generate_keypair()
     sealed = (public.encrypt_vector(row, layout) for row in _watched(table))
     total = next(sealed)
-    octets = len(total.to_bytes())
+    data = len(total.to_bytes())
     for row in sealed:
         total += row
     decrypted = private.decrypt_vector(total)
     plain = [sum(round(value * 2**24) for value in column) / 2**24 for column in table.T]
     exact = [float(value) for value in decrypted] == plain
-    return Totals(dict(zip(columns, plain, strict=True)), len(table), table.size, octets * len(table), exact)
+    return Totals(dict(zip(columns, plain, strict=True)), len(table), table.size, data * len(table), exact)
 
 
 def _watched(rows: NDArray[np.float64]) -> Iterable[NDArray[np.float64]]:

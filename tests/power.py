@@ -43,7 +43,7 @@ class Disk:
         for chosen in itertools.product((False, True), repeat=len(self.pending)):
             entries = _changed(self.entries, itertools.compress(self.pending, chosen))
             found = {inode for inode in entries.values() if inode is not None}
-            fates = [[(inode, octets) for octets in self._contents(inode)] for inode in sorted(found)]
+            fates = [[(inode, data) for data in self._contents(inode)] for inode in sorted(found)]
             for contents in itertools.product(*fates):
                 held = dict(contents)
                 yield {path: None if inode is None else held[inode] for path, inode in entries.items()}
@@ -141,7 +141,7 @@ def journal(root: Path) -> Iterator[Journal]:
             found.note("fsync of a file", lambda disk: disk.synced.update({inode: disk.written.get(inode, b"")}))
 
     class File:
-        """In place of `open(descriptor, "wb", buffering=0)`, which takes a hundred octets at a time."""
+        """In place of `open(descriptor, "wb", buffering=0)`, which takes a hundred bytes at a time."""
 
         def __init__(self, *arguments: Any, **options: Any) -> None:
             self._file = builtins.open(*arguments, **options)  # noqa: SIM115  # the caller closes it
@@ -155,8 +155,8 @@ def journal(root: Path) -> Iterator[Journal]:
         def fileno(self) -> int:
             return self._file.fileno()
 
-        def write(self, octets: memoryview) -> int:
-            taken, inode = bytes(octets[:100]), found.inode(self.fileno())
+        def write(self, data: memoryview) -> int:
+            taken, inode = bytes(data[:100]), found.inode(self.fileno())
             self._file.write(taken)
             found.note("write", lambda disk: disk.written.update({inode: disk.written.get(inode, b"") + taken}))
             return len(taken)

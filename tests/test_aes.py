@@ -57,7 +57,7 @@ def check_nist(case: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
 
 
-def test_a_key_is_32_octets_and_never_the_same():
+def test_a_key_is_32_bytes_and_never_the_same():
     keys = {aes.generate_key() for _ in range(100)}
     assert len(keys) == 100
     assert {len(key) for key in keys} == {32}
@@ -163,7 +163,7 @@ def test_another_key_context_or_tag_is_refused():
     assert aes.decrypt(KEY, other, b"its context") == aes.decrypt(KEY, MESSAGE, b"its context")
 
 
-def test_octets_do_not_move_between_context_and_message():
+def test_bytes_do_not_move_between_context_and_message():
     nonce, body = MESSAGE[:12], MESSAGE[12:]
     refused(nonce + body[1:], associated_data=b"its context" + body[:1])
     refused(nonce + b"t" + body, associated_data=b"its contex")
@@ -187,20 +187,20 @@ def test_a_constant_nonce_would_be_caught(monkeypatch):
 
 
 @pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
-def test_bytes_bytearray_and_memoryview_are_octets(kind):
+def test_bytes_bytearray_and_memoryview_are_bytes(kind):
     message = aes.encrypt(kind(KEY), kind(b"plain"), kind(b"context"))
     assert isinstance(message, bytes)
     assert aes.decrypt(kind(KEY), kind(message), kind(b"context")) == b"plain"
 
 
-def test_a_view_with_gaps_or_of_wider_items_is_read_as_its_octets():
+def test_a_view_with_gaps_or_of_wider_items_is_read_as_its_bytes():
     gaps, wide = memoryview(b"a-b-c-")[::2], memoryview(b"01234567").cast("I")
     assert aes.decrypt(KEY, aes.encrypt(KEY, gaps)) == b"abc"
     assert aes.decrypt(KEY, aes.encrypt(KEY, wide)) == b"01234567"
 
 
 @pytest.mark.parametrize("wrong", ["text", None, 32, [1, 2], object()])
-def test_what_is_not_octets_is_refused(wrong):
+def test_what_is_not_bytes_is_refused(wrong):
     for call in (
         lambda: aes.encrypt(KEY, wrong),
         lambda: aes.encrypt(KEY, b"", wrong),
@@ -212,7 +212,7 @@ def test_what_is_not_octets_is_refused(wrong):
 
 
 @pytest.mark.parametrize("wrong", [b"", bytes(16), bytes(24), bytes(31), bytes(33), bytes(64), "k" * 32, None, 32])
-def test_a_key_that_is_not_32_octets_is_refused(wrong):
+def test_a_key_that_is_not_32_bytes_is_refused(wrong):
     with pytest.raises(InvalidKey) as caught:
         aes.encrypt(wrong, b"")
     assert "k" * 32 not in str(caught.value)

@@ -31,7 +31,7 @@ SMALL_FIRST = SMALL - 40 - 16
 
 @pytest.fixture
 def small_segments(monkeypatch):
-    """The same format with segments of 128 octets, so that every octet of many segments can be tried."""
+    """The same format with segments of 128 bytes, so that every byte of many segments can be tried."""
     monkeypatch.setattr(aes, "SEGMENT_SIZE", SMALL)
 
 
@@ -92,9 +92,9 @@ class Tink:
         sink.close, close = (lambda: None), sink.close  # Tink closes what it wrote to
         with self.primitive.new_encrypting_stream(sink, associated_data) as stream:
             stream.write(plaintext)
-        octets = sink.getvalue()
+        data = sink.getvalue()
         close()
-        return octets
+        return data
 
     def decrypt(self, stream: bytes, associated_data: bytes) -> bytes:
         with self.primitive.new_decrypting_stream(io.BytesIO(stream), associated_data) as plaintext:
@@ -151,7 +151,7 @@ def test_recorded_tink_streams_open():
         assert decrypted(stream, associated, key) == plaintext
 
 
-def test_with_tinks_salt_and_prefix_we_write_tinks_octets(monkeypatch):
+def test_with_tinks_salt_and_prefix_we_write_tinks_bytes(monkeypatch):
     for case in VECTORS["digests"]:
         header, associated = bytes.fromhex(case["header"]), bytes.fromhex(case["associated_data"])
         drawn = {32: header[1:33], 7: header[33:]}
@@ -202,7 +202,7 @@ def test_a_constant_nonce_would_be_caught(small_segments, monkeypatch):
         test_every_segment_has_a_nonce_of_its_own(small_segments, monkeypatch)
 
 
-def test_the_number_fills_four_octets_of_the_nonce():
+def test_the_number_fills_four_bytes_of_the_nonce():
     assert aes._segment_nonce(b"prefix!", 2**32 - 1, True) == b"prefix!\xff\xff\xff\xff\x01"
     assert aes._segment_nonce(b"prefix!", 258, False) == b"prefix!\x00\x00\x01\x02\x00"
 
@@ -229,7 +229,7 @@ def by_hand(*segments: tuple[int, int, bytes], salt: bytes = bytes(32), prefix: 
     )
 
 
-def test_every_altered_octet_is_refused_and_what_came_before_it_is_authentic(small_segments):
+def test_every_altered_byte_is_refused_and_what_came_before_it_is_authentic(small_segments):
     plaintext = os.urandom(500)
     stream = encrypted(plaintext)
     for position in range(len(stream)):
@@ -317,10 +317,10 @@ def test_at_full_size_each_region_is_protected_and_the_sink_keeps_an_authentic_b
 
 
 class Trickle(io.RawIOBase):
-    """A raw file that gives and takes only a few octets at a time."""
+    """A raw file that gives and takes only a few bytes at a time."""
 
-    def __init__(self, octets: bytes = b""):
-        self.file, self.taken = io.BytesIO(octets), bytearray()
+    def __init__(self, data: bytes = b""):
+        self.file, self.taken = io.BytesIO(data), bytearray()
 
     def readable(self):
         return True
@@ -328,16 +328,16 @@ class Trickle(io.RawIOBase):
     def readinto(self, buffer):
         return self.file.readinto(memoryview(buffer)[:7])
 
-    def write(self, octets):
-        self.taken += bytes(octets[:11])
-        return min(11, len(octets))
+    def write(self, data):
+        self.taken += bytes(data[:11])
+        return min(11, len(data))
 
 
 class OnlyRead:
     """The least a source can be."""
 
-    def __init__(self, octets: bytes):
-        self.file = io.BytesIO(octets)
+    def __init__(self, data: bytes):
+        self.file = io.BytesIO(data)
 
     def read(self, size):
         return self.file.read(min(size, 13))
@@ -349,8 +349,8 @@ class OnlyWrite:
     def __init__(self):
         self.taken = bytearray()
 
-    def write(self, octets):
-        self.taken += octets
+    def write(self, data):
+        self.taken += data
 
 
 @pytest.mark.parametrize("length", [0, 1, SMALL_FIRST, 500])
@@ -378,10 +378,10 @@ def test_files_on_disk_are_neither_closed_nor_rewound(tmp_path):
         sink.write(b"before")
         aes.encrypt_stream(KEY, source, sink)
         sink.write(b"after")
-    octets = (tmp_path / "stream").read_bytes()
-    assert octets.startswith(b"before\x28")
-    assert octets.endswith(b"after")
-    assert decrypted(octets[6:-5], b"") == pattern(100_000)
+    data = (tmp_path / "stream").read_bytes()
+    assert data.startswith(b"before\x28")
+    assert data.endswith(b"after")
+    assert decrypted(data[6:-5], b"") == pattern(100_000)
 
 
 def through_a_pipe(source, sink) -> int:
@@ -418,8 +418,8 @@ class Zeros:
         self.left -= count
         return count
 
-    def write(self, octets):
-        self.taken += len(octets)
+    def write(self, data):
+        self.taken += len(data)
 
 
 def test_memory_is_constant_for_256_mib():
@@ -437,7 +437,7 @@ def test_memory_is_constant_for_256_mib():
 
 
 @pytest.mark.parametrize("wrong", [b"", bytes(31), bytes(33), "k" * 32, None])
-def test_a_key_that_is_not_32_octets_is_refused_before_anything_is_written(wrong):
+def test_a_key_that_is_not_32_bytes_is_refused_before_anything_is_written(wrong):
     sink = io.BytesIO()
     for call in (aes.encrypt_stream, aes.decrypt_stream):
         with pytest.raises(InvalidKey):
@@ -445,7 +445,7 @@ def test_a_key_that_is_not_32_octets_is_refused_before_anything_is_written(wrong
     assert sink.getvalue() == b""
 
 
-@pytest.mark.parametrize("wrong", [b"octets", "name", Path("name"), None, 3, io.StringIO("text")])
+@pytest.mark.parametrize("wrong", [b"bytes", "name", Path("name"), None, 3, io.StringIO("text")])
 def test_what_is_not_a_binary_file_is_refused_before_anything_is_written(wrong):
     for call in (aes.encrypt_stream, aes.decrypt_stream):
         sink = io.BytesIO()
@@ -456,7 +456,7 @@ def test_what_is_not_a_binary_file_is_refused_before_anything_is_written(wrong):
             call(KEY, io.BytesIO(b"x"), wrong)
 
 
-def test_associated_data_that_is_not_octets_or_too_long_is_refused(monkeypatch):
+def test_associated_data_that_is_not_bytes_or_too_long_is_refused(monkeypatch):
     monkeypatch.setattr(aes, "_ONE_CALL", 100)
     for call in (aes.encrypt_stream, aes.decrypt_stream):
         with pytest.raises(InvalidParameter):
@@ -466,7 +466,7 @@ def test_associated_data_that_is_not_octets_or_too_long_is_refused(monkeypatch):
 
 
 @pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
-def test_bytes_bytearray_and_memoryview_are_octets(kind):
+def test_bytes_bytearray_and_memoryview_are_bytes(kind):
     sink = io.BytesIO()
     aes.encrypt_stream(kind(KEY), io.BytesIO(b"plain"), sink, kind(b"object 1"))
     assert decrypted(sink.getvalue(), kind(b"object 1"), kind(KEY)) == b"plain"
@@ -476,7 +476,7 @@ class Broken:
     def readinto(self, buffer):
         raise OSError("the disk is gone")
 
-    def write(self, octets):
+    def write(self, data):
         raise OSError("the disk is full")
 
 

@@ -205,8 +205,8 @@ def test_a_call_that_fails_is_printed_and_one_that_works_is_refused(capsys: pyte
     ],
 )
 def test_a_table_that_contradicts_itself_is_refused(monkeypatch: pytest.MonkeyPatch, altered: tuple[str, str]) -> None:
-    written = article.data.octets("article_claims.toml").decode()
+    written = article.data.read("article_claims.toml").decode()
     assert altered[0] in written
-    monkeypatch.setattr(article.data, "octets", lambda name: written.replace(*altered, 1).encode())
+    monkeypatch.setattr(article.data, "bytes", lambda name: written.replace(*altered, 1).encode())
     with pytest.raises(LabError):
         article.claims()

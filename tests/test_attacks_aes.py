@@ -60,7 +60,7 @@ def test_an_oracle_is_counted_and_cut_off() -> None:
 
 
 def disc(size: int = 64) -> bytes:
-    """A white disc on black, one block of 16 octets a pixel."""
+    """A white disc on black, one block of 16 bytes a pixel."""
     half = size // 2
     inside = [(x - half) ** 2 + (y - half) ** 2 < (size // 3) ** 2 for y in range(size) for x in range(size)]
     return b"".join(bytes([255 * pixel]) * 16 for pixel in inside)
@@ -69,7 +69,7 @@ def disc(size: int = 64) -> bytes:
 def test_ecb_shows_the_picture() -> None:
     plaintext = disc()
     seen = ecb.picture(weak.ecb_encrypt(KEY, plaintext))
-    assert seen.result == bytes(octet // 255 for octet in plaintext[::16])
+    assert seen.result == bytes(byte // 255 for byte in plaintext[::16])
     assert (seen["blocks"], seen["different"]) == (4096, 2)
 
 
@@ -160,7 +160,7 @@ def test_the_padding_oracle_encrypts_too() -> None:
 
 
 def test_the_helper_is_no_padding_oracle() -> None:
-    message = aes.encrypt(SAFE_KEY, bytes(20))  # 12 + 20 + 16 octets: as if it were an IV and two blocks
+    message = aes.encrypt(SAFE_KEY, bytes(20))  # 12 + 20 + 16 bytes: as if it were an IV and two blocks
     ask = Counted(safe_accepts, 10_000)
     with pytest.raises(AttackFailed, match="no guess was accepted"):
         padding_oracle.decrypt(message, ask)
@@ -202,7 +202,7 @@ def test_the_helpers_nonce_is_not_predicted_and_wrong_guesses_end() -> None:
 
 
 def test_the_articles_encryption_takes_whole_blocks_only() -> None:
-    with pytest.raises(InvalidParameter, match="13 octets"):
+    with pytest.raises(InvalidParameter, match="13 bytes"):
         article_cbc.symmetric_encrypt("Hello, World!", KEY, IV)
     with pytest.raises(ValueError, match="padded to 16 byte boundary"):  # the real one
         PYCRYPTODOME_AES.new(KEY, PYCRYPTODOME_AES.MODE_CBC, IV).encrypt(b"Hello, World!")
@@ -313,8 +313,8 @@ def test_the_helper_never_uses_a_keystream_twice() -> None:
 # GCM -----------------------------------------------------------------------------------------------------------------
 
 
-def element(octets: bytes) -> int:
-    return int.from_bytes(octets, "big")
+def element(data: bytes) -> int:
+    return int.from_bytes(data, "big")
 
 
 @given(st.lists(st.binary(min_size=16, max_size=16).map(element), min_size=1, max_size=4, unique=True))

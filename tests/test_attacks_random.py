@@ -55,7 +55,7 @@ def test_a_key_of_the_helper_is_not_found_and_the_search_ends() -> None:
         seeded_key.guess(key_of, range(NOON, NOON + 500), opens, limit=20)
 
 
-def test_what_makes_no_octets_is_no_way_to_a_key() -> None:
+def test_what_makes_no_bytes_is_no_way_to_a_key() -> None:
     with pytest.raises(InvalidParameter):
         seeded_key.guess(lambda seed: seed, range(3), lambda key: True)  # type: ignore[arg-type, return-value]
 

@@ -37,7 +37,7 @@ from lepton_lab.textbook.primitives import rsa as tb_rsa
 
 
 def deterministic(seed: bytes) -> Callable[[int], bytes]:
-    """Octets that look random and are the same in every run."""
+    """Bytes that look random and are the same in every run."""
     calls = iter(range(10**9))
     return lambda count: hashlib.shake_256(seed + next(calls).to_bytes(8, "big")).digest(count)
 

@@ -16,7 +16,7 @@ from cryptography.x509.oid import NameOID
 
 from lepton_lab import rsa, tls
 from lepton_lab.errors import NodeError
-from lepton_lab.octets import Record
+from lepton_lab.buffers import Record
 from lepton_lab.textbook.attacks import AttackFailed, stolen_rsa_key
 from lepton_lab.textbook.attacks.man_in_the_middle import Line, Seen
 from lepton_lab.workshop import old_tls
@@ -97,10 +97,10 @@ def test_it_opens_what_openssls_own_programs_say_to_each_other(tmp_path, suite):
 
 
 def in_order(seen: Iterable[Seen]) -> Iterator[Record]:
-    """The records of both sides, each where its last octet arrived."""
+    """The records of both sides, each where its last byte arrived."""
     waiting = {"client": b"", "server": b""}
     for each in seen:
-        waiting[each.sender] += each.octets
+        waiting[each.sender] += each.data
         while len(stream := waiting[each.sender]) >= (end := 5 + int.from_bytes(stream[3:5], "big")) > 5:
             yield Record(each.sender, stream[:end])
             waiting[each.sender] = stream[end:]
@@ -114,7 +114,7 @@ def test_another_key_opens_nothing():
 def test_an_altered_recording_opens_no_further():
     records = recorded()
     last = records[-1]
-    records[-1] = replace(last, octets=last.octets[:-1] + bytes([last.octets[-1] ^ 1]))
+    records[-1] = replace(last, data=last.data[:-1] + bytes([last.data[-1] ^ 1]))
     with pytest.raises(AttackFailed):
         stolen_rsa_key.open_recording(records, KEY)
 
@@ -131,5 +131,5 @@ def test_the_prf_matches_a_published_vector():
     """The vector of TLS 1.2's PRF with SHA-256 that was posted to the IETF's TLS list."""
     secret = bytes.fromhex("9bbe436ba940f017b17652849a71db35")
     seed = bytes.fromhex("a0ba9f936cda311827a6f796ffd5198c")
-    octets = stolen_rsa_key.prf("sha256", secret, b"test label", seed, 100)
-    assert octets.hex().startswith("e3f229ba727be17b8d122620557cd453c2aab21d07c3d495329b52d4e61edb5a")
+    data = stolen_rsa_key.prf("sha256", secret, b"test label", seed, 100)
+    assert data.hex().startswith("e3f229ba727be17b8d122620557cd453c2aab21d07c3d495329b52d4e61edb5a")

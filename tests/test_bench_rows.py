@@ -26,8 +26,8 @@ def test_parts_are_what_can_be_measured() -> None:
 
 
 def test_a_ratio_is_the_median_of_the_rounds_ratios_and_not_the_ratio_of_medians() -> None:
-    row = compared("x", [1.0, 2.0, 9.0], [8.0, 2.0, 27.0], "phe", per=2, octets=512)
-    assert (row.value, row.ratio, row.octets) == (1000.0, 3.0, 512)
+    row = compared("x", [1.0, 2.0, 9.0], [8.0, 2.0, 27.0], "phe", per=2, size=512)
+    assert (row.value, row.ratio, row.size) == (1000.0, 3.0, 512)
 
 
 def test_works_are_taken_in_turn_and_short_ones_often_enough() -> None:
@@ -48,7 +48,7 @@ def test_works_are_taken_in_turn_and_short_ones_often_enough() -> None:
 
 def test_the_table_shows_what_stands_beside_a_figure_and_leaves_out_what_nobody_has() -> None:
     console = Console(width=200, record=True)
-    console.print(_table("t", [Row("a", 1, "ms", 2.0, "phe", octets=512, error=1e-10, assumption="DCR")]))
+    console.print(_table("t", [Row("a", 1, "ms", 2.0, "phe", size=512, error=1e-10, assumption="DCR")]))
     shown = console.export_text()
     assert all(word in shown for word in ("512", "1e-10", "DCR", "2.00×"))
     assert "note" not in shown

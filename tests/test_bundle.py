@@ -98,7 +98,7 @@ def test_what_the_lock_names_is_fetched_by_its_hash_and_nothing_else(project, mo
     shutil.rmtree(project / "wheelhouse")
     assert fetch(project, monkeypatch, "--platform=win_amd64", "--python-version=3.12") == wheels
     shutil.rmtree(project / "wheelhouse")
-    write_wheel(project.parent / "index", "tiny_helper", "ANSWER = 41")  # the same name and version, other octets
+    write_wheel(project.parent / "index", "tiny_helper", "ANSWER = 41")  # the same name and version, other bytes
     with pytest.raises(subprocess.CalledProcessError):
         fetch(project, monkeypatch)
 

@@ -71,7 +71,7 @@ def pids_of(terminal):
 def test_servers_stay_up_between_commands_and_what_they_store_stays_when_they_are_down(tmp_path, servers):
     real = Terminal(tmp_path / "real", real=True)
     real.folder, real.environment = servers.folder, servers.environment
-    assert "file: version 1, 100,000 octets, any 3 of 5 nodes suffice\n" in real.does("put", "file")
+    assert "file: version 1, 100,000 bytes, any 3 of 5 nodes suffice\n" in real.does("put", "file")
     status = real.does("nodes", "status")
     assert status.count("answers") == 5
     assert "5 nodes are up" in real.does("nodes", "up")  # changes nothing

@@ -49,15 +49,15 @@ def test_help_shows_an_example_of_the_command_itself(tmp_path, command):
 
 def test_what_is_put_is_listed_checked_and_got_back_the_same(here):
     said = here.does("put", "file")
-    assert "file: version 1, 100,000 octets, any 3 of 5 nodes suffice" in said
+    assert "file: version 1, 100,000 bytes, any 3 of 5 nodes suffice" in said
     assert here.does("put", "-", "--name", "an object/of mine.txt", typed=b"typed") == (
-        "an object/of mine.txt: version 1, 5 octets, any 3 of 5 nodes suffice\n"
+        "an object/of mine.txt: version 1, 5 bytes, any 3 of 5 nodes suffice\n"
     )
-    assert here.does("put", "/dev/null", "--name", "empty").startswith("empty: version 1, 0 octets")
+    assert here.does("put", "/dev/null", "--name", "empty").startswith("empty: version 1, 0 bytes")
     listed = [line.split(None, 2) for line in here.does("ls").splitlines()]
     assert listed == [["1", "5", "an object/of mine.txt"], ["1", "0", "empty"], ["1", "100,000", "file"]]
     said = here.does("check", "file")
-    assert "file: version 1, 100,000 octets, 3 of 5 shards suffice, 2 more may be lost" in said
+    assert "file: version 1, 100,000 bytes, 3 of 5 shards suffice, 2 more may be lost" in said
     assert said.count("1 good") == 5
 
     here.does("get", "file", "-o", "back")
@@ -140,7 +140,7 @@ def refusals(here):
     yield ["put", "missing"], b"", 1, "missing: no such file or directory; check the path"
     yield ["put", "."], b"", 1, "is a folder: pack it first"
     yield ["put", "-"], b"x", 1, "give it one with --name"
-    yield ["put", "file", "--name", "n" * 1025], b"", 1, "1 to 1024 octets of UTF-8 without NUL; choose another one"
+    yield ["put", "file", "--name", "n" * 1025], b"", 1, "1 to 1024 bytes of UTF-8 without NUL; choose another one"
     yield ["put", "file", "-k", "9"], b"", 1, "k"
     yield ["get", "unknown"], b"", 1, "no such object; `lepton-lab ls` lists what there is"
     yield ["check", "unknown"], b"", 1, "no such object"

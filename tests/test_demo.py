@@ -52,10 +52,10 @@ def content(path):
 
 SIZES = {
     "empty": 0,
-    "one octet": 1,
+    "one byte": 1,
     "one segment": SEGMENT - TAG,
 }
-MORE_SIZES = {"one octet more": SEGMENT - TAG + 1, "one stripe": 3 * SEGMENT}
+MORE_SIZES = {"one byte more": SEGMENT - TAG + 1, "one stripe": 3 * SEGMENT}
 
 
 @pytest.mark.redis
@@ -336,10 +336,10 @@ def test_a_file_that_is_no_table_to_its_end_is_counted_and_it_is_said_why(tmp_pa
     assert list(numbers.columns) == KINDS
     assert sum(sum(counts) for counts in numbers.columns.values()) == len(content)
     segments = "2 segments" if len(content) > 1 << 20 else "1 segment"
-    assert numbers.said == f"octets of 4 kinds counted in {segments}, since {NO_TABLES[content]}"
+    assert numbers.said == f"bytes of 4 kinds counted in {segments}, since {NO_TABLES[content]}"
 
 
-def test_octets_are_counted_by_kind(tmp_path):
+def test_bytes_are_counted_by_kind(tmp_path):
     (tmp_path / "b").write_bytes(b"\0\0abc\xff\n")
     assert numbers_of(tmp_path / "b").columns == dict(zip(KINDS, ([2.0], [1.0], [3.0], [1.0]), strict=True))
 
@@ -360,7 +360,7 @@ def test_of_more_rows_or_segments_than_are_added_it_says_how_many_there_are(tmp_
     monkeypatch.setattr(totals, "MOST_ROWS", 2)
     (tmp_path / "b").write_bytes(b"\xff" * ((3 << 20) + 1))
     numbers = numbers_of(tmp_path / "b")
-    assert numbers.said.startswith("octets of 4 kinds counted in the first 2 of 4 segments,")
+    assert numbers.said.startswith("bytes of 4 kinds counted in the first 2 of 4 segments,")
     assert numbers.columns["other"] == [2.0**20] * 2
 
 

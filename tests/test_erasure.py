@@ -159,13 +159,13 @@ def test_wide_codes_work(k, n):
 
 
 @given(st.data(), st.binary(max_size=3000), st.integers(1, 20), st.integers(0, 8))
-def test_what_is_coded_comes_back_from_any_k(data, octets, k, m):
-    shards = Code(k, k + m).encode(octets)
+def test_what_is_coded_comes_back_from_any_k(data, raw, k, m):
+    shards = Code(k, k + m).encode(raw)
     assert len(shards) == k + m
-    assert {len(shard) for shard in shards} == {64 * (len(octets) // (64 * k) + 1)}
-    assert b"".join(shards[:k]).startswith(octets + b"\x80")
+    assert {len(shard) for shard in shards} == {64 * (len(raw) // (64 * k) + 1)}
+    assert b"".join(shards[:k]).startswith(raw + b"\x80")
     have = data.draw(st.permutations(range(k + m)))[: data.draw(st.integers(k, k + m))]
-    assert Code(k, k + m).decode(lowest(shards, *have)) == octets
+    assert Code(k, k + m).decode(lowest(shards, *have)) == raw
     lost = data.draw(st.integers(0, k + m - 1))
     others = [index for index in have if index != lost]
     if len(others) >= k:
@@ -179,7 +179,7 @@ def test_the_exact_length_comes_back(length, filler):
     assert Code(3, 5).decode(lowest(shards, 1, 3, 4)) == filler * length
 
 
-def test_every_shard_is_repaired_octet_for_octet():
+def test_every_shard_is_repaired_byte_for_byte():
     code = Code(4, 7)
     shards = code.encode(pattern(1000))
     for index in range(7):
@@ -189,7 +189,7 @@ def test_every_shard_is_repaired_octet_for_octet():
 
 
 @pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
-def test_bytes_bytearray_and_memoryview_are_octets(kind):
+def test_bytes_bytearray_and_memoryview_are_bytes(kind):
     shards = Code(2, 4).encode(kind(b"data"))
     assert all(isinstance(shard, bytes) for shard in shards)
     assert Code(2, 4).decode({i: kind(shards[i]) for i in (2, 3)}) == b"data"
@@ -229,7 +229,7 @@ def test_an_index_that_cannot_be_is_refused(index):
 
 
 @pytest.mark.parametrize("wrong", ["text", None, 7, [1, 2]])
-def test_what_is_not_octets_is_refused(wrong):
+def test_what_is_not_bytes_is_refused(wrong):
     shards = Code(3, 5).encode(b"data")
     for call in (
         lambda: Code(3, 5).encode(wrong),
@@ -257,7 +257,7 @@ def test_padding_that_cannot_be_is_refused():
     for shards in ((empty, empty, empty), (empty, empty, bytes(63) + b"\1"), (empty, empty, b"\x80" * 63 + b"\x40")):
         with pytest.raises(IntegrityError):
             Code(3, 5).decode(dict(enumerate(shards)))
-    with pytest.raises(IntegrityError):  # 80 lies before the last 3·64 octets
+    with pytest.raises(IntegrityError):  # 80 lies before the last 3·64 bytes
         Code(3, 5).decode({0: far + empty, 1: empty + empty, 2: empty + empty})
     assert Code(3, 5).decode({0: far, 1: empty, 2: empty}) == b""
 

@@ -19,7 +19,7 @@ PACKAGE = ROOT / "lepton_lab"
 
 # A room is a module or folder at the package's root; the textbook's three parts are rooms of their own.
 FLOORS = {
-    **dict.fromkeys(["errors", "octets", "files", "data"], 0),
+    **dict.fromkeys(["errors", "bytes", "files", "data"], 0),
     **dict.fromkeys(["aes", "rsa", "paillier", "shamir", "erasure", "keyring", "nodes", "tls"], 1),
     "sharding": 2,
     **dict.fromkeys(["cli", "demo", "lab", "totals", "workshop"], 3),
@@ -27,7 +27,7 @@ FLOORS = {
 TEXTBOOK = {"textbook", "textbook.trace", "textbook.primitives", "textbook.protocols", "textbook.attacks"}
 WING = {"show"} | TEXTBOOK
 SIDEWAYS = {
-    ("octets", "errors"),
+    ("bytes", "errors"),
     ("files", "errors"),
     ("data", "errors"),
     ("keyring", "aes"),
@@ -235,7 +235,7 @@ PLANTED = {
     "assert": ("shamir.py", "assert True", "an assert vanishes"),
     "bare except": ("tls/extra.py", "try:\n    pass\nexcept:\n    pass", "a bare except"),
     "broad except": ("tls/extra.py", "try:\n    pass\nexcept (OSError, Exception):\n    pass", "without raising again"),
-    "length": ("octets.py", "\n" * 401, "ask to be two files"),
+    "length": ("bytes.py", "\n" * 401, "ask to be two files"),
 }
 
 

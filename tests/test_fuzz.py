@@ -1,6 +1,6 @@
-"""Every parser of outside octets: only typed errors, in bounded time and memory. The targets are in fuzz/targets.py.
+"""Every parser of outside bytes: only typed errors, in bounded time and memory. The targets are in fuzz/targets.py.
 
-Hypothesis edits the seeds and makes octets up. `make fuzz` goes on for longer with atheris, led by the
+Hypothesis edits the seeds and makes bytes up. `make fuzz` goes on for longer with atheris, led by the
 lines that an input reaches; what it finds is put into fuzz/corpus/<target>/ and replayed here for ever.
 """
 
@@ -21,7 +21,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 FUZZ = Path(__file__).parent / "fuzz"
-SECONDS, OCTETS = 10.0, 64 << 20  # far above what any parser takes for inputs of this size
+SECONDS, BYTES = 10.0, 64 << 20  # far above what any parser takes for inputs of this size
 
 
 def folder_of(name: str) -> Path:
@@ -30,33 +30,33 @@ def folder_of(name: str) -> Path:
 
 @st.composite
 def edited(draw: st.DrawFn, seeds: list[bytes]) -> bytes:
-    """A seed with a few edits: octets flipped, cut out, put in, repeated, numbers made extreme; or anything."""
-    octets = bytearray(draw(st.sampled_from(seeds)) if draw(st.integers(0, 9)) else draw(st.binary(max_size=400)))
+    """A seed with a few edits: bytes flipped, cut out, put in, repeated, numbers made extreme; or anything."""
+    data = bytearray(draw(st.sampled_from(seeds)) if draw(st.integers(0, 9)) else draw(st.binary(max_size=400)))
     for _ in range(draw(st.integers(1, 4))):
-        start = draw(st.integers(0, max(0, min(len(octets), 200) if draw(st.booleans()) else len(octets))))
-        end = min(len(octets), start + draw(st.sampled_from([1, 1, 2, 4, 8, 16, 33])))
+        start = draw(st.integers(0, max(0, min(len(data), 200) if draw(st.booleans()) else len(data))))
+        end = min(len(data), start + draw(st.sampled_from([1, 1, 2, 4, 8, 16, 33])))
         kind = draw(st.sampled_from(["flip", "set", "extreme", "cut", "insert", "repeat", "end"]))
-        if kind == "flip" and start < len(octets):
-            octets[start] ^= 1 << draw(st.integers(0, 7))
-        elif kind == "set" and start < len(octets):
-            octets[start] = draw(st.integers(0, 255))
+        if kind == "flip" and start < len(data):
+            data[start] ^= 1 << draw(st.integers(0, 7))
+        elif kind == "set" and start < len(data):
+            data[start] = draw(st.integers(0, 255))
         elif kind == "extreme":
             fill = draw(st.sampled_from([b"\0", b"\xff", b"\x7f", b"\x80", b"\x01"]))
-            octets[start:end] = fill * (end - start)
+            data[start:end] = fill * (end - start)
         elif kind == "cut":
-            del octets[start:end]
+            del data[start:end]
         elif kind == "insert":
-            octets[start:start] = draw(st.binary(max_size=20))
+            data[start:start] = draw(st.binary(max_size=20))
         elif kind == "repeat":
-            octets[start:start] = octets[start:end]
+            data[start:start] = data[start:end]
         elif kind == "end":
-            del octets[start:]
-    return bytes(octets)
+            del data[start:]
+    return bytes(data)
 
 
-def fed(name: str, octets: bytes) -> None:
+def fed(name: str, data: bytes) -> None:
     start = time.process_time()
-    TARGETS[name](octets)
+    TARGETS[name](data)
     assert time.process_time() - start < SECONDS
 
 
@@ -68,26 +68,26 @@ def test_what_was_written_is_read(name):
 
 
 @pytest.mark.parametrize("name", TARGETS)
-def test_any_octets_are_read_or_refused_with_a_typed_error(name):
+def test_any_bytes_are_read_or_refused_with_a_typed_error(name):
     seeds = TARGETS[name].seeds()
 
     @settings(max_examples=80)
     @given(edited(seeds))
-    def feed(octets: bytes) -> None:
-        fed(name, octets)
+    def feed(data: bytes) -> None:
+        fed(name, data)
 
     feed()
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", TARGETS)
-def test_any_octets_are_read_or_refused_with_a_typed_error_many_times(name):
+def test_any_bytes_are_read_or_refused_with_a_typed_error_many_times(name):
     seeds = TARGETS[name].seeds()
 
     @settings(max_examples=800)
     @given(edited(seeds))
-    def feed(octets: bytes) -> None:
-        fed(name, octets)
+    def feed(data: bytes) -> None:
+        fed(name, data)
 
     feed()
 
@@ -107,11 +107,11 @@ def test_what_was_once_found_stays_fixed_and_memory_is_bounded(name):
     seeds = TARGETS[name].seeds()
     tracemalloc.start()
     try:
-        for octets in [*(case.read_bytes() for case in cases), *(seed[: len(seed) // 2] for seed in seeds)]:
-            fed(name, octets)
-        for octets in grown(seeds):
-            fed(name, octets)
-        assert tracemalloc.get_traced_memory()[1] < OCTETS
+        for data in [*(case.read_bytes() for case in cases), *(seed[: len(seed) // 2] for seed in seeds)]:
+            fed(name, data)
+        for data in grown(seeds):
+            fed(name, data)
+        assert tracemalloc.get_traced_memory()[1] < BYTES
     finally:
         tracemalloc.stop()
 

@@ -33,7 +33,7 @@ from lepton_lab.errors import (
 from lepton_lab.keyring import KeyRing, open_for, wrapping
 from lepton_lab.keyring import file as ring_file
 from lepton_lab.keyring.body import CONTEXT_LIMIT, TRAIL_LIMIT
-from lepton_lab.octets import framed
+from lepton_lab.buffers import framed
 
 VECTORS = json.loads((Path(__file__).parent / "vectors/keywrap_aes256.json").read_text())["cases"]
 CHEAP = {"scrypt_n": 1 << 14}
@@ -65,8 +65,8 @@ def hybrid_key(hybrid_parts):
     return hpke.MLKEM768X25519PrivateKey(*hybrid_parts)
 
 
-def altered(octets: bytes, position: int, by: int = 1) -> bytes:
-    changed = bytearray(octets)
+def altered(data: bytes, position: int, by: int = 1) -> bytes:
+    changed = bytearray(data)
     changed[position] ^= by
     return bytes(changed)
 
@@ -97,7 +97,7 @@ def test_the_id_is_read_from_the_wrapped_form(ring):
 @pytest.mark.parametrize(
     "wrapped",
     [b"", b"\x01", bytes(57), b"\x02" + bytes(56), b"\x01" + bytes(55), b"\x01" + bytes(56), b"\x01" + bytes(57)],
-    ids=lambda octets: f"{octets[:1].hex()} {len(octets)}",
+    ids=lambda data: f"{data[:1].hex()} {len(data)}",
 )
 def test_a_malformed_wrapped_key_is_refused(ring, wrapped):
     with pytest.raises(DecryptionError):
@@ -107,7 +107,7 @@ def test_a_malformed_wrapped_key_is_refused(ring, wrapped):
             KeyRing.data_key_id(wrapped)
 
 
-def test_every_octet_of_a_wrapped_key_matters_and_all_failures_read_alike(ring):
+def test_every_byte_of_a_wrapped_key_matters_and_all_failures_read_alike(ring):
     made, other = ring.new_data_key(b"context"), ring.new_data_key(b"context")
     messages = set()
     spliced = made.wrapped[:17] + other.wrapped[17:]
@@ -159,7 +159,7 @@ def test_contexts_and_secrets_lie_only_sealed_in_the_file(ring, path):
 
 
 @pytest.mark.parametrize("context", ["text", None, 3])
-def test_a_context_is_octets(ring, context):
+def test_a_context_is_bytes(ring, context):
     with pytest.raises(InvalidParameter):
         ring.new_data_key(context)
     with pytest.raises(InvalidParameter):
@@ -287,7 +287,7 @@ def test_a_wrong_passphrase_is_refused_in_one_message(ring, path):
     assert messages == {"decryption failed"}
 
 
-@pytest.mark.parametrize("passphrase", ["", None, b"octets", 5, "\ud800"])
+@pytest.mark.parametrize("passphrase", ["", None, b"bytes", 5, "\ud800"])
 def test_a_passphrase_is_a_non_empty_str(ring, path, tmp_path, passphrase):
     for call in (
         lambda: KeyRing.create(tmp_path / "new", passphrase, **CHEAP),
@@ -422,7 +422,7 @@ def test_a_recipient_opens_an_export_and_nobody_else(ring, request, kind):
     )
     other_kind = request.getfixturevalue({"rsa_key": "hybrid_key", "hybrid_key": "rsa_key"}[kind])
     places = [*range(30), *range(30, len(blob), 41), len(blob) - 1]
-    for key, octets, context in [
+    for key, data, context in [
         (stranger, blob, b"context"),
         (other_kind, blob, b"context"),
         (private, blob, b"Context"),
@@ -432,7 +432,7 @@ def test_a_recipient_opens_an_export_and_nobody_else(ring, request, kind):
         (private, blob + b"\x00", b"context"),
     ]:
         with pytest.raises(DecryptionError) as caught:
-            open_for(key, octets, context)
+            open_for(key, data, context)
         assert str(caught.value) == "decryption failed"
 
 

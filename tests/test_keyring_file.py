@@ -23,7 +23,7 @@ from lepton_lab.errors import DecryptionError, InvalidKey, InvalidParameter, Not
 from lepton_lab.keyring import KeyRing, lock
 from lepton_lab.keyring import file as ring_file
 from lepton_lab.keyring.body import Body, Record
-from lepton_lab.octets import framed
+from lepton_lab.buffers import framed
 
 CHEAP = {"scrypt_n": 1 << 14}
 WORDS = "a passphrase for tests"
@@ -127,7 +127,7 @@ def test_a_second_implementation_reads_the_file_from_its_tables(ring, path):
 # --- altered, truncated, foreign ------------------------------------------------------------------------------------
 
 
-def test_every_altered_octet_is_refused(ring, path, remembered):
+def test_every_altered_byte_is_refused(ring, path, remembered):
     ring.new_data_key(b"context")
     content = path.read_bytes()
     for position in range(len(content)):
@@ -291,32 +291,32 @@ def test_a_body_of_another_shape_is_a_decryption_error(found, data):
         record = Record.new(context)
         body.records[record.id] = record
     body.note("created")
-    octets = body.to_bytes()
-    position = data.draw(st.integers(32, len(octets) - 1))
-    for changed in (octets[:position], octets[:position] + data.draw(st.binary(max_size=60))):
+    raw = body.to_bytes()
+    position = data.draw(st.integers(32, len(raw) - 1))
+    for changed in (raw[:position], raw[:position] + data.draw(st.binary(max_size=60))):
         try:
             again = Body.from_bytes(changed)
         except DecryptionError:
             continue
         assert again.to_bytes() == changed
     with pytest.raises(DecryptionError):
-        Body.from_bytes(octets + b"\x00")
+        Body.from_bytes(raw + b"\x00")
 
 
-@pytest.mark.parametrize("octets", [b"", bytes(31), bytes(36), bytes(32) + b"\xff" * 8])
-def test_a_short_body_is_a_decryption_error(octets):
+@pytest.mark.parametrize("bytes", [b"", bytes(31), bytes(36), bytes(32) + b"\xff" * 8])
+def test_a_short_body_is_a_decryption_error(raw):
     with pytest.raises(DecryptionError):
-        Body.from_bytes(octets)
+        Body.from_bytes(raw)
 
 
 def test_a_repeated_record_or_an_unknown_event_is_a_decryption_error():
-    record, none = Record.new(b"").octets, bytes(4)
-    for octets in (
+    record, none = Record.new(b"").data, bytes(4)
+    for raw in (
         bytes(32) + b"\x00\x00\x00\x02" + record * 2 + none,
         bytes(36) + b"\x00\x00\x00\x01" + bytes(4) + b"\x07" + bytes(16),
     ):
         with pytest.raises(DecryptionError):
-            Body.from_bytes(octets)
+            Body.from_bytes(raw)
 
 
 # --- places ---------------------------------------------------------------------------------------------------------
@@ -355,7 +355,7 @@ def test_a_ring_that_was_removed_is_not_found(ring, path):
     assert not path.exists()
 
 
-@pytest.mark.parametrize("place", ["a\x00b", None, 7, b"octets\x00"])
+@pytest.mark.parametrize("place", ["a\x00b", None, 7, b"bytes\x00"])
 def test_a_path_is_a_path(place):
     for call in (KeyRing.create, KeyRing.open):
         with pytest.raises(InvalidParameter):

@@ -85,9 +85,9 @@ def test_such_a_disk_forgets_what_was_not_synced(tmp_path):
     with power.journal(root) as journal:
         descriptor = os.open(root / "a", os.O_WRONLY | os.O_CREAT)
         with power.files.open(descriptor, "wb", buffering=0) as file:
-            file.write(memoryview(b"octets"))
+            file.write(memoryview(b"bytes"))
         os.replace(root / "a", root / "b")
     assert journal.names == ["open", "write", "replace"]
     *_, last = journal.after_cuts()
-    assert {state.get("b") for state in last} == {None, b"", b"oct", b"octets"}
-    assert {state.get("a") for state in last} == {None, b"", b"oct", b"octets"}
+    assert {state.get("b") for state in last} == {None, b"", b"oct", b"bytes"}
+    assert {state.get("a") for state in last} == {None, b"", b"oct", b"bytes"}

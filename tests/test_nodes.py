@@ -116,7 +116,7 @@ KEYS = st.text(st.one_of(st.characters(), st.sampled_from("/%=+.{}*?[]\\^ aAbB\n
 
 @settings(max_examples=60)
 @given(items=st.dictionaries(KEYS, st.binary(max_size=300), max_size=6))
-def test_any_str_is_a_key_and_any_octets_are_a_value(node, items):
+def test_any_str_is_a_key_and_any_bytes_are_a_value(node, items):
     node.clear()
     node.set_many(items)
     assert dict(node) == items
@@ -196,7 +196,7 @@ def test_any_contiguous_buffer_can_be_written(node):
 def test_a_value_longer_than_the_buffer_is_a_node_error_and_nothing_else_breaks(node):
     node["a"], node["b"] = b"x" * 1000, b"fits"
     for _ in range(3):
-        with pytest.raises(OversizedValue, match="1000 octets is longer than the 999"):
+        with pytest.raises(OversizedValue, match="1000 bytes is longer than the 999"):
             node.read_into("a", bytearray(999))
         buffer = bytearray(4)
         assert node.read_into("b", buffer) == 4
@@ -346,7 +346,7 @@ def test_a_foreign_mapping_brings_its_own_fast_paths_and_fails_as_a_node():
             read()
 
 
-def test_a_mapping_that_holds_no_octets_is_at_fault_itself():
+def test_a_mapping_that_holds_no_bytes_is_at_fault_itself():
     with pytest.raises(NodeError, match="it holds a str"):
         as_node({"a": "text"}, "n")["a"]
 

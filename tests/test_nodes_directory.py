@@ -63,9 +63,9 @@ def test_two_keys_never_share_a_path_or_a_file_with_a_folder(keys):
     assert first not in second.parents
 
 
-def test_a_key_beyond_1000_octets_is_refused(node):
+def test_a_key_beyond_1000_bytes_is_refused(node):
     node["é" * 500] = b"1"
-    with pytest.raises(InvalidParameter, match="1000 octets"):
+    with pytest.raises(InvalidParameter, match="1000 bytes"):
         node["é" * 500 + "x"] = b"1"
     assert list(node.keys_with_prefix("é" * 501)) == []
 

@@ -130,7 +130,7 @@ def test_a_long_value_is_not_read_to_its_end():
     files = Counting()
     node = FsspecNode(fsspec.mapping.FSMap(f"/{secrets.token_hex(8)}", files))
     node["a"] = bytes(1 << 20)
-    with pytest.raises(OversizedValue, match="101 octets is longer than the 100"):
+    with pytest.raises(OversizedValue, match="101 bytes is longer than the 100"):
         node.read_into("a", bytearray(100))
     assert Counting.read == 101
 
@@ -198,7 +198,7 @@ def test_a_collection_of_somebodys_client_is_a_node_and_stays_open(mongo):
             [{"_id": 5, "v": b"x"}, {"_id": "%zz", "v": b"x"}, {"_id": "t", "v": "text"}]
         )
         assert sorted(node) == ["a", "t"]
-        with pytest.raises(NodeError, match="it holds a str where octets should be"):
+        with pytest.raises(NodeError, match="it holds a str where bytes should be"):
             node["t"]
         client.drop_database(database)
 

@@ -125,7 +125,7 @@ def test_a_url_that_cannot_be_is_refused_and_its_password_is_not_repeated(url):
     assert SECRET not in str(caught.value)
 
 
-def test_values_that_should_be_octets_stay_octets():
+def test_values_that_should_be_bytes_stay_bytes():
     with pytest.raises(InvalidParameter, match="decode_responses"):
         open_nodes(["redis://h?decode_responses=yes"])
 

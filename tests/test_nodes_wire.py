@@ -1,4 +1,4 @@
-"""Redis nodes against servers that lie, hang and hang up: a NodeError each time, and never another key's octets."""
+"""Redis nodes against servers that lie, hang and hang up: a NodeError each time, and never another key's bytes."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def hasty(impostor):
     node.close()
 
 
-@pytest.mark.parametrize("slow", [0.0, 0.001], ids=["at once", "octet by octet"])
+@pytest.mark.parametrize("slow", [0.0, 0.001], ids=["at once", "byte by byte"])
 def test_honest_answers_are_read(impostor, node, slow):
     impostor.slow = slow
     impostor.answers = [b"$5\r\nhello\r\n", b"$0\r\n\r\n", b"$200\r\n" + b"\r\n" * 100 + b"\r\n"]
@@ -122,7 +122,7 @@ def test_an_absent_key_is_a_key_error_and_the_connection_serves_on(impostor, nod
     assert impostor.connections == 1
 
 
-@pytest.mark.parametrize("slow", [0.0, 0.001], ids=["at once", "octet by octet"])
+@pytest.mark.parametrize("slow", [0.0, 0.001], ids=["at once", "byte by byte"])
 def test_small_values_are_asked_for_at_once_and_told_apart(impostor, node, slow):
     impostor.slow = slow
     impostor.answers = [b"$3\r\none\r\n", b"_\r\n", b"$0\r\n\r\n", b"$70\r\n" + b"\r\n" * 35 + b"\r\n", b"$-1\r\n"]
@@ -155,7 +155,7 @@ def test_a_client_with_redis_pys_own_settings_serves_too(impostor):
 
 
 HOSTILE = {
-    "too long": (b"$9\r\n123456789\r\n", "9 octets is longer than the 8"),
+    "too long": (b"$9\r\n123456789\r\n", "9 bytes is longer than the 8"),
     "absurdly long": (b"$999999999999999999\r\n", "longer than the 8"),
     "beyond any integer": (b"$" + b"9" * 40 + b"\r\n", "not one to this question"),
     "negative": (b"$-2\r\n", "not one to this question"),
@@ -180,7 +180,7 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize(("answer", "reason"), HOSTILE.values(), ids=HOSTILE.keys())
-def test_a_hostile_answer_to_a_read_is_a_node_error_and_the_next_key_gets_its_own_octets(
+def test_a_hostile_answer_to_a_read_is_a_node_error_and_the_next_key_gets_its_own_bytes(
     impostor, hasty, answer, reason
 ):
     impostor.answers = [answer, b"$4\r\nnext\r\n"]
@@ -290,7 +290,7 @@ def test_a_client_that_keeps_its_own_reader_is_read_through_it(impostor, node, m
     assert node.read_into("a", buffer) == 5
     with pytest.raises(KeyError):
         node.read_into("a", buffer)
-    with pytest.raises(NodeError, match="9 octets"):
+    with pytest.raises(NodeError, match="9 bytes"):
         node.read_into("a", buffer)
     with pytest.raises(NodeError, match=r"longer|not one"):
         node.read_into("a", bytearray(1))
@@ -328,7 +328,7 @@ def test_glob_characters_in_a_prefix_stand_for_themselves():
 
 
 @pytest.mark.parametrize("client", [None, "redis://localhost", redis.Redis(decode_responses=True)])
-def test_a_client_that_cannot_carry_octets_is_refused(client):
+def test_a_client_that_cannot_carry_bytes_is_refused(client):
     with pytest.raises(InvalidParameter):
         RedisNode(client)
 

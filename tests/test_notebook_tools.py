@@ -109,7 +109,7 @@ def test_a_cell_runs_in_its_notebooks_folder_as_in_jupyterlab(executed: Path) ->
     assert cell_with(notebook, "resolve().name").outputs[0].data["text/plain"] == "'notebooks'"
 
 
-def test_the_strict_run_is_green_sees_every_cell_and_compares_no_pictures_octets(
+def test_the_strict_run_is_green_sees_every_cell_and_compares_no_pictures_bytes(
     executed: Path, tmp_path: Path
 ) -> None:
     path, notebook = altered(executed, tmp_path)

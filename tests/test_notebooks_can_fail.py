@@ -68,8 +68,8 @@ SLOW = {
     ),
     "a key that is shredded in words only": Broken(
         "keyring/ring.py",
-        "draft.body.records.pop(_octets_of(data_key_id), None)",
-        "draft.body.records.get(_octets_of(data_key_id))",
+        "draft.body.records.pop(_bytes_of(data_key_id), None)",
+        "draft.body.records.get(_bytes_of(data_key_id))",
         START,
     ),
     "numbers rounded otherwise": Broken("show/numbers.py", "digits: int = 3", "digits: int = 2", START),

@@ -148,7 +148,7 @@ def test_a_factors_exponent_may_be_declared():
         e.times(2, exponent=10**6)
 
 
-def test_an_octet_of_a_ciphertext_says_nothing_about_equality():
+def test_an_byte_of_a_ciphertext_says_nothing_about_equality():
     assert len({public.encrypt(1).ciphertext() for _ in range(20)}) == 20
 
 
@@ -342,9 +342,9 @@ def test_a_malformed_ciphertext_never_becomes_a_number(malformed):
     with pytest.raises(DecryptionError):
         EncryptedNumber.from_phe(phe.EncryptedNumber(phe_public, malformed))
     if 0 <= malformed < public.n**2:
-        octets = public.encrypt(1).to_bytes()
+        data = public.encrypt(1).to_bytes()
         with pytest.raises(DecryptionError):
-            EncryptedNumber.from_bytes(octets[:-512] + malformed.to_bytes(512, "big"), public)
+            EncryptedNumber.from_bytes(data[:-512] + malformed.to_bytes(512, "big"), public)
 
 
 @pytest.mark.parametrize("malformed", [1.5, "7", None])
@@ -473,12 +473,12 @@ def test_a_public_key_travels_without_its_tables():
 
 
 @pytest.mark.parametrize(
-    "octets",
+    "bytes",
     [b"", b"LPK\1", public.to_bytes()[:-1], b"LPK\2" + public.to_bytes()[4:], b"LPK\1\0" + public.to_bytes()[4:], None],
 )
-def test_a_damaged_public_key_is_refused(octets):
+def test_a_damaged_public_key_is_refused(data):
     with pytest.raises(InvalidKey):
-        PublicKey.from_bytes(octets)
+        PublicKey.from_bytes(data)
 
 
 def test_a_key_from_elsewhere_uses_uniform_noise_unless_asked():
@@ -488,10 +488,10 @@ def test_a_key_from_elsewhere_uses_uniform_noise_unless_asked():
         PublicKey(public.n, "none")
 
 
-# Octets and JSON
+# Bytes and JSON
 
 
-def test_octets_and_json_bring_a_number_back():
+def test_bytes_and_json_bring_a_number_back():
     for number in (public.encrypt(-2.75), public.encrypt(3) * 1.5 + 1, public.encrypt(5, limit=9, exponent=0)):
         for copy in (
             EncryptedNumber.from_bytes(number.to_bytes(), public),
@@ -506,25 +506,25 @@ def test_octets_and_json_bring_a_number_back():
             assert private.decrypt(copy) == private.decrypt(number)
 
 
-def test_damaged_octets_raise():
-    octets = public.encrypt(5).to_bytes()
-    for length in (0, 3, 19, 24, 26, 40, len(octets) - 1):
+def test_damaged_bytes_raise():
+    data = public.encrypt(5).to_bytes()
+    for length in (0, 3, 19, 24, 26, 40, len(data) - 1):
         with pytest.raises(DecryptionError):
-            EncryptedNumber.from_bytes(octets[:length], public)
-    for malformed in (octets + b"\0", octets[:24] + b"\xff\xff" + octets[26:], None, "text", 5):
+            EncryptedNumber.from_bytes(data[:length], public)
+    for malformed in (data + b"\0", data[:24] + b"\xff\xff" + data[26:], None, "text", 5):
         with pytest.raises(DecryptionError):
             EncryptedNumber.from_bytes(malformed, public)
     for place in range(22):  # marker, key id, and an exponent beyond all sense
-        altered = bytearray(octets)
+        altered = bytearray(data)
         altered[place] ^= 0x80
         with pytest.raises(DecryptionError):
             EncryptedNumber.from_bytes(bytes(altered), public)
 
 
 def test_a_hostile_exponent_costs_nothing():
-    octets = public.encrypt(5).to_bytes()
+    data = public.encrypt(5).to_bytes()
     with pytest.raises(DecryptionError):
-        EncryptedNumber.from_bytes(octets[:20] + (2**31 - 1).to_bytes(4, "big") + octets[24:], public)
+        EncryptedNumber.from_bytes(data[:20] + (2**31 - 1).to_bytes(4, "big") + data[24:], public)
     with pytest.raises(InvalidParameter):
         EncryptedNumber.from_phe(phe.EncryptedNumber(phe_public, 5, -(10**9)))
     with pytest.raises(PlaintextOverflow):

@@ -29,17 +29,17 @@ def unit(modulus: int = n) -> int:
     return secrets.randbelow(modulus - 1) + 1
 
 
-def fields(octets: bytes) -> list[int]:
+def fields(data: bytes) -> list[int]:
     """c, e₀, e₁, z₀, z₁."""
     numbers, start = [], 20
     for width in (2 * size, 32, 32, size, size):
-        numbers.append(int.from_bytes(octets[start : start + width], "big"))
+        numbers.append(int.from_bytes(data[start : start + width], "big"))
         start += width
-    assert start == len(octets)
+    assert start == len(data)
     return numbers
 
 
-def octets_of(c: int, e: tuple[int, int], z: tuple[int, int], key: PublicKey = public) -> bytes:
+def bytes_of(c: int, e: tuple[int, int], z: tuple[int, int], key: PublicKey = public) -> bytes:
     widths = (2 * size, 32, 32, size, size)
     numbers = zip((c, *e, *z), widths, strict=True)
     return b"LPB\1" + key.key_id + b"".join(number.to_bytes(width, "big") for number, width in numbers)
@@ -81,7 +81,7 @@ def forged(message: int, branch: int = 1, context: Context = ADA, response: int 
     a[other] = committed(c, (e[0], e[1]), (z[0], z[1]))[other]
     e[branch] = (hashed(c, (a[0], a[1]), context) - e[other]) % CHALLENGES
     z[branch] = omega * pow(r, e[branch], n) % n
-    return octets_of(c, (e[0], e[1]), (z[0], z[1]))
+    return bytes_of(c, (e[0], e[1]), (z[0], z[1]))
 
 
 # Complete
@@ -97,11 +97,11 @@ def test_every_honest_ballot_is_accepted_and_holds_its_vote(vote, election, vote
 
 
 def test_a_second_verifier_written_from_the_paper_agrees():
-    for octets in (BALLOTS[0], forged(1, 1)):
-        c, *rest = fields(octets)
+    for data in (BALLOTS[0], forged(1, 1)):
+        c, *rest = fields(data)
         e, z = (rest[0], rest[1]), (rest[2], rest[3])
         assert (e[0] + e[1]) % CHALLENGES == hashed(c, committed(c, e, z))
-        ballot.verify(public, octets, ADA)
+        ballot.verify(public, data, ADA)
 
 
 @settings(max_examples=3)
@@ -111,13 +111,13 @@ def test_a_tally_is_the_number_of_ones(votes):
     total = ballot.tally(public, "e", box)
     assert private.decrypt(total) == sum(votes)
     assert total.bound == len(votes)
-    assert total.ciphertext() == math.prod(fields(octets)[0] for _, octets in box) % n_square
+    assert total.ciphertext() == math.prod(fields(data)[0] for _, data in box) % n_square
     with ThreadPoolExecutor(2) as threads:
         assert ballot.tally(public, "e", box, executor=threads).ciphertext() == total.ciphertext()
 
 
 def test_ballots_are_of_one_length_and_never_the_same():
-    assert {len(octets) for octets in BALLOTS.values()} == {84 + 4 * size}
+    assert {len(data) for data in BALLOTS.values()} == {84 + 4 * size}
     assert ballot.cast(public, 1, ADA) != BALLOTS[1]
 
 
@@ -154,14 +154,14 @@ def test_who_knows_the_primes_cannot_forge_either():
         for commitment, u, challenge in zip(a, statements(c), e, strict=True)
     )
     with pytest.raises(InvalidBallot):
-        ballot.verify(public, octets_of(c, e, z), ADA)
+        ballot.verify(public, bytes_of(c, e, z), ADA)
 
 
 def test_a_transcript_made_backwards_misses_the_hash():
     c = (1 + 1000 * n) * pow(unit(), n, n_square) % n_square
     made = ballot.simulated(public, c, secrets.randbelow(CHALLENGES))
     with pytest.raises(InvalidBallot):
-        ballot.verify(public, octets_of(c, made.challenges, made.responses), ADA)
+        ballot.verify(public, bytes_of(c, made.challenges, made.responses), ADA)
 
 
 @pytest.mark.parametrize(
@@ -199,7 +199,7 @@ EDGES += [PROOF + 64 + size, PROOF + 63 + 2 * size]
 
 
 @pytest.mark.parametrize("where", EDGES)
-def test_an_altered_octet_is_refused(where):
+def test_an_altered_byte_is_refused(where):
     altered = bytearray(BALLOTS[1])
     altered[where] ^= 1
     with pytest.raises(InvalidBallot):
@@ -210,14 +210,14 @@ def test_swapped_branches_are_refused():
     c, e_0, e_1, z_0, z_1 = fields(BALLOTS[1])
     for e, z in (((e_1, e_0), (z_0, z_1)), ((e_0, e_1), (z_1, z_0)), ((e_1, e_0), (z_1, z_0))):
         with pytest.raises(InvalidBallot):
-            ballot.verify(public, octets_of(c, e, z), ADA)
+            ballot.verify(public, bytes_of(c, e, z), ADA)
 
 
 def test_a_ciphertext_with_anothers_proof_is_refused():
     c, *_ = fields(BALLOTS[0])
     _, e_0, e_1, z_0, z_1 = fields(BALLOTS[1])
     with pytest.raises(InvalidBallot):
-        ballot.verify(public, octets_of(c, (e_0, e_1), (z_0, z_1)), ADA)
+        ballot.verify(public, bytes_of(c, (e_0, e_1), (z_0, z_1)), ADA)
 
 
 def test_an_inverted_or_blinded_ballot_is_refused():
@@ -228,7 +228,7 @@ def test_an_inverted_or_blinded_ballot_is_refused():
     s = unit()
     blinded = c * pow(s, n, n_square) % n_square
     moved = z_0 * pow(s, e_0, n) % n, z_1 * pow(s, e_1, n) % n
-    for attempt in (octets_of(inverted, (e_1, e_0), swapped), octets_of(blinded, (e_0, e_1), moved)):
+    for attempt in (bytes_of(inverted, (e_1, e_0), swapped), bytes_of(blinded, (e_0, e_1), moved)):
         with pytest.raises(InvalidBallot):
             ballot.verify(public, attempt, ADA)
 
@@ -240,7 +240,7 @@ def test_what_is_no_unit_is_refused(where, number):
     wrong = {"0": 0, "p": private.p, "n": n, "-p": n - private.p}[number]
     c, z_0, z_1 = (wrong if where == name else right for name, right in (("c", c), ("z_0", z_0), ("z_1", z_1)))
     with pytest.raises(InvalidBallot):
-        ballot.verify(public, octets_of(c, (e_0, e_1), (z_0, z_1)), ADA)
+        ballot.verify(public, bytes_of(c, (e_0, e_1), (z_0, z_1)), ADA)
 
 
 def test_a_response_that_shares_a_factor_with_n_is_refused_although_all_else_fits():
@@ -268,23 +268,23 @@ def test_a_number_has_one_form_only():
 
 def test_another_key_takes_nothing_of_it():
     relabelled = b"LPB\1" + stranger.key_id + BALLOTS[1][20:]
-    for octets in (BALLOTS[1], relabelled):
+    for data in (BALLOTS[1], relabelled):
         with pytest.raises(InvalidBallot):
-            ballot.verify(stranger, octets, ADA)
+            ballot.verify(stranger, data, ADA)
 
 
 @pytest.mark.parametrize(
-    "octets", [b"", b"LPB\1", BALLOTS[1][:-1], BALLOTS[1] + b"\0", BALLOTS[1][1:], b"\xff" * 1108, "text", None, 5]
+    "bytes", [b"", b"LPB\1", BALLOTS[1][:-1], BALLOTS[1] + b"\0", BALLOTS[1][1:], b"\xff" * 1108, "text", None, 5]
 )
-def test_what_is_no_ballot_is_refused(octets):
+def test_what_is_no_ballot_is_refused(data):
     with pytest.raises(InvalidBallot):
-        ballot.verify(public, octets, ADA)
+        ballot.verify(public, data, ADA)
 
 
 @settings(max_examples=15)
 @given(st.binary(max_size=84 + 4 * 256))
-def test_no_octets_make_the_verifier_say_anything_else(octets):
-    for attempt in (octets, BALLOTS[0][: -len(octets)] + octets if octets else BALLOTS[0] + b"\0"):
+def test_no_bytes_make_the_verifier_say_anything_else(data):
+    for attempt in (data, BALLOTS[0][: -len(data)] + data if data else BALLOTS[0] + b"\0"):
         with pytest.raises(InvalidBallot):
             ballot.verify(public, attempt, ADA)
 
@@ -398,7 +398,7 @@ WRONG_NAMES = {
     "no voter": ("e", "", "q"),
     "no question": ("e", "v", ""),
     "too long": ("é" * 513, "v", "q"),
-    "octets": (b"e", "v", "q"),
+    "bytes": (b"e", "v", "q"),
     "none": ("e", None, "q"),
     "no Unicode": ("e", "\ud800", "q"),
 }

@@ -22,7 +22,7 @@ VALUES = np.arange(700)
 
 
 class Elsewhere(Executor):
-    """As strict as a network: the work and its results pass as octets, and `seen` is what a stranger would hold."""
+    """As strict as a network: the work and its results pass as bytes, and `seen` is what a stranger would hold."""
 
     def __init__(self) -> None:
         self.seen: list[object] = []

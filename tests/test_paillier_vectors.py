@@ -258,10 +258,10 @@ def test_numpy_integers_multiply():
     assert private.decrypt_vector(sum([v, v, v])).tolist() == [3, 6]
 
 
-# Octets, JSON and blinding
+# Bytes, JSON and blinding
 
 
-def test_octets_json_and_pickle_bring_a_vector_back():
+def test_bytes_json_and_pickle_bring_a_vector_back():
     v = public.encrypt_vector(np.arange(70).reshape(7, 10), WHOLE) * 3
     for copy in (
         PackedVector.from_bytes(v.to_bytes(), public, WHOLE),
@@ -273,28 +273,28 @@ def test_octets_json_and_pickle_bring_a_vector_back():
         assert (private.decrypt_vector(copy + v) == np.arange(70).reshape(7, 10) * 6).all()
 
 
-def test_damaged_octets_raise():
-    octets = public.encrypt_vector([[1, 2], [3, 4]], WHOLE).to_bytes()
+def test_damaged_bytes_raise():
+    content = public.encrypt_vector([[1, 2], [3, 4]], WHOLE).to_bytes()
     head = 45 + 16
-    assert len(octets) == head + 512
-    for length in (0, 3, 19, 30, 44, 50, head, len(octets) - 1):
+    assert len(content) == head + 512
+    for length in (0, 3, 19, 30, 44, 50, head, len(content) - 1):
         with pytest.raises(DecryptionError):
-            PackedVector.from_bytes(octets[:length], public, WHOLE)
-    for place in [*range(36), *range(36, 43), 44, *range(45, head)]:  # all of the header but the least octet of spent
-        altered = bytearray(octets)
+            PackedVector.from_bytes(content[:length], public, WHOLE)
+    for place in [*range(36), *range(36, 43), 44, *range(45, head)]:  # all of the header but the least byte of spent
+        altered = bytearray(content)
         altered[place] ^= 0x41
         with pytest.raises(DecryptionError):
             PackedVector.from_bytes(bytes(altered), public, WHOLE)
-    for malformed in (octets + b"\0", octets[:head] + bytes(512), octets[:head] + b"\xff" * 512, None, "text"):
+    for malformed in (content + b"\0", content[:head] + bytes(512), content[:head] + b"\xff" * 512, None, "text"):
         with pytest.raises(DecryptionError):
             PackedVector.from_bytes(malformed, public, WHOLE)
-    no_numbers = octets[:45] + (0).to_bytes(8, "big") + (2**62).to_bytes(8, "big")
+    no_numbers = content[:45] + (0).to_bytes(8, "big") + (2**62).to_bytes(8, "big")
     with pytest.raises(DecryptionError):
         PackedVector.from_bytes(no_numbers, public, WHOLE)
     with pytest.raises(DecryptionError):
-        PackedVector.from_bytes(octets, other_public, WHOLE)
+        PackedVector.from_bytes(content, other_public, WHOLE)
     with pytest.raises(DecryptionError):
-        PackedVector.from_bytes(octets, public, Layout(32, 0, 99))
+        PackedVector.from_bytes(content, public, Layout(32, 0, 99))
     document = json.loads(public.encrypt_vector([1], WHOLE).to_json())
     with pytest.raises(DecryptionError):
         PackedVector.from_json(json.dumps({**document, "spent": 2}), public, WHOLE)

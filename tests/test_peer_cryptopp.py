@@ -26,7 +26,7 @@ PUBLIC = KEY.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicK
 
 @pytest.fixture(scope="module")
 def peer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Peer]:
-    """Ask Crypto++: verb and octets in, octets or None (refused) out."""
+    """Ask Crypto++: verb and bytes in, bytes or None (refused) out."""
     compiler = shutil.which("g++") or shutil.which("clang++")
     enable = "optional peer: install a C++ compiler and Crypto++ (apt-get install g++ libcrypto++-dev)"
     if compiler is None:
@@ -39,8 +39,8 @@ def peer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Peer]:
     assert not built.returncode, built.stderr.decode()
     with subprocess.Popen([program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
 
-        def ask(verb: str, *octets: bytes) -> bytes | None:
-            process.stdin.write(" ".join([verb, *(part.hex() or "-" for part in octets)]) + "\n")
+        def ask(verb: str, *raw: bytes) -> bytes | None:
+            process.stdin.write(" ".join([verb, *(part.hex() or "-" for part in raw)]) + "\n")
             process.stdin.flush()
             answer = process.stdout.readline().strip()
             assert answer
@@ -50,8 +50,8 @@ def peer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Peer]:
         process.stdin.close()
 
 
-def altered(octets: bytes, position: int) -> bytes:
-    return octets[:position] + bytes([octets[position] ^ 1]) + octets[position + 1 :]
+def altered(raw: bytes, position: int) -> bytes:
+    return raw[:position] + bytes([raw[position] ^ 1]) + raw[position + 1 :]
 
 
 @settings(max_examples=60)

@@ -198,6 +198,6 @@ def test_without_a_bug_such_a_test_holds_and_it_is_the_copy_that_it_tests(copy):
     """That the others hold too is what the rest of this suite says."""
     ran = run(copy, BUGS["constant IV"].caught_by)
     assert ran.returncode == pytest.ExitCode.OK, ran.stdout + ran.stderr
-    (copy / "lepton_lab" / "octets.py").write_text("raise SystemError('this is the copy')")
+    (copy / "lepton_lab" / "bytes.py").write_text("raise SystemError('this is the copy')")
     ran = run(copy, BUGS["constant IV"].caught_by)
     assert "this is the copy" in ran.stdout + ran.stderr

@@ -80,7 +80,7 @@ def test_every_data_set_names_its_source_and_licence():
         section = text.split(f"## {path.name}")[1].split("\n## ")[0]
         assert "**Source**" in section
         assert "**Licence**" in section
-        assert data.octets(path.name) == path.read_bytes()
+        assert data.read(path.name) == path.read_bytes()
 
 
 def test_importing_the_package_imports_nothing_else():

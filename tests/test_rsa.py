@@ -55,8 +55,8 @@ def openssl(*arguments, given: bytes = b"") -> bytes:
     return subprocess.run(["openssl", *arguments], input=given, capture_output=True, check=True).stdout
 
 
-def altered(octets: bytes, position: int, by: int = 1) -> bytes:
-    changed = bytearray(octets)
+def altered(raw: bytes, position: int, by: int = 1) -> bytes:
+    changed = bytearray(raw)
     changed[position] ^= by
     return bytes(changed)
 
@@ -307,15 +307,15 @@ def test_the_limit_is_named(bits, limit):
     key = rsa.generate_private_key(bits)
     public = rsa.public_key(key)
     assert rsa.decrypt(key, rsa.encrypt(public, bytes(limit))) == bytes(limit)
-    with pytest.raises(MessageTooLarge, match=f"{limit} octets"):
+    with pytest.raises(MessageTooLarge, match=f"{limit} bytes"):
         rsa.encrypt(public, bytes(limit + 1))
 
 
-def test_the_limit_counts_whole_octets_of_an_odd_modulus():
+def test_the_limit_counts_whole_bytes_of_an_odd_modulus():
     n = (1 << 2048) | rsa.generate_private_key(2048).public_key().public_numbers().n
-    public = library.RSAPublicNumbers(65537, n).public_key()  # 2049 bits: 257 octets
+    public = library.RSAPublicNumbers(65537, n).public_key()  # 2049 bits: 257 bytes
     assert len(rsa.encrypt(public, bytes(191))) == 257
-    with pytest.raises(MessageTooLarge, match="191 octets"):
+    with pytest.raises(MessageTooLarge, match="191 bytes"):
         rsa.encrypt(public, bytes(192))
 
 
@@ -340,9 +340,9 @@ def test_whatever_is_wrong_with_a_ciphertext_reads_alike(key, other_key):
         *((key, altered(sealed, at), b"label") for at in range(0, 256, 17)),
     ]
     told = set()
-    for private, octets, label in attempts:
+    for private, raw, label in attempts:
         with pytest.raises(DecryptionError) as caught:
-            rsa.decrypt(private, octets, label)
+            rsa.decrypt(private, raw, label)
         told.add((str(caught.value), caught.value.__cause__, caught.value.__suppress_context__))
     assert told == {("decryption failed", None, True)}
 
@@ -356,10 +356,10 @@ def test_any_message_and_label_come_back(key, message, label):
 
 
 @settings(max_examples=40)
-@given(octets=st.binary(max_size=300))
-def test_no_octets_make_decryption_say_anything_else(key, octets):
+@given(raw=st.binary(max_size=300))
+def test_no_bytes_make_decryption_say_anything_else(key, raw):
     with pytest.raises(DecryptionError):
-        rsa.decrypt(key, octets)
+        rsa.decrypt(key, raw)
 
 
 def test_equal_messages_have_different_ciphertexts_and_signatures(key):
@@ -369,7 +369,7 @@ def test_equal_messages_have_different_ciphertexts_and_signatures(key):
 
 
 @pytest.mark.parametrize("wrong", ["text", None, 5, [1]])
-def test_messages_are_octets(key, wrong):
+def test_messages_are_bytes(key, wrong):
     public = rsa.public_key(key)
     for call in (
         lambda: rsa.encrypt(public, wrong),
@@ -405,9 +405,9 @@ def test_wrong_keys_and_sizes_are_invalid_signatures(key, other_key):
     signature = rsa.sign(key, b"m")
     with pytest.raises(InvalidSignature):
         rsa.verify(rsa.public_key(other_key), b"m", signature)
-    for octets in (b"", b"\x00", signature[:-1], signature + b"\x00", b"\x00" + signature, bytes(256), b"\xff" * 256):
+    for raw in (b"", b"\x00", signature[:-1], signature + b"\x00", b"\x00" + signature, bytes(256), b"\xff" * 256):
         with pytest.raises(InvalidSignature):
-            rsa.verify(rsa.public_key(key), b"m", octets)
+            rsa.verify(rsa.public_key(key), b"m", raw)
 
 
 # --- PEM ------------------------------------------------------------------------------------------------------------
@@ -448,7 +448,7 @@ def test_wrong_passphrases_read_alike(locked):
     assert told == {("decryption failed", None)}
 
 
-@pytest.mark.parametrize("passphrase", ["", b"octets", 5, "\ud800"])
+@pytest.mark.parametrize("passphrase", ["", b"bytes", 5, "\ud800"])
 def test_a_passphrase_is_a_non_empty_str(key, locked, passphrase):
     with pytest.raises(InvalidParameter):
         rsa.to_pem(key, passphrase)

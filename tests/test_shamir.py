@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from lepton_lab import shamir
 from lepton_lab.errors import IntegrityError, InvalidParameter, LabError, NotEnoughShards
-from lepton_lab.octets import framed
+from lepton_lab.buffers import framed
 from lepton_lab.shamir import Share
 
 VECTORS = json.loads((Path(__file__).parent / "vectors/shamir_gf256.json").read_text())
@@ -63,18 +63,18 @@ def test_every_product_and_every_inverse_agree_with_logarithm_tables():
     ones = int.from_bytes(b"\x01" * 256, "big")
     for constant in range(256):
         row = shamir._times(int.from_bytes(every, "big"), constant, ones).to_bytes(256, "big")
-        assert list(row) == [by_tables(octet, constant) for octet in every]
+        assert list(row) == [by_tables(byte, constant) for byte in every]
     assert all(by_tables(element, inverse) == 1 for element, inverse in shamir._INVERSE.items())
     assert len(shamir._INVERSE) == 255
 
 
 def plain_combine(shares: list[Share]) -> bytes:
-    """A second implementation of the whole: Lagrange at 0 on every octet, by tables, then the payload's table."""
+    """A second implementation of the whole: Lagrange at 0 on every byte, by tables, then the payload's table."""
     payload = []
     for column in zip(*(share.values for share in shares), strict=True):
         total = 0
-        for share, octet in zip(shares, column, strict=True):
-            term = octet
+        for share, byte in zip(shares, column, strict=True):
+            term = byte
             for other in shares:
                 if other is not share:
                     quotient = EXP[(LOG[other.index] - LOG[other.index ^ share.index]) % 255]
@@ -124,7 +124,7 @@ def test_order_and_repetition_do_not_matter(secret, shares, data):
 
 
 @pytest.mark.parametrize("size", [1, 2, 4096, 65536])
-def test_a_secret_has_1_to_65536_octets(size):
+def test_a_secret_has_1_to_65536_bytes(size):
     secret = secrets.token_bytes(size)
     assert shamir.combine(shamir.split(secret, 2, 3)[1:]) == secret
 
@@ -176,7 +176,7 @@ def test_only_shares_are_combined(shares):
 
 
 def all_polynomials(monkeypatch, secret: int, threshold: int, shares: int) -> list[bytes]:
-    """The shares of one octet under every choice of its 256^(threshold − 1) coefficients, side by side."""
+    """The shares of one byte under every choice of its 256^(threshold − 1) coefficients, side by side."""
     choices = list(itertools.product(range(256), repeat=threshold - 1))
     columns = iter([bytes(column) for column in zip(*choices, strict=True)])
     with monkeypatch.context() as patch:
@@ -223,7 +223,7 @@ def test_a_share_does_not_show_its_values():
 
 
 def forged(share: Share, delta: bytes) -> Share:
-    """The same share, moved: XORs `delta` onto the first octets of the payload when the others are honest."""
+    """The same share, moved: XORs `delta` onto the first bytes of the payload when the others are honest."""
     moved = bytes(a ^ b for a, b in zip(share.values, delta.ljust(len(share.values), b"\x00"), strict=True))
     return replace(share, values=moved)
 
@@ -275,7 +275,7 @@ def test_as_many_colluders_as_the_threshold_can_forge():
     r = bytes(32)
     payload = b"a" * 32 + r + shamir._tag(r, first.set_id, 2, 3, b"a" * 32)
     values = shamir._shares_of(payload, 2, 3)
-    lies = [replace(share, values=octets) for share, octets in zip(made, values, strict=True)]
+    lies = [replace(share, values=raw) for share, raw in zip(made, values, strict=True)]
     assert shamir.combine(lies[:2]) == b"a" * 32
     with pytest.raises(IntegrityError):
         shamir.combine([lies[0], lies[1], made[2]])  # an honest third is enough to see it
@@ -314,43 +314,43 @@ def test_numbers_on_a_share_cannot_be_changed():
 @given(st.binary(min_size=1, max_size=100), st.integers(1, 9))
 def test_a_share_is_read_as_it_was_written(secret, threshold):
     for share in shamir.split(secret, threshold, 9):
-        octets = share.to_bytes()
-        assert Share.from_bytes(octets) == Share.from_bytes(bytearray(octets)) == share
-        assert octets[0] == 1
-        assert octets[1:17] == share.set_id
-        assert octets[17:20] == bytes((threshold, 9, share.index))
-        assert len(octets) == 20 + len(secret) + 64
+        raw = share.to_bytes()
+        assert Share.from_bytes(raw) == Share.from_bytes(bytearray(raw)) == share
+        assert raw[0] == 1
+        assert raw[1:17] == share.set_id
+        assert raw[17:20] == bytes((threshold, 9, share.index))
+        assert len(raw) == 20 + len(secret) + 64
 
 
 @given(st.binary(max_size=200))
-def test_what_is_no_share_is_refused(octets):
+def test_what_is_no_share_is_refused(raw):
     with pytest.raises(IntegrityError):
-        Share.from_bytes(b"\x02" + octets)
+        Share.from_bytes(b"\x02" + raw)
     try:
-        share = Share.from_bytes(b"\x01" + octets)
+        share = Share.from_bytes(b"\x01" + raw)
     except IntegrityError:
         return
-    assert share.to_bytes() == b"\x01" + octets
+    assert share.to_bytes() == b"\x01" + raw
     with pytest.raises(LabError):
         shamir.combine([share])
 
 
 def test_impossible_numbers_are_refused():
-    octets = shamir.split(SECRET, 2, 3)[0].to_bytes()
+    raw = shamir.split(SECRET, 2, 3)[0].to_bytes()
     for threshold, shares, index in [(0, 3, 1), (4, 3, 1), (2, 3, 0), (2, 3, 4), (2, 0, 1)]:
         with pytest.raises(IntegrityError):
-            Share.from_bytes(octets[:17] + bytes((threshold, shares, index)) + octets[20:])
-    for size in range(len(octets)):
+            Share.from_bytes(raw[:17] + bytes((threshold, shares, index)) + raw[20:])
+    for size in range(len(raw)):
         if size <= 84:
             with pytest.raises(IntegrityError):
-                Share.from_bytes(octets[:size])
+                Share.from_bytes(raw[:size])
     for numbers in ({"shares": 256}, {"shares": 256, "index": 256}, {"threshold": 256, "shares": 256}):
         with pytest.raises(IntegrityError):
-            replace(Share.from_bytes(octets), **numbers)
+            replace(Share.from_bytes(raw), **numbers)
     with pytest.raises(IntegrityError):
-        Share.from_bytes(octets + bytes(65536))
+        Share.from_bytes(raw + bytes(65536))
     for changes in ({"set_id": "0" * 16}, {"values": None}, {"threshold": "2"}, {"index": 1.0}):
         with pytest.raises(InvalidParameter):
-            replace(Share.from_bytes(octets), **changes)
+            replace(Share.from_bytes(raw), **changes)
     with pytest.raises(InvalidParameter):
         Share.from_bytes("text")

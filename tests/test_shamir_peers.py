@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from lepton_lab import shamir
 from lepton_lab.errors import IntegrityError
-from lepton_lab.octets import framed
+from lepton_lab.buffers import framed
 
 
 def theirs(shares: list[shamir.Share]) -> list[bytearray]:

@@ -103,11 +103,11 @@ SIZES = [0, 1, 47, 48, 100_000, PIECE - 1, PIECE, PIECE + 1, 3 * PIECE - 1, 3 * 
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_what_is_put_comes_back_from_octets_file_and_path(store, tmp_path, size):
+def test_what_is_put_comes_back_from_bytes_file_and_path(store, tmp_path, size):
     data = bytes(itertools.islice(itertools.cycle(b"lepton lab"), size))
     path = tmp_path / "source"
     path.write_bytes(data)
-    for name, source in (("octets", data), ("file", io.BytesIO(data)), ("path", path), ("view", memoryview(data))):
+    for name, source in (("bytes", data), ("file", io.BytesIO(data)), ("path", path), ("view", memoryview(data))):
         receipt = store.put(name, source)
         assert (receipt.name, receipt.version, receipt.size, receipt.lacking) == (name, 1, size, ())
         assert store.get(name, receipt=receipt) == data
@@ -239,8 +239,8 @@ def test_shards_of_an_older_version_are_refused(store):
     store.put("x", b"first" * 1000)
     old = [next(node[key] for key in shards_of(node)) for node in store.nodes]
     store.put("x", b"newer" * 1000)
-    for node, octets in zip(store.nodes[:2], old, strict=False):
-        node[next(iter(shards_of(node)))] = octets
+    for node, raw in zip(store.nodes[:2], old, strict=False):
+        node[next(iter(shards_of(node)))] = raw
     assert store.get("x") == b"newer" * 1000
     assert [node.altered for node in store.check("x").nodes.values()] == [1, 1, 0, 0, 0]
     store.nodes[2][next(iter(shards_of(store.nodes[2])))] = old[2]
@@ -557,7 +557,7 @@ def test_unknown_names_are_not_found(store):
             verb("never put")
 
 
-@pytest.mark.parametrize("name", ["", "a\0b", "x" * 1025, "é" * 513, b"octets", None, "\ud800"])
+@pytest.mark.parametrize("name", ["", "a\0b", "x" * 1025, "é" * 513, b"bytes", None, "\ud800"])
 def test_names_that_cannot_be(store, name):
     for verb in (store.get, store.check, store.repair, store.delete, store.shred, lambda n: store.put(n, b"")):
         with pytest.raises(InvalidName):
@@ -650,8 +650,8 @@ def test_memory_is_bounded_by_the_stripes_in_flight(ring, tmp_path):
             return count
 
     class Nowhere(io.RawIOBase):
-        def write(self, octets):
-            return len(octets)
+        def write(self, raw):
+            return len(raw)
 
     store = ShardedStore([DirectoryNode(tmp_path / f"node-{i}") for i in range(5)], ring, k=3)
     tracemalloc.start()

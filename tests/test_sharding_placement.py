@@ -295,7 +295,7 @@ def test_when_a_node_joins_only_its_share_moves(ring):
     moved = [key for key in after if after[key][0] != before[key][0]]
     assert {after[key][0] for key in moved} == {"node-9"}
     assert report.moved == {"node-9": len(moved)}
-    assert report.octets == sum(len(after[key][1]) for key in moved)
+    assert report.size == sum(len(after[key][1]) for key in moved)
     assert (report.objects, report.failed, report.unreachable) == (objects, {}, {})
     share = report.shards / len(after)
     assert 0.5 / 10 < share < 2 / 10  # 1/10 is expected; 60 objects scatter
@@ -514,10 +514,10 @@ def test_a_reader_whose_shards_are_moved_between_two_stripes_goes_on_at_the_new_
     assert min(staying.values()) < K  # of such an object too little stays where the reader has seen it
 
     class Slow(io.BytesIO):
-        def write(self, octets):
+        def write(self, data):
             if not self.tell():
                 open_store(nodes, ring).rebalance(name)
-            return super().write(octets)
+            return super().write(data)
 
     for number, name in enumerate(receipts):
         sink = Slow()

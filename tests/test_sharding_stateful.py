@@ -33,7 +33,7 @@ pytestmark = [
 ]
 
 K, N, QUORUM = 3, 5, 4
-SEGMENT = 256  # octets, so that a small object has many stripes
+SEGMENT = 256  # bytes, so that a small object has many stripes
 STRIPE = K * (SEGMENT - 16)
 ABSENT = None
 NAMES = st.sampled_from(["a", "b"])
@@ -47,7 +47,7 @@ TRIES = 2  # a node that dies while a version is claimed may cost one
 
 
 class DeadlySource(io.BytesIO):
-    """A file whose reading comes to a certain octet when a node dies."""
+    """A file whose reading comes to a certain byte when a node dies."""
 
     def __init__(self, data: bytes, at: int, die) -> None:
         super().__init__(data)

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from lepton_lab.errors import IntegrityError
 from lepton_lab.keyring import KeyRing
-from lepton_lab.octets import framed
+from lepton_lab.buffers import framed
 from lepton_lab.sharding import ShardedStore
 from lepton_lab.sharding.manifest import OBJECT, Body, Manifest, ObjectKeys, context
 from lepton_lab.sharding.stripes import Stripes, _shard_nonce
@@ -25,9 +25,9 @@ from lepton_lab.textbook.primitives.modes import multiply_blocks
 NAME, SIZE = b"x", 48
 
 
-def block(key: bytes, octets: bytes) -> int:
+def block(key: bytes, data: bytes) -> int:
     encryptor = Cipher(algorithms.AES(key), modes.ECB()).encryptor()
-    return int.from_bytes(encryptor.update(octets))
+    return int.from_bytes(encryptor.update(data))
 
 
 def opens_under_both(one: bytes, two: bytes, nonce: bytes) -> bytes:

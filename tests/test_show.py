@@ -1,4 +1,4 @@
-"""What is shown can also be read: figures with their alt text, tables, octets."""
+"""What is shown can also be read: figures with their alt text, tables, bytes."""
 
 from __future__ import annotations
 
@@ -50,12 +50,12 @@ def test_a_figure_is_an_image_with_its_alt_text_and_its_text_is_that_alt_text() 
     assert set(shown) == {"text/plain", "text/html"}
     assert image["alt"] == shown["text/plain"]
     assert shown["text/plain"] == "Bar chart: Encrypting costs more. In time / ms. encrypt 12.5, decrypt 3.14."
-    kind, _, octets = str(image["src"]).partition(";base64,")
+    kind, _, raw = str(image["src"]).partition(";base64,")
     assert kind == "data:image/svg+xml"
-    assert ET.fromstring(base64.b64decode(octets)).tag == "{http://www.w3.org/2000/svg}svg"
+    assert ET.fromstring(base64.b64decode(raw)).tag == "{http://www.w3.org/2000/svg}svg"
 
 
-def test_the_same_numbers_give_the_same_octets_in_another_process() -> None:
+def test_the_same_numbers_give_the_same_bytes_in_another_process() -> None:
     code = (
         "import sys; sys.path.insert(0, sys.argv[1]); from test_show import drawn; "
         "import hashlib; print(hashlib.sha256(drawn().svg).hexdigest())"
@@ -156,13 +156,13 @@ def test_an_unknown_scale_is_refused() -> None:
 def test_a_table_has_scoped_headings_and_an_aligned_text() -> None:
     shown = show.table(
         [("put", 1.25, 4096, b"\xab\xcd", True), ("get <b>", None, 3, b"", False)],
-        ["step", "time / s", "octets", "tag", "held"],
+        ["step", "time / s", "bytes", "tag", "held"],
         caption="What it costs",
         formats={"time / s": ".3f"},
     )
     assert shown.text.splitlines() == [
         "What it costs",
-        "step     time / s  octets  tag   held",
+        "step     time / s  bytes  tag   held",
         "───────  ────────  ──────  ────  ────",
         "put         1.250   4,096  abcd  yes",
         "get <b>         –       3        no",
@@ -212,12 +212,12 @@ def test_a_coloured_hexdump_shows_the_same_letters_as_its_text() -> None:
 
 def test_a_long_hexdump_says_what_it_leaves_out() -> None:
     shown = show.hexdump(bytes(5000), [(0, 4, "magic"), (4, 4000, "rest")], limit=32)
-    assert shown.text.splitlines()[2] == "… 4,968 octets more"
-    assert "4–4003  rest   00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 … (4,000 octets)" in shown.text
+    assert shown.text.splitlines()[2] == "… 4,968 bytes more"
+    assert "4–4003  rest   00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 … (4,000 bytes)" in shown.text
 
 
-def test_no_octets_are_said_to_be_none() -> None:
-    assert show.hexdump(b"").text == "(no octets)"
+def test_no_bytes_are_said_to_be_none() -> None:
+    assert show.hexdump(b"").text == "(no bytes)"
 
 
 @pytest.mark.parametrize(
@@ -229,13 +229,13 @@ def test_fields_that_overlap_or_leave_the_data_are_refused(fields: list[tuple[in
         show.hexdump(bytes(10), fields)
 
 
-def test_text_is_no_octets() -> None:
+def test_text_is_no_bytes() -> None:
     with pytest.raises(InvalidParameter):
         show.hexdump("text")  # type: ignore[arg-type]
 
 
 @given(st.binary(max_size=100))
-def test_the_octets_can_be_read_back_out_of_a_hexdump(data: bytes) -> None:
+def test_the_bytes_can_be_read_back_out_of_a_hexdump(data: bytes) -> None:
     lines = [line for line in show.hexdump(data).text.splitlines() if line[0].isdigit()]
     assert bytes.fromhex("".join(line[10:58] for line in lines)) == data
 

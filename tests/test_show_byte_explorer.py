@@ -1,4 +1,4 @@
-"""The byte explorer: every octet has its name, and whoever cannot see or run it gets them all in tables."""
+"""The byte explorer: every byte has its name, and whoever cannot see or run it gets them all in tables."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from lepton_lab.show.byte_explorer import KINDS, ByteExplorer, Page, Span
 HEADER = (
     Span(0, 1, "TLSPlaintext.type", "handshake", "What the record carries.", "type"),
     Span(1, 2, "TLSPlaintext.legacy_record_version", "0x0301", "Frozen for the sake of old machines.", "version"),
-    Span(3, 2, "TLSPlaintext.length", "2", "How many octets follow.", "length"),
+    Span(3, 2, "TLSPlaintext.length", "2", "How many bytes follow.", "length"),
 )
 HELLO = Page("ClientHello", bytes.fromhex("1603010002") + b"hi", (*HEADER, Span(5, 2, "said", "'hi'")), "client", "Hi.")
 SEALED = Page(
@@ -32,7 +32,7 @@ def explorer() -> ByteExplorer:
     return byte_explorer([HELLO, SEALED], caption="Two messages")
 
 
-def test_its_text_is_what_there_is_by_name_and_no_octet() -> None:
+def test_its_text_is_what_there_is_by_name_and_no_byte() -> None:
     shown = explorer()
     bundle, _ = shown._repr_mimebundle_()
     assert bundle["text/plain"] == repr(shown) == shown.text
@@ -43,7 +43,7 @@ def test_its_text_is_what_there_is_by_name_and_no_octet() -> None:
     ]
 
 
-def test_without_scripts_every_field_stands_in_a_table_with_its_octets() -> None:
+def test_without_scripts_every_field_stands_in_a_table_with_its_bytes() -> None:
     html = explorer().html
     assert html.count("<details>") == 2
     assert "16" in html
@@ -54,7 +54,7 @@ def test_without_scripts_every_field_stands_in_a_table_with_its_octets() -> None
 
 def test_long_fields_are_cut_in_the_table_and_say_how_long_they_are() -> None:
     html = byte_explorer([Page("long", bytes(1000), (Span(0, 1000, "zeros"),))], caption="").html
-    assert "(1,000 octets)" in html
+    assert "(1,000 bytes)" in html
     assert len(html) < 1000
 
 
@@ -62,7 +62,7 @@ def test_the_pages_travel_in_the_script_and_nothing_is_fetched() -> None:
     shown = explorer()
     script = shown.get_state()["_esm"]
     data = json.loads(script.partition("const PAGES = ")[2].partition(";\n")[0])
-    assert [page["wire"] for page in data] == [HELLO.octets.hex(), SEALED.octets.hex()]
+    assert [page["wire"] for page in data] == [HELLO.data.hex(), SEALED.data.hex()]
     assert [page["opened"] for page in data] == [None, b"12345ok".hex()]
     assert data[0]["spans"][0] == [0, 1, "TLSPlaintext.type", "handshake", "What the record carries.", 0]
     assert "http" not in script + shown.get_state()["_css"]
@@ -111,7 +111,7 @@ class Field:
 @dataclass(frozen=True)
 class Record:
     sender: str
-    octets: bytes
+    data: bytes
     opened: bytes
     protected: bool
     secret_label: str
@@ -163,7 +163,7 @@ def test_a_dissection_becomes_a_page_a_record() -> None:
     assert [span.value for span in first.spans] == ["22", "'ok'", ""]
 
 
-def test_a_live_handshake_becomes_pages_that_cover_every_octet() -> None:
+def test_a_live_handshake_becomes_pages_that_cover_every_byte() -> None:
     tls13 = pytest.importorskip("lepton_lab.textbook.protocols.tls13", reason="the dissector is not there")
     from lepton_lab import tls
 
@@ -175,7 +175,7 @@ def test_a_live_handshake_becomes_pages_that_cover_every_octet() -> None:
     assert (titles[0], titles[1]) == ("ClientHello", "ServerHello")
     assert {"Certificate", "Finished", "ApplicationData"} <= set(titles)
     for page in pages:
-        assert sum(span.length for span in page.spans) == len(page.octets)
+        assert sum(span.length for span in page.spans) == len(page.data)
         assert (page.opened is None) == (page.title in ("ClientHello", "ServerHello", "ChangeCipherSpec"))
 
 

@@ -55,7 +55,7 @@ def test_each_picture_does_what_it_says() -> None:
 
 
 @pytest.mark.parametrize("name", ["ShiftRows", "InvShiftRows"])
-def test_the_colours_of_shiftrows_follow_the_octets(name: str) -> None:
+def test_the_colours_of_shiftrows_follow_the_bytes(name: str) -> None:
     frames = [*stepper().frames, *aes_stepper(tb_aes.decrypt_block(bytes(16), BLOCK)).frames]
     before, after = next(frame.tints for frame in frames if frame.operation == name)
     assert list(getattr(tb_aes, name)(bytes(before))) == after

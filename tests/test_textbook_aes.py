@@ -157,7 +157,7 @@ def test_all_steps_but_subbytes_are_linear(a: bytes, b: bytes) -> None:
 def test_wrong_sizes_are_refused_with_the_reason() -> None:
     w = tb_aes.KeyExpansion(bytes(16)).result
     for size in (0, 15, 17, 20, 33):
-        with pytest.raises(InvalidKey, match="16, 24 or 32 octets"):
+        with pytest.raises(InvalidKey, match="16, 24 or 32 bytes"):
             tb_aes.encrypt_block(bytes(size), bytes(16))
     for size in (0, 15, 17, 32):
         for step in (tb_aes.SubBytes, tb_aes.ShiftRows, tb_aes.MixColumns, lambda b: tb_aes.Cipher(b, w)):
@@ -171,5 +171,5 @@ def test_wrong_sizes_are_refused_with_the_reason() -> None:
             tb_aes.KeyExpansion(wrong)  # type: ignore[arg-type]
         with pytest.raises(InvalidParameter):
             tb_aes.encrypt_block(bytes(16), wrong)  # type: ignore[arg-type]
-    with pytest.raises(InvalidParameter, match="16 octets"):
+    with pytest.raises(InvalidParameter, match="16 bytes"):
         tb_aes.AddRoundKey(bytes(16), bytes(8))

@@ -122,7 +122,7 @@ def test_x25519_agrees_with_cryptography(k):
 
 
 @pytest.mark.parametrize("size", [0, 31, 33])
-def test_x25519_takes_32_octets(size):
+def test_x25519_takes_32_bytes(size):
     for call in (lambda: tb_x25519.x25519(bytes(size)), lambda: tb_x25519.x25519(bytes(32), bytes(size))):
         with pytest.raises(InvalidParameter):
             call()

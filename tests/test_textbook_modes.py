@@ -101,7 +101,7 @@ def nist_gcm(size: int) -> list[dict[str, str]]:
 
 @pytest.mark.parametrize("size", [128, 192, 256])
 def test_nist_gcm_decryption_with_tags_of_every_length(size: int) -> None:
-    # NIST CAVP gcmtestvectors, gcmDecryptExtIV: right and wrong tags of 4 to 16 octets
+    # NIST CAVP gcmtestvectors, gcmDecryptExtIV: right and wrong tags of 4 to 16 bytes
     verdicts = set()
     for case in nist_gcm(size):
         key, nonce, ciphertext, aad, tag = (bytes.fromhex(case[x].strip()) for x in ("Key", "IV", "CT", "AAD", "Tag"))
@@ -193,7 +193,7 @@ def test_padding_comes_off_again_and_is_never_empty(data: bytes, size: int) -> N
     "wrong", [b"", bytes(16), b"x" * 15 + b"\x11", b"x" * 13 + b"\x03\x02\x03", b"x" * 14 + b"\x01\x02", b"\x01" * 15]
 )
 def test_wrong_padding_is_refused(wrong: bytes) -> None:
-    with pytest.raises(DecryptionError, match="last n octets"):
+    with pytest.raises(DecryptionError, match="last n bytes"):
         modes.pkcs7_unpad(wrong)
 
 

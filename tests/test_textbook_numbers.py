@@ -15,7 +15,7 @@ from lepton_lab.errors import InvalidParameter
 from lepton_lab.textbook.primitives import gf256
 from lepton_lab.textbook.primitives import numtheory as nt
 
-OCTET = st.integers(0, 255)
+BYTE = st.integers(0, 255)
 POLYNOMIALS = st.sampled_from([gf256.AES_POLYNOMIAL, 0x11D])
 NATURAL = st.integers(0, 2**200)
 
@@ -27,7 +27,7 @@ def test_the_products_that_fips_197_works_out() -> None:  # FIPS 197 §4.2, §4.
     assert powers[:5] == [0x57, 0xAE, 0x47, 0x8E, 0x07]
 
 
-@given(OCTET, OCTET, OCTET, POLYNOMIALS)
+@given(BYTE, BYTE, BYTE, POLYNOMIALS)
 def test_gf256_is_a_field(a: int, b: int, c: int, polynomial: int) -> None:
     def times(x: int, y: int) -> int:
         return gf256.multiply(x, y, polynomial)
@@ -41,7 +41,7 @@ def test_gf256_is_a_field(a: int, b: int, c: int, polynomial: int) -> None:
         assert gf256.power(a, 255, polynomial) == 1
 
 
-def test_zero_has_no_inverse_and_only_octets_and_polynomials_of_degree_8_are_taken() -> None:
+def test_zero_has_no_inverse_and_only_bytes_and_polynomials_of_degree_8_are_taken() -> None:
     with pytest.raises(InvalidParameter, match="0 has no inverse"):
         gf256.inverse(0)
     for bad in (256, -1, 1.5, "1", True, None):

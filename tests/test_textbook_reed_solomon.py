@@ -17,7 +17,7 @@ from lepton_lab.errors import InvalidParameter
 from lepton_lab.textbook.primitives import gf256, reed_solomon
 from lepton_lab.textbook.primitives import shamir as tb_shamir
 
-OCTET = st.integers(0, 255)
+BYTE = st.integers(0, 255)
 
 
 @given(st.binary(min_size=1, max_size=5), st.integers(0, 4), st.data())
@@ -100,7 +100,7 @@ def test_what_cannot_be_is_refused(wrong) -> None:
         wrong()
 
 
-@given(OCTET, st.binary(max_size=3))
+@given(BYTE, st.binary(max_size=3))
 def test_any_threshold_shares_give_the_secret(secret: int, coefficients: bytes) -> None:
     shares = tb_shamir.split(secret, coefficients, range(1, 6)).result
     for kept in combinations(shares, len(coefficients) + 1):
@@ -113,19 +113,19 @@ def test_one_share_of_two_fits_every_secret_exactly_once() -> None:
         assert fits == list(range(256))
 
 
-def test_it_opens_the_helpers_shares_octet_by_octet() -> None:
+def test_it_opens_the_helpers_shares_byte_by_byte() -> None:
     shares = shamir.split(b"lepton", 3, 5)[1:4]
-    for place, octet in enumerate(b"lepton"):
-        assert tb_shamir.combine({share.index: share.values[place] for share in shares}).result == octet
+    for place, byte in enumerate(b"lepton"):
+        assert tb_shamir.combine({share.index: share.values[place] for share in shares}).result == byte
 
 
 def test_it_opens_shares_that_others_made() -> None:
     vectors = json.loads((Path(__file__).parent / "vectors" / "shamir_gf256.json").read_text())
     for case in vectors["slip39"]:
         shares = {int(x): bytes.fromhex(values) for x, values in case["shares"].items()}
-        for place, octet in enumerate(bytes.fromhex(case["secret_at_255"])):
+        for place, byte in enumerate(bytes.fromhex(case["secret_at_255"])):
             values = {x: share[place] for x, share in shares.items()}
-            assert reed_solomon.interpolate(values, 255, gf256.AES_POLYNOMIAL).result == octet
+            assert reed_solomon.interpolate(values, 255, gf256.AES_POLYNOMIAL).result == byte
     for shares, secret in vectors["at_zero"]:
         found = tb_shamir.combine({int(x): int(value, 16) for x, value in shares.items()}).result
         assert found == int(secret, 16)

@@ -70,7 +70,7 @@ def key(bits: int = 1024) -> tb_rsa.PrivateKey:
 
 
 def deterministic(seed: bytes) -> Callable[[int], bytes]:
-    """Octets that look random and are the same in every run."""
+    """Bytes that look random and are the same in every run."""
     calls = iter(range(10**9))
     return lambda count: hashlib.shake_256(seed + next(calls).to_bytes(8, "big")).digest(count)
 
@@ -219,7 +219,7 @@ def test_oaep_is_understood_both_ways_by_pycryptodome(message: bytes, label: byt
     assert tb_rsa.RSAES_OAEP_DECRYPT(private, peer.encrypt(message), label).result == message
 
 
-@pytest.mark.parametrize("bits", [1023, 1024, 1025, 1031])  # EM may be an octet shorter than the modulus
+@pytest.mark.parametrize("bits", [1023, 1024, 1025, 1031])  # EM may be a byte shorter than the modulus
 def test_pss_is_understood_both_ways_by_pycryptodome(bits: int) -> None:
     private, message = key(bits), b"signed by one, verified by the other"
     peer = pss.new(RSA.construct((private.n, private.e, private.d, private.p, private.q)), salt_bytes=32)
@@ -235,7 +235,7 @@ def test_the_helper_and_the_textbook_read_each_other() -> None:
     opened = tb_rsa.RSAES_OAEP_DECRYPT(private, sealed, b"label")
     assert opened.result == b"a data key"
     again = tb_rsa.RSAES_OAEP_ENCRYPT(private.public, b"a data key", b"label", seed=opened["seed"])
-    assert again.result == sealed  # the textbook replays the helper's seed, octet for octet
+    assert again.result == sealed  # the textbook replays the helper's seed, byte for byte
     signature = rsa.sign(helper_key(), b"message")
     verified = tb_rsa.RSASSA_PSS_VERIFY(private.public, b"message", signature)
     assert tb_rsa.RSASSA_PSS_SIGN(private, b"message", salt=verified["salt"]).result == signature
@@ -280,7 +280,7 @@ def test_key_generation_replays_and_shows_every_candidate() -> None:
 
 def test_broken_randomness_ends_instead_of_looping() -> None:
     for constant in (bytes, lambda count: b"\xff" * count):
-        with pytest.raises(InvalidParameter, match="random octets"):
+        with pytest.raises(InvalidParameter, match="random bytes"):
             tb_rsa.generate_key(64, constant)
     with pytest.raises(InvalidParameter):
         tb_rsa.generate_key(64, lambda count: b"")
@@ -371,7 +371,7 @@ def test_oaep_takes_what_fits_and_no_more() -> None:
     for length in (0, 1, limit):
         sealed = tb_rsa.RSAES_OAEP_ENCRYPT(private.public, bytes(length), seed=bytes(32)).result
         assert tb_rsa.RSAES_OAEP_DECRYPT(private, sealed).result == bytes(length)
-    with pytest.raises(MessageTooLarge, match=f"{limit} octets"):
+    with pytest.raises(MessageTooLarge, match=f"{limit} bytes"):
         tb_rsa.RSAES_OAEP_ENCRYPT(private.public, bytes(limit + 1), seed=bytes(32))
     with pytest.raises(MessageTooLarge):
         tb_rsa.RSAES_OAEP_ENCRYPT(tb_rsa.PublicKey(3233, 17), b"", seed=bytes(32))

@@ -24,8 +24,8 @@ FIELDS = st.sampled_from([F11, shamir.prime_field(257), shamir.prime_field(2**12
 def test_the_published_shares_of_slip39_give_their_secrets() -> None:
     for vector in VECTORS["slip39"]:
         shares = {int(x): bytes.fromhex(values) for x, values in vector["shares"].items()}
-        assert shamir.combine_octets(shares, 255).result.hex() == vector["secret_at_255"]
-        assert shamir.combine_octets(shares, 254).result.hex() == vector["digest_at_254"]
+        assert shamir.combine_bytes(shares, 255).result.hex() == vector["secret_at_255"]
+        assert shamir.combine_bytes(shares, 254).result.hex() == vector["digest_at_254"]
 
 
 @given(st.data(), FIELDS)
@@ -56,7 +56,7 @@ def test_a_forged_share_moves_the_secret_by_what_the_forger_chose() -> None:
 
 def test_the_helpers_shares_are_read_by_the_textbook() -> None:
     shares = helper.split(b"a master key", 3, 5)
-    payload = shamir.combine_octets({share.index: share.values for share in shares[1:4]}).result
+    payload = shamir.combine_bytes({share.index: share.values for share in shares[1:4]}).result
     assert payload.startswith(b"a master key")
     assert len(payload) == len(b"a master key") + 64
 
@@ -71,8 +71,8 @@ def test_the_helpers_shares_are_read_by_the_textbook() -> None:
         lambda: shamir.split(1, [1], [], F11),
         lambda: shamir.combine({}, F11),
         lambda: shamir.combine({1: 11}, F11),
-        lambda: shamir.combine_octets({}),
-        lambda: shamir.combine_octets({1: b"a", 2: b"ab"}),
+        lambda: shamir.combine_bytes({}),
+        lambda: shamir.combine_bytes({1: b"a", 2: b"ab"}),
     ],
 )
 def test_what_is_no_sharing_is_refused(call: object) -> None:

@@ -1,4 +1,4 @@
-"""The dissector of TLS 1.3: RFC 8448's traces and our own connections to the last octet, and what it refuses."""
+"""The dissector of TLS 1.3: RFC 8448's traces and our own connections to the last byte, and what it refuses."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from lepton_lab import tls
 from lepton_lab.errors import DecryptionError, IntegrityError, InvalidParameter, InvalidSignature, LabError
-from lepton_lab.octets import Capture, Record
+from lepton_lab.buffers import Capture, Record
 from lepton_lab.textbook.protocols import tls13
 from lepton_lab.textbook.protocols.tls13.certificates import check_signature, summary_of
 from lepton_lab.textbook.protocols.tls13.messages import read_handshake
@@ -45,7 +45,7 @@ def trace(section: str) -> tuple[Capture, bytes, bytes]:
     """A trace of RFC 8448: what crossed the wire, the (EC)DHE secret, the PSK. No secret is in its capture."""
     steps = RFC8448[section]["steps"]
     sent = [(step["by"], bytes.fromhex(step["values"].get("complete record", ""))) for step in steps]
-    records = tuple(Record(sender, octets) for sender, octets in sent if octets)
+    records = tuple(Record(sender, raw) for sender, raw in sent if raw)
     ikm = {step["does"]: bytes.fromhex(step["values"]["IKM"]) for step in reversed(steps) if "IKM" in step["values"]}
     psk = ikm['extract secret "early"'] if section == "4" else b""
     return Capture(records, {}, "server"), ikm['extract secret "handshake"'], psk
@@ -57,31 +57,31 @@ def dissected(section: str) -> tls13.Dissection:
     return tls13.dissect(capture, shared_secret=shared_secret, psk=psk)
 
 
-def assert_every_octet_is_explained(capture: Capture, dissection: tls13.Dissection) -> None:
+def assert_every_byte_is_explained(capture: Capture, dissection: tls13.Dissection) -> None:
     assert len(dissection.records) == len(capture.records)
     for sent, record in zip(capture.records, dissection.records, strict=True):
-        assert (record.octets, record.sender, len(record.opened)) == (sent.octets, sent.sender, len(sent.octets))
+        assert (record.data, record.sender, len(record.opened)) == (sent.data, sent.sender, len(sent.data))
         assert_fields_cover(record.fields, record.opened)
         assert {field.record for field in record.fields} == {record.index}
-    assert sum(field.length for field in dissection.fields) == sum(len(record.octets) for record in capture.records)
-    content = sum(len(message.octets) for message in dissection.messages)
+    assert sum(field.length for field in dissection.fields) == sum(len(record.data) for record in capture.records)
+    content = sum(len(message.data) for message in dissection.messages)
     around = [f for f in dissection.fields if f.path.startswith(("TLSPlaintext", "TLSCiphertext", "TLSInnerPlaintext"))]
-    assert content + sum(field.length for field in around) == sum(len(record.octets) for record in capture.records)
+    assert content + sum(field.length for field in around) == sum(len(record.data) for record in capture.records)
     for message in dissection.messages:
-        assert_fields_cover(message.fields, message.octets)
+        assert_fields_cover(message.fields, message.data)
         assert message.index in dissection.records[message.records[0]].messages
 
 
-def assert_fields_cover(fields: tuple[tls13.Field, ...], octets: bytes) -> None:
+def assert_fields_cover(fields: tuple[tls13.Field, ...], raw: bytes) -> None:
     """In order, without gap or overlap, each with something to say."""
     position = 0
     for field in fields:
-        assert (field.offset, field.length) == (position, len(field.octets))
-        assert field.octets == octets[position : position + field.length] != b""
+        assert (field.offset, field.length) == (position, len(field.data))
+        assert field.data == raw[position : position + field.length] != b""
         assert field.meaning
         assert field.path.endswith(field.name)
         position += field.length
-    assert position == len(octets)
+    assert position == len(raw)
 
 
 # --- RFC 8448 ---
@@ -103,7 +103,7 @@ MESSAGES = {
 @pytest.mark.parametrize("section", MESSAGES)
 def test_a_trace_of_rfc_8448_is_explained_from_its_wire_and_its_shared_secret_alone(section):
     dissection = dissected(section)
-    assert_every_octet_is_explained(trace(section)[0], dissection)
+    assert_every_byte_is_explained(trace(section)[0], dissection)
     assert " ".join(message.name for message in dissection.messages) == MESSAGES[section]
     assert dissection.suite == tls13.suite_named("TLS_AES_128_GCM_SHA256")
     assert dissection.group == ("secp256r1" if section == "5" else "x25519")
@@ -118,9 +118,9 @@ def test_a_trace_of_rfc_8448_is_explained_from_its_wire_and_its_shared_secret_al
 def test_both_finished_of_rfc_8448_are_what_it_prints(section):
     printed = [step["values"]["Finished"] for step in RFC8448[section]["steps"] if "Finished" in step["values"]]
     found = [message for message in dissected(section).messages if message.name == "Finished"]
-    assert [message.octets.hex() for message in found] == printed
+    assert [message.data.hex() for message in found] == printed
     for message in found:
-        assert message.check.result == message.field("verify_data").octets
+        assert message.check.result == message.field("verify_data").data
 
 
 @pytest.mark.parametrize("section", MESSAGES)
@@ -130,7 +130,7 @@ def test_every_message_that_rfc_8448_constructs_is_found(section):
     }  # fmt: skip
     printed = [value for step in RFC8448[section]["steps"] for name, value in step["values"].items() if name in names]
     others = ("ClientHello", "ApplicationData", "Alert", "ChangeCipherSpec")
-    assert [each.octets.hex() for each in dissected(section).messages if each.name not in others] == printed
+    assert [each.data.hex() for each in dissected(section).messages if each.name not in others] == printed
 
 
 def test_the_derived_secrets_are_named_as_in_a_key_log_and_a_key_log_that_disagrees_is_refused():
@@ -146,12 +146,12 @@ def test_the_derived_secrets_are_named_as_in_a_key_log_and_a_key_log_that_disagr
 
 def test_a_ticket_of_one_trace_opens_the_next():
     first = dissected("3")
-    nonce = first.message("NewSessionTicket").field("ticket_nonce").octets
+    nonce = first.message("NewSessionTicket").field("ticket_nonce").data
     psk = tls13.resumption_psk("sha256", first.key_schedule["resumption_master_secret"], nonce).result
     capture, shared_secret, _ = trace("4")
     resumed = tls13.dissect(capture, shared_secret=shared_secret, psk=psk)
-    ticket = first.message("NewSessionTicket").field(".ticket").octets
-    assert resumed.message("ClientHello").field("identities[0].identity").octets == ticket
+    ticket = first.message("NewSessionTicket").field(".ticket").data
+    assert resumed.message("ClientHello").field("identities[0].identity").data == ticket
     assert resumed.application_data("client")[:6] == b"ABCDEF"
     assert resumed.records[1].secret_label == "CLIENT_EARLY_TRAFFIC_SECRET"
 
@@ -161,7 +161,7 @@ def test_fields_say_what_is_there():
     assert hello.field("HostName").value == "server"
     assert hello.field("cipher_suites[2]").value == "TLS_AES_256_GCM_SHA384"
     share = hello.field("client_shares[0].key_exchange")
-    assert share.octets == hello.octets[share.offset : share.offset + 32]
+    assert share.data == hello.data[share.offset : share.offset + 32]
     assert share.path == "ClientHello.extensions[4].key_share.client_shares[0].key_exchange"
     assert (share.kind, share.name, share.record) == ("key", "key_exchange", 0)
     certificate = dissected("3").message("Certificate").field("cert_data").value
@@ -180,8 +180,8 @@ def test_protection_is_explained_step_by_step():
     steps = record.protection
     assert steps["server_write_key"].hex() == "3fce516009c21727d0f2e4e86ee403bc"
     assert steps["server_write_iv"].hex() == "5d313eb2671276ee13000b30"
-    assert (steps["sequence number"], steps["additional_data"]) == (0, record.octets[:5])
-    assert steps["AEADEncrypted"] == record.octets[5:]
+    assert (steps["sequence number"], steps["additional_data"]) == (0, record.data[:5])
+    assert steps["AEADEncrypted"] == record.data[5:]
     assert record.opened[5:-16] == steps.result
     assert (record.inner_type, record.content_type, record.padding) == ("handshake", "application_data", 0)
     assert dissected("3").records[8].protection["sequence number"] == 2
@@ -194,18 +194,18 @@ def test_a_dissection_prints_as_a_table_and_hides_its_secrets():
     for secret in dissected("3").secrets.values():
         assert secret.hex() not in repr(dissected("3"))
     assert [message.index for message in dissected("3")] == list(range(12))
-    assert repr(dissected("3").records[2]).startswith("record 2: server, handshake, 679 octets under SERVER_HANDSHAKE")
-    assert repr(dissected("3").messages[0]) == "client: ClientHello, 196 octets: server, x25519"
+    assert repr(dissected("3").records[2]).startswith("record 2: server, handshake, 679 bytes under SERVER_HANDSHAKE")
+    assert repr(dissected("3").messages[0]) == "client: ClientHello, 196 bytes: server, x25519"
 
 
 # --- our own connections ---
 
 
 @pytest.mark.parametrize("mutual", [True, False])
-def test_every_octet_of_our_own_handshake_is_explained(mutual):
+def test_every_byte_of_our_own_handshake_is_explained(mutual):
     capture = live(mutual)
     dissection = tls13.dissect(capture)
-    assert_every_octet_is_explained(capture, dissection)
+    assert_every_byte_is_explained(capture, dissection)
     assert dissection.application_data("client") == b"Is anybody there?"
     assert dissection.application_data("server") == b"Only those who can prove it."
     assert dissection.certificates["server"][0].names == ("server.lab.example",)
@@ -218,12 +218,12 @@ def test_data_of_any_size_is_put_together_again(request_size):
     server, client = tls.server_context(SERVER, CA, require_client=False), tls.client_context(CA)
     capture = tls.record_handshake(server, client, "server.lab.example", request=b"q" * request_size, response=b"")
     dissection = tls13.dissect(capture)
-    assert_every_octet_is_explained(capture, dissection)
+    assert_every_byte_is_explained(capture, dissection)
     assert dissection.application_data("client") == b"q" * request_size
 
 
 def recorded(case: dict[str, Any]) -> Capture:
-    records = tuple(Record(sender, bytes.fromhex(octets)) for sender, octets in case["records"])
+    records = tuple(Record(sender, bytes.fromhex(raw)) for sender, raw in case["records"])
     return Capture(records, {label: bytes.fromhex(secret) for label, secret in case["secrets"].items()}, "")
 
 
@@ -232,7 +232,7 @@ def test_what_newer_libraries_negotiate_is_explained_too(case):
     """The hybrid key exchange, suites with CCM, signatures by Ed25519, RSA-PSS and ML-DSA; each signature counts."""
     capture = recorded(case)
     dissection = tls13.dissect(capture)
-    assert_every_octet_is_explained(capture, dissection)
+    assert_every_byte_is_explained(capture, dissection)
     assert (dissection.suite.name, dissection.group) == (case["suite"], case["group"])
     assert dissection.message("ClientHello").field("[0].key_exchange").length == 1184 + 32  # FIPS 203, RFC 7748
     assert dissection.message("ServerHello").field("key_exchange").length == 1088 + 32
@@ -272,11 +272,11 @@ def sealed(contents: list[Content], dissection: tls13.Dissection, padding: int =
         if label:
             number = sequence[label] = sequence.get(label, -1) + 1
             secret = dissection.secrets[label]
-            octets = tls13.seal(dissection.suite, secret, number, content, kind, padding=padding).result
+            raw = tls13.seal(dissection.suite, secret, number, content, kind, padding=padding).result
         else:
             code = {"handshake": 22, "alert": 21, "change_cipher_spec": 20}[kind]
-            octets = bytes([code, 3, 3 if index else 1]) + len(content).to_bytes(2, "big") + content
-        records.append(Record(sender, octets))
+            raw = bytes([code, 3, 3 if index else 1]) + len(content).to_bytes(2, "big") + content
+        records.append(Record(sender, raw))
     return Capture(tuple(records), dissection.secrets, dissection.server_name)
 
 
@@ -287,19 +287,19 @@ def edited(name: str, sender: str, edit: Callable[[bytearray], object]) -> Captu
     message = dissection.message(name, sender)
     index, start = message.records[0], message.start - 5
     at, label, kind, content = all_of_it[index]
-    octets = bytearray(content[start : start + len(message.octets)])
-    edit(octets)
-    all_of_it[index] = at, label, kind, content[:start] + bytes(octets) + content[start + len(message.octets) :]
+    raw = bytearray(content[start : start + len(message.data)])
+    edit(raw)
+    all_of_it[index] = at, label, kind, content[:start] + bytes(raw) + content[start + len(message.data) :]
     return sealed(all_of_it, dissection)
 
 
 def writing(start: int, new: bytes, end: int | None = None) -> Callable[[bytearray], object]:
-    """An edit that puts `new` in place of as many octets, or of those up to `end`."""
-    return lambda octets: octets.__setitem__(slice(start, start + len(new) if end is None else end), new)
+    """An edit that puts `new` in place of as many bytes, or of those up to `end`."""
+    return lambda raw: raw.__setitem__(slice(start, start + len(new) if end is None else end), new)
 
 
-def flip_last(octets: bytearray) -> None:
-    octets[-1] ^= 1
+def flip_last(raw: bytearray) -> None:
+    raw[-1] ^= 1
 
 
 @pytest.mark.parametrize("sender", ["server", "client"])
@@ -326,7 +326,7 @@ def test_a_signature_under_a_scheme_that_does_not_fit_the_key_is_refused():
 
 def test_another_certificate_is_found_by_the_signature():
     """Alice's certificate in the server's place: the signature is not by her key."""
-    alices = own().message("Certificate", "client").octets
+    alices = own().message("Certificate", "client").data
     with pytest.raises(tls13.WrongSignature, match="server CertificateVerify"):
         tls13.dissect(edited("Certificate", "server", writing(0, alices, 10_000)))
 
@@ -338,7 +338,7 @@ def test_a_certificate_that_is_none_is_refused():
 
 def test_an_altered_hello_is_found_by_the_signature():
     with pytest.raises(tls13.WrongSignature, match="server CertificateVerify"):
-        tls13.dissect(edited("ClientHello", "client", lambda octets: octets.__setitem__(10, octets[10] ^ 1)))
+        tls13.dissect(edited("ClientHello", "client", lambda raw: raw.__setitem__(10, raw[10] ^ 1)))
 
 
 NOT_OFFERED = {
@@ -375,7 +375,7 @@ def test_a_client_is_sent_back_once_and_in_the_same_suite():
 def test_early_data_is_not_offered_again_after_a_retry():
     dissection = dissected("5")
     first, retry, second, *rest = contents(dissection)
-    padding = second[3].rindex(b"\x00\x15\x00\xaf")  # the last extension; early_data takes 4 octets of it
+    padding = second[3].rindex(b"\x00\x15\x00\xaf")  # the last extension; early_data takes 4 bytes of it
     hello = second[3][:padding] + b"\x00\x2a\x00\x00\x00\x15\x00\xab" + bytes(0xAB)
     with pytest.raises(tls13.MalformedCapture, match="a second time"):
         tls13.dissect(sealed([first, retry, (*second[:3], hello), *rest], dissection))
@@ -422,7 +422,7 @@ def test_a_wrong_or_missing_secret_is_named(label):
         tls13.dissect(
             replace(capture, secrets={name: value for name, value in capture.secrets.items() if name != label})
         )
-    with pytest.raises(tls13.MalformedCapture, match="48 octets"):
+    with pytest.raises(tls13.MalformedCapture, match="48 bytes"):
         tls13.dissect(replace(capture, secrets={**capture.secrets, label: bytes(32)}))
 
 
@@ -434,7 +434,7 @@ def test_a_wrong_shared_secret_opens_nothing():
 @given(size=st.integers(50, 700), padding=st.integers(0, 40))
 @settings(max_examples=10)
 def test_handshake_messages_may_be_cut_into_records_at_will(size, padding):
-    """And share them: the server's whole flight as one stream, cut every `size` octets, each record padded."""
+    """And share them: the server's whole flight as one stream, cut every `size` bytes, each record padded."""
     whole = own()
     recut: list[Content] = []
     for sender, label, kind, content in contents(whole):
@@ -451,8 +451,8 @@ def test_handshake_messages_may_be_cut_into_records_at_will(size, padding):
     ]
     capture = sealed(cut, whole, padding)
     dissection = tls13.dissect(capture)
-    assert_every_octet_is_explained(capture, dissection)
-    assert [each.octets for each in dissection.messages] == [each.octets for each in whole.messages]
+    assert_every_byte_is_explained(capture, dissection)
+    assert [each.data for each in dissection.messages] == [each.data for each in whole.messages]
     assert {record.padding for record in dissection.records if record.protected} == {padding}
 
 
@@ -481,7 +481,7 @@ REWRITTEN: dict[str, tuple[str, Callable[[list[Content]], object]]] = {
         "must show a certificate",
         lambda all_of_it: all_of_it.__setitem__(5, (*all_of_it[5][:3], b"\x0b\0\0\4\0\0\0\0")),
     ),
-    "an alert of three octets": (
+    "an alert of three bytes": (
         "left over",
         lambda all_of_it: all_of_it.__setitem__(-1, (*all_of_it[-1][:3], b"\1\0\0")),
     ),
@@ -509,8 +509,8 @@ REWRITTEN: dict[str, tuple[str, Callable[[list[Content]], object]]] = {
         "between ClientHello and Finished",
         lambda all_of_it: all_of_it.insert(0, ("client", "", "change_cipher_spec", b"\1")),
     ),
-    "a ChangeCipherSpec of two octets": (
-        "single octet",
+    "a ChangeCipherSpec of two bytes": (
+        "single byte",
         lambda all_of_it: all_of_it.__setitem__(2, ("server", "", "change_cipher_spec", b"\1\1")),
     ),
     "a message of the client across the change of its keys": (
@@ -592,10 +592,10 @@ def test_a_psk_that_was_not_used_changes_nothing():
 def test_every_flipped_bit_is_found(data):
     capture = live()
     index = data.draw(st.integers(0, len(capture.records) - 1))
-    octets = bytearray(capture.records[index].octets)
-    bit = data.draw(st.integers(0, 8 * len(octets) - 1).filter(lambda bit: (index, bit) != (0, 17)))  # TLS 1.0 or 1.2
-    octets[bit // 8] ^= 1 << bit % 8
-    refuse(with_record(capture, index, bytes(octets)))
+    raw = bytearray(capture.records[index].data)
+    bit = data.draw(st.integers(0, 8 * len(raw) - 1).filter(lambda bit: (index, bit) != (0, 17)))  # TLS 1.0 or 1.2
+    raw[bit // 8] ^= 1 << bit % 8
+    refuse(with_record(capture, index, bytes(raw)))
 
 
 @given(st.data())
@@ -603,9 +603,9 @@ def test_every_flipped_bit_is_found(data):
 def test_every_truncation_is_found(data):
     capture = live()
     index = data.draw(st.integers(0, len(capture.records) - 1))
-    end = data.draw(st.integers(0, len(capture.records[index].octets) - 1))
-    refuse(with_record(capture, index, capture.records[index].octets[:end]))
-    cut = with_record(capture, index, capture.records[index].octets[:end])
+    end = data.draw(st.integers(0, len(capture.records[index].data) - 1))
+    refuse(with_record(capture, index, capture.records[index].data[:end]))
+    cut = with_record(capture, index, capture.records[index].data[:end])
     refuse(replace(capture, records=cut.records[: index + 1]))
     refuse(replace(capture, records=capture.records[:index]))
 
@@ -615,7 +615,7 @@ def test_every_truncation_is_found(data):
 def test_records_left_out_repeated_or_swapped_are_found(data):
     """All but a ChangeCipherSpec, which says nothing and may be left out or repeated."""
     records = list(live().records)
-    meaningful = [index for index, record in enumerate(records) if record.octets[0] != 20]
+    meaningful = [index for index, record in enumerate(records) if record.data[0] != 20]
     index = data.draw(st.sampled_from(meaningful))
     refuse(replace(live(), records=(*records[:index], *records[index + 1 :])))
     refuse(replace(live(), records=(*records[: index + 1], *records[index:])))
@@ -627,7 +627,7 @@ def test_records_left_out_repeated_or_swapped_are_found(data):
 
 @given(st.data())
 @settings(max_examples=100)
-def test_octets_changed_inside_a_record_and_sealed_again_end_in_a_typed_error(data):
+def test_bytes_changed_inside_a_record_and_sealed_again_end_in_a_typed_error(data):
     """The parsers and the order of messages, met by somebody with all keys. After the handshake some changes hold."""
     section = data.draw(st.sampled_from(["own", *RFC8448]))
     dissection = own() if section == "own" else dissected(section)
@@ -638,13 +638,13 @@ def test_octets_changed_inside_a_record_and_sealed_again_end_in_a_typed_error(da
     capture = sealed(all_of_it, dissection)
     again = dissected_or_refused(capture)
     if again is not None:
-        assert_every_octet_is_explained(capture, again)
+        assert_every_byte_is_explained(capture, again)
         assert in_transcript(again) == in_transcript(dissection)
 
 
 def in_transcript(dissection: tls13.Dissection) -> list[bytes]:
     """What both sides have agreed on: early data, tickets and what comes later are not in it."""
-    return [message.octets for message in dissection.messages if message.transcript_hash]
+    return [message.data for message in dissection.messages if message.transcript_hash]
 
 
 def dissected_or_refused(capture: Capture) -> tls13.Dissection | None:
@@ -654,44 +654,44 @@ def dissected_or_refused(capture: Capture) -> tls13.Dissection | None:
         return None
 
 
-def changed(data, octets: bytes) -> bytes:
-    """Octets put in, taken out, overwritten: fewer than half of the time a whole lot of them."""
-    start = data.draw(st.integers(0, len(octets)))
-    end = data.draw(st.integers(start, min(len(octets), start + 8)))
-    return octets[:start] + data.draw(st.binary(max_size=8)) + octets[end:]
+def changed(data, raw: bytes) -> bytes:
+    """Bytes put in, taken out, overwritten: fewer than half of the time a whole lot of them."""
+    start = data.draw(st.integers(0, len(raw)))
+    end = data.draw(st.integers(start, min(len(raw), start + 8)))
+    return raw[:start] + data.draw(st.binary(max_size=8)) + raw[end:]
 
 
 MALFORMED = {
     "an extension twice": ("08 00000e 000c 001c 0002 4000 001c 0002 4000", "record_size_limit comes twice"),
-    "an extension that must say something": ("08 000006 0004 001c 0000", "needs 2 octets where 0 are left"),
+    "an extension that must say something": ("08 000006 0004 001c 0000", "needs 2 bytes where 0 are left"),
     "an extension that must say nothing": ("08 000007 0005 0000 0001 00", "length says 0|left"),
     "half a version": (
         "02 00002d 0303" + "00" * 32 + "00 1301 00 0005 002b 0001 03",
-        "needs 2 octets where 1 are left",
+        "needs 2 bytes where 1 are left",
     ),
     "no signature": ("0f 000004 0403 0000", "where 1 to 0"),
     "no ticket": ("04 00000d 00000000 00000000 00 0000 0000", "where 1 to"),
     "no suite": ("01 00002a 0303" + "00" * 32 + "00 0000 0100 0002 0000", "where 2 to"),
-    "half a suite": ("01 00002d 0303" + "00" * 32 + "00 0003 130113 0100 0002 0000", "needs 2 octets where 1 are left"),
-    "a short random": ("01 000004 0303 0000", "needs 32 octets"),
+    "half a suite": ("01 00002d 0303" + "00" * 32 + "00 0003 130113 0100 0002 0000", "needs 2 bytes where 1 are left"),
+    "a short random": ("01 000004 0303 0000", "needs 32 bytes"),
     "a length beyond the end": ("08 000003 0002 00", "where 0 to 1 are possible"),
-    "a header of nothing": ("08 0000", "needs 3 octets"),
-    "more than it says": ("14 000000 00", "1 octets are left over"),
+    "a header of nothing": ("08 0000", "needs 3 bytes"),
+    "more than it says": ("14 000000 00", "1 bytes are left over"),
 }
 
 
 @pytest.mark.parametrize("what", MALFORMED)
 def test_a_malformed_message_is_refused_where_it_is_malformed(what):
-    octets, reason = MALFORMED[what]
+    raw, reason = MALFORMED[what]
     with pytest.raises(tls13.MalformedCapture, match=reason):
-        read_handshake(bytes.fromhex(octets))
+        read_handshake(bytes.fromhex(raw))
 
 
 def test_extensions_that_are_not_explained_are_still_covered():
     """GREASE (RFC 8701), one without a name here, and one that has a name but no parser."""
-    octets = bytes.fromhex("08 000014 0012 2a2a 0000 abcd 0002 0102 000f 0004 01020304")
-    name, fields = read_handshake(octets)
-    assert_fields_cover(fields, octets)
+    raw = bytes.fromhex("08 000014 0012 2a2a 0000 abcd 0002 0102 000f 0004 01020304")
+    name, fields = read_handshake(raw)
+    assert_fields_cover(fields, raw)
     types = [field.value for field in fields if field.name == "extension_type"]
     assert (name, types) == ("EncryptedExtensions", ["GREASE (0x2a2a)", "unknown here (0xabcd)", "heartbeat"])
 
@@ -712,9 +712,9 @@ EVERY_EXTENSION = {
     ("message", "extension"), [(name, each) for name in EVERY_EXTENSION for each in EVERY_EXTENSION[name]]
 )
 def test_each_extension_is_read_in_its_message(message, extension):
-    octets = bytes.fromhex(extension)
-    extensions = len(octets).to_bytes(2, "big") + octets
-    certificate = own().message("Certificate").field("cert_data").octets
+    raw = bytes.fromhex(extension)
+    extensions = len(raw).to_bytes(2, "big") + raw
+    certificate = own().message("Certificate").field("cert_data").data
     entry = len(certificate).to_bytes(3, "big") + certificate + extensions
     body = {
         "ClientHello": b"\3\3" + bytes(32) + b"\0" + b"\0\2\x13\1" + b"\1\0" + extensions,
@@ -733,23 +733,23 @@ def test_each_extension_is_read_in_its_message(message, extension):
 def known_messages() -> list[bytes]:
     everything = [own(), *map(dissected, RFC8448)]
     names = ("ApplicationData", "Alert", "ChangeCipherSpec")
-    return [message.octets for each in everything for message in each.messages if message.name not in names]
+    return [message.data for each in everything for message in each.messages if message.name not in names]
 
 
 @given(st.data())
 @settings(max_examples=200)
-def test_any_octets_are_a_message_whose_fields_cover_it_or_a_typed_error(data):
+def test_any_bytes_are_a_message_whose_fields_cover_it_or_a_typed_error(data):
     known = data.draw(st.sampled_from(known_messages()))
-    octets = changed(data, known)
+    raw = changed(data, known)
     if data.draw(st.booleans()):  # else the lengths mostly contradict each other at once
-        octets = octets[:1] + max(len(octets) - 4, 0).to_bytes(3, "big") + octets[4:]
-    read(octets)
+        raw = raw[:1] + max(len(raw) - 4, 0).to_bytes(3, "big") + raw[4:]
+    read(raw)
 
 
 @given(st.data())
 def test_an_altered_certificate_is_read_or_refused_and_its_signature_never_leaks_another_error(data):
     der = bytearray(
-        data.draw(st.sampled_from([own(), dissected("3")])).message("Certificate").field("cert_data").octets
+        data.draw(st.sampled_from([own(), dissected("3")])).message("Certificate").field("cert_data").data
     )
     for _ in range(data.draw(st.integers(1, 3))):
         der[data.draw(st.integers(0, len(der) - 1))] = data.draw(st.integers(0, 255))
@@ -760,29 +760,29 @@ def test_an_altered_certificate_is_read_or_refused_and_its_signature_never_leaks
 
 
 def test_a_certificate_of_a_version_that_does_not_exist_is_refused():
-    der = own().message("Certificate").field("cert_data").octets
+    der = own().message("Certificate").field("cert_data").data
     version = der.index(b"\xa0\3\2\1\2") + 4
     with pytest.raises(tls13.MalformedCapture, match="can be read"):
         summary_of(der[:version] + b"\x22" + der[version + 1 :])
 
 
 @given(st.sampled_from([1, 2, 4, 5, 8, 11, 13, 15, 20, 24]), st.binary(max_size=200))
-def test_random_octets_are_a_message_or_a_typed_error(kind, body):
+def test_random_bytes_are_a_message_or_a_typed_error(kind, body):
     read(bytes([kind]) + len(body).to_bytes(3, "big") + body)
 
 
-def read(octets: bytes) -> None:
+def read(raw: bytes) -> None:
     try:
-        name, fields = read_handshake(octets)
+        name, fields = read_handshake(raw)
     except tls13.MalformedCapture:
         return
-    assert_fields_cover(fields, octets)
+    assert_fields_cover(fields, raw)
     assert all(field.path.startswith(name) for field in fields)
 
 
-def with_record(capture: Capture, index: int, octets: bytes) -> Capture:
+def with_record(capture: Capture, index: int, raw: bytes) -> Capture:
     records = list(capture.records)
-    records[index] = replace(records[index], octets=octets)
+    records[index] = replace(records[index], data=raw)
     return replace(capture, records=tuple(records))
 
 
@@ -797,10 +797,10 @@ def test_a_capture_may_end_early_when_that_is_said():
         begun = replace(capture, records=capture.records[:count])
         refuse(begun)
         dissection = tls13.dissect(begun, whole=False)
-        assert_every_octet_is_explained(begun, dissection)
+        assert_every_byte_is_explained(begun, dissection)
         assert (dissection.suite is None) == (count == 1)
     with pytest.raises(tls13.MalformedCapture):
-        tls13.dissect(with_record(capture, 3, capture.records[3].octets[:-1]), whole=False)
+        tls13.dissect(with_record(capture, 3, capture.records[3].data[:-1]), whole=False)
 
 
 def test_a_failed_handshake_is_explained_up_to_its_alert():
@@ -808,13 +808,13 @@ def test_a_failed_handshake_is_explained_up_to_its_alert():
     refused = Capture((hello, Record("server", b"\x15\3\3\0\2\2\x46")), {}, "server.lab.example")
     dissection = tls13.dissect(refused, whole=False)
     assert [message.summary for message in dissection.messages] == ["server.lab.example, x25519", "protocol_version"]
-    assert_every_octet_is_explained(refused, dissection)
+    assert_every_byte_is_explained(refused, dissection)
 
 
 NOT_CAPTURES: dict[str, Callable[[], object]] = {
-    "no capture": lambda: tls13.dissect(b"octets"),
+    "no capture": lambda: tls13.dissect(b"bytes"),
     "a record of text": lambda: tls13.dissect(Capture((Record("client", "hello"),), {}, "x")),
-    "a third party": lambda: tls13.dissect(Capture((Record("mallory", live().records[0].octets),), {}, "x")),
+    "a third party": lambda: tls13.dissect(Capture((Record("mallory", live().records[0].data),), {}, "x")),
     "a secret of text": lambda: tls13.dissect(replace(live(), secrets={"SERVER_TRAFFIC_SECRET_0": "00"})),
     "a shared secret of text": lambda: tls13.dissect(live(), shared_secret="00"),
 }
@@ -828,10 +828,10 @@ def test_what_is_no_capture_is_refused(what):
 
 def test_the_empty_capture_and_records_of_all_sorts():
     refuse(Capture((), {}, "x"))
-    for octets in headers():
-        refuse(Capture((Record("client", octets),), {}, "x"))
+    for raw in headers():
+        refuse(Capture((Record("client", raw),), {}, "x"))
         with pytest.raises(tls13.DissectionError):
-            tls13.dissect(with_record(live(), 0, octets), whole=False)
+            tls13.dissect(with_record(live(), 0, raw), whole=False)
 
 
 def headers() -> Iterator[bytes]:

@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from lepton_lab import tls
-from lepton_lab.octets import Capture, Record
+from lepton_lab.buffers import Capture, Record
 from lepton_lab.textbook.protocols import tls13
 
 pytestmark = pytest.mark.skipif(
@@ -67,23 +67,23 @@ class RecordedServer(threading.Thread):
                 return work() or b""
             except ssl.SSLWantReadError:
                 self._send(connection)
-                octets = connection.recv(1 << 16)
-                self._keep("client", octets)
-                self._incoming.write(octets) if octets else self._incoming.write_eof()
+                data = connection.recv(1 << 16)
+                self._keep("client", data)
+                self._incoming.write(data) if data else self._incoming.write_eof()
             finally:
                 self._send(connection)
 
     def _send(self, connection: socket.socket) -> None:
-        octets = self._outgoing.read()
-        self._keep("server", octets)
-        connection.sendall(octets)
+        data = self._outgoing.read()
+        self._keep("server", data)
+        connection.sendall(data)
 
-    def _keep(self, sender: str, octets: bytes) -> None:
-        octets = self._halves[sender] + octets
-        while len(octets) >= 5 and len(octets) >= (end := 5 + int.from_bytes(octets[3:5], "big")):
-            self.records.append(Record(sender, octets[:end]))
-            octets = octets[end:]
-        self._halves[sender] = octets
+    def _keep(self, sender: str, data: bytes) -> None:
+        data = self._halves[sender] + data
+        while len(data) >= 5 and len(data) >= (end := 5 + int.from_bytes(data[3:5], "big")):
+            self.records.append(Record(sender, data[:end]))
+            data = data[end:]
+        self._halves[sender] = data
 
 
 def talk(context: ssl.SSLContext, folder: Path, *options: str, update: bool = False) -> tuple[Capture, str]:
@@ -133,7 +133,7 @@ def wait_until(done: Callable[[], bool], client: subprocess.Popen[bytes]) -> Non
 
 
 def printed(said: str, what: str) -> list[tuple[str, bytes]]:
-    """(sender, octets) of everything of a kind that s_client has printed, those of the client first."""
+    """(sender, bytes) of everything of a kind that s_client has printed, those of the client first."""
     found = re.findall(r"(?m)^(>>>|<<<) TLS 1\.[0-3], (\w+)[^\n]*\n((?: {4}(?:[0-9a-f]{2} ?)+\n)*)", said)
     sides = [
         ("client" if arrow == ">>>" else "server", bytes.fromhex(body)) for arrow, kind, body in found if kind == what
@@ -146,31 +146,31 @@ def assert_openssl_has_seen_the_same(said: str, dissection: tls13.Dissection) ->
     records = sorted(dissection.records[:-1], key=lambda record: record.sender)
     assert dissection.messages[-1].summary == "close_notify"
     kinds = {23: "application_data", 22: "handshake", 21: "alert"}
-    assert printed(said, "RecordHeader") == [(each.sender, each.octets[:5]) for each in records]
-    inner = [(sender, kinds[octets[0]]) for sender, octets in printed(said, "InnerContent")]
+    assert printed(said, "RecordHeader") == [(each.sender, each.data[:5]) for each in records]
+    inner = [(sender, kinds[data[0]]) for sender, data in printed(said, "InnerContent")]
     assert inner == [(each.sender, each.inner_type) for each in records if each.protected]
     messages = sorted(dissection.messages[:-1], key=lambda message: message.sender)
     others = ("ApplicationData", "ChangeCipherSpec", "Alert")
-    handshake = [(each.sender, each.octets) for each in messages if each.name not in others]
+    handshake = [(each.sender, each.data) for each in messages if each.name not in others]
     assert printed(said, "Handshake") == handshake
-    assert printed(said, "Alert") == [(each.sender, each.octets) for each in messages if each.name == "Alert"]
+    assert printed(said, "Alert") == [(each.sender, each.data) for each in messages if each.name == "Alert"]
 
 
-def assert_every_octet_is_explained(capture: Capture, dissection: tls13.Dissection) -> None:
+def assert_every_byte_is_explained(capture: Capture, dissection: tls13.Dissection) -> None:
     assert len(dissection.records) == len(capture.records)
     for sent, record in zip(capture.records, dissection.records, strict=True):
-        assert (record.octets, record.sender, len(record.opened)) == (sent.octets, sent.sender, len(sent.octets))
+        assert (record.data, record.sender, len(record.opened)) == (sent.data, sent.sender, len(sent.data))
         position = 0
         for field in record.fields:
-            assert (field.offset, field.length, field.record) == (position, len(field.octets), record.index)
-            assert field.octets == record.opened[position : position + field.length]
+            assert (field.offset, field.length, field.record) == (position, len(field.data), record.index)
+            assert field.data == record.opened[position : position + field.length]
             assert field.length > 0
             assert field.meaning
             position += field.length
-        assert position == len(sent.octets)
-    assert sum(field.length for field in dissection.fields) == sum(len(record.octets) for record in capture.records)
+        assert position == len(sent.data)
+    assert sum(field.length for field in dissection.fields) == sum(len(record.data) for record in capture.records)
     for message in dissection.messages:
-        assert b"".join(field.octets for field in message.fields) == message.octets
+        assert b"".join(field.data for field in message.fields) == message.data
 
 
 def context(*, mutual: bool) -> ssl.SSLContext:
@@ -184,11 +184,11 @@ def identity(folder: Path) -> list[str]:
 
 @pytest.mark.parametrize("mutual", [True, False], ids=["mutual", "server only"])
 @pytest.mark.parametrize("suite", SUITES)
-def test_every_octet_of_a_live_handshake_is_explained_as_openssl_saw_it(suite, mutual, tmp_path):
+def test_every_byte_of_a_live_handshake_is_explained_as_openssl_saw_it(suite, mutual, tmp_path):
     options = ["-ciphersuites", suite, *(identity(tmp_path) if mutual else [])]
     capture, said = talk(context(mutual=mutual), tmp_path, *options)
     dissection = tls13.dissect(capture)
-    assert_every_octet_is_explained(capture, dissection)
+    assert_every_byte_is_explained(capture, dissection)
     assert dissection.suite == tls13.suite_named(suite)
     assert dissection.application_data("client") == b"hello\nbye\n"
     assert dissection.application_data("server") == b"you said hello\nyou said bye\n"
@@ -201,7 +201,7 @@ def test_a_client_that_has_to_try_again_in_another_group(tmp_path):
     server.set_ecdh_curve("secp384r1")
     capture, said = talk(server, tmp_path, "-groups", "X25519:P-384")
     dissection = tls13.dissect(capture)
-    assert_every_octet_is_explained(capture, dissection)
+    assert_every_byte_is_explained(capture, dissection)
     assert_openssl_has_seen_the_same(said, dissection)
     names = [message.name for message in dissection.messages if message.name.endswith(("Hello", "Request"))]
     assert names == ["ClientHello", "HelloRetryRequest", "ClientHello", "ServerHello"]
@@ -212,7 +212,7 @@ def test_a_client_that_has_to_try_again_in_another_group(tmp_path):
 def test_keys_that_are_updated_on_the_way(tmp_path):
     capture, said = talk(context(mutual=False), tmp_path, update=True)
     dissection = tls13.dissect(capture)
-    assert_every_octet_is_explained(capture, dissection)
+    assert_every_byte_is_explained(capture, dissection)
     assert_openssl_has_seen_the_same(said, dissection)
     updates = [(message.sender, message.summary) for message in dissection.messages if message.name == "KeyUpdate"]
     assert updates == [("client", "update_requested"), ("server", "update_not_requested")]
@@ -228,7 +228,7 @@ def test_a_resumed_connection_and_the_psk_that_its_binder_is_made_with(tmp_path)
     capture, said_later = talk(server, tmp_path, "-sess_in", session)
     psks = [bytes.fromhex(psk) for psk in re.findall(r"Resumption PSK: ([0-9A-F]+)", said)]
     dissection = tls13.dissect(capture, psk=psks[-1])
-    assert_every_octet_is_explained(capture, dissection)
+    assert_every_byte_is_explained(capture, dissection)
     assert_openssl_has_seen_the_same(said_later, dissection)
     assert "Certificate" not in [message.name for message in dissection.messages]
     assert dissection.verified[0].startswith("PSK binder")
@@ -252,7 +252,7 @@ def test_the_hybrid_group_that_resists_quantum_computers(tmp_path):
         pytest.skip("optional peer: OpenSSL from 3.5 on, in Python and as a command, has X25519MLKEM768")
     capture, _ = talk(context(mutual=False), tmp_path, "-groups", "X25519MLKEM768")
     dissection = tls13.dissect(capture)
-    assert_every_octet_is_explained(capture, dissection)
+    assert_every_byte_is_explained(capture, dissection)
     assert dissection.group == "X25519MLKEM768"
     assert dissection.message("ClientHello").field("key_exchange").length == 1184 + 32
     assert dissection.message("ServerHello").field("key_exchange").length == 1088 + 32

@@ -132,7 +132,7 @@ class Walk:
         }
 
     def binder(self, given: dict[str, bytes]) -> dict[str, bytes]:
-        """And the ClientHello is whole with it: a list of 33 octets, of one binder of 32."""
+        """And the ClientHello is whole with it: a list of 33 bytes, of one binder of 32."""
         prefix = self.transcript.pop()
         self.unsent += b"\x00\x21\x20" + given["finished"]
         self.transcript.append(self.unsent)
@@ -362,11 +362,11 @@ def test_every_altered_or_cut_record_is_refused(data):
 
 REFUSED = {
     "another hash": lambda: tls13.HKDF_Extract("sha1", b"", b""),
-    "no octets": lambda: tls13.HKDF_Extract("sha256", b"", "IKM"),
+    "no bytes": lambda: tls13.HKDF_Extract("sha256", b"", "IKM"),
     "too long": lambda: tls13.HKDF_Expand("sha256", b"k", b"", 255 * 32 + 1),
     "negative": lambda: tls13.HKDF_Expand("sha256", b"k", b"", -1),
     "no label": lambda: tls13.HKDF_Expand_Label("sha256", b"k", "", b"", 32),
-    "a label of octets": lambda: tls13.HKDF_Expand_Label("sha256", b"k", b"key", b"", 32),
+    "a label of bytes": lambda: tls13.HKDF_Expand_Label("sha256", b"k", b"key", b"", 32),
     "a long label": lambda: tls13.HKDF_Expand_Label("sha256", b"k", "l" * 250, b"", 32),
     "no ASCII": lambda: tls13.HKDF_Expand_Label("sha256", b"k", "schlüssel", b"", 32),
     "a long context": lambda: tls13.HKDF_Expand_Label("sha256", b"k", "key", bytes(256), 32),

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from lepton_lab import tls
 from lepton_lab.errors import InvalidParameter
-from lepton_lab.octets import Capture
+from lepton_lab.buffers import Capture
 from lepton_lab.textbook.protocols import tls13
 from lepton_lab.textbook.protocols.tls13.messages import read_handshake
 from lepton_lab.textbook.trace import Trace
@@ -27,17 +27,17 @@ class Server:
     """OpenSSL's end, in memory: answers what it hears, with `alter` between it and the client."""
 
     def __init__(
-        self, *, mutual: bool = False, alter: Callable[[int, bytes], bytes] = lambda turn, octets: octets
+        self, *, mutual: bool = False, alter: Callable[[int, bytes], bytes] = lambda turn, raw: raw
     ) -> None:
         self.context = tls.server_context(SERVER, CA, require_client=mutual)
         self.alter, self.turn, self.heard = alter, 0, b""
         self.incoming, self.outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self.connection: ssl.SSLObject | None = None
 
-    def __call__(self, octets: bytes) -> bytes:
+    def __call__(self, raw: bytes) -> bytes:
         if self.connection is None:
             self.connection = self.context.wrap_bio(self.incoming, self.outgoing, server_side=True)
-        self.incoming.write(octets)
+        self.incoming.write(raw)
         try:
             self.connection.do_handshake()
             self.answer(self.connection.read())
@@ -58,7 +58,7 @@ def spoken(server: Exchange, **changes: object) -> Trace[Capture]:
 
 
 @pytest.mark.parametrize("suite", SUITES)
-def test_openssl_takes_our_finished_and_our_data_and_every_octet_is_explained(suite, tmp_path):
+def test_openssl_takes_our_finished_and_our_data_and_every_byte_is_explained(suite, tmp_path):
     server = Server()
     server.context.keylog_filename = str(tmp_path / "secrets.log")
     trace = spoken(server, suite=suite)
@@ -70,7 +70,7 @@ def test_openssl_takes_our_finished_and_our_data_and_every_octet_is_explained(su
     }
     without_key_log = Capture(trace.result.records, {}, "server.lab.example")
     dissection = tls13.dissect(without_key_log, shared_secret=trace["(EC)DHE"])
-    assert sum(field.length for field in dissection.fields) == sum(len(each.octets) for each in trace.result.records)
+    assert sum(field.length for field in dissection.fields) == sum(len(each.data) for each in trace.result.records)
     assert (dissection.suite.name, dissection.group) == (suite, "x25519")
     assert dissection.application_data("server") == b"I heard hello"
     assert dissection.key_schedule["resumption_master_secret"] == trace["resumption_master_secret"]
@@ -117,34 +117,34 @@ def test_an_altered_answer_is_noticed_before_a_word_is_said(data):
 
     position = data.draw(st.integers(0, 20_000))
 
-    def alter(turn: int, octets: bytes) -> bytes:
-        bit = position % (8 * len(octets))  # how long the signature is changes from run to run
-        flipped = bytearray(octets)
+    def alter(turn: int, raw: bytes) -> bytes:
+        bit = position % (8 * len(raw))  # how long the signature is changes from run to run
+        flipped = bytearray(raw)
         flipped[bit // 8] ^= 1 << bit % 8
         return bytes(flipped)
 
-    server = Server(alter=lambda turn, octets: alter(turn, octets) if turn == 1 else octets)
+    server = Server(alter=lambda turn, raw: alter(turn, raw) if turn == 1 else raw)
     with pytest.raises(tls13.DissectionError):
         spoken(server)
     assert server.turn == 1
     assert server.heard == b""
     with pytest.raises(tls13.DissectionError):
-        spoken(Server(alter=lambda turn, octets: alter(turn, octets) if turn > 1 else octets))
+        spoken(Server(alter=lambda turn, raw: alter(turn, raw) if turn > 1 else raw))
 
 
 @pytest.mark.parametrize("answer", [b"", b"\x16", b"\x15\3\3\0\2\2\x28", b"HTTP/1.1 400 Bad Request\r\n\r\n"])
 def test_what_is_no_answer_is_refused(answer):
     with pytest.raises(tls13.DissectionError):
-        spoken(lambda octets: answer)
+        spoken(lambda raw: answer)
 
 
 def test_a_public_key_of_small_order_is_refused():
     """Nothing but zeros would come of it (RFC 7748 §6.1)."""
     capture = spoken(Server()).result
-    hello = capture.records[1].octets
-    key = tls13.dissect(capture).message("ServerHello").field("server_share.key_exchange").octets
+    hello = capture.records[1].data
+    key = tls13.dissect(capture).message("ServerHello").field("server_share.key_exchange").data
     with pytest.raises(tls13.MalformedCapture, match="no usable public key"):
-        spoken(lambda octets: hello.replace(key, bytes(32)))
+        spoken(lambda raw: hello.replace(key, bytes(32)))
 
 
 REFUSED = {

@@ -40,7 +40,7 @@ def test_a_trace_prints_as_a_table() -> None:
 
 def test_long_values_and_long_traces_are_shown_by_their_ends() -> None:
     assert shown(b"") == "(empty)"
-    assert shown(bytes(range(64))).endswith("(64 octets)")
+    assert shown(bytes(range(64))).endswith("(64 bytes)")
     assert shown(10**23) == str(10**23)
     assert shown(2**1000).endswith("(1001 bits)")
     assert shown([1, b"\xab"]) == "1 ab"
@@ -51,7 +51,7 @@ def test_long_values_and_long_traces_are_shown_by_their_ends() -> None:
     assert any("900 steps more" in line for line in table)
 
 
-def test_a_trace_is_not_octets_and_not_a_number() -> None:
+def test_a_trace_is_not_bytes_and_not_a_number() -> None:
     trace = some_trace()
     assert trace != b"\xff"
     for use in (bytes, int, b"".join, memoryview):

@@ -259,7 +259,7 @@ def test_files_that_hold_no_authority_are_refused(ca, tmp_path):
     whole = tmp_path / "whole.pem"
     ca.save(whole)
     certificate, marker, key = whole.read_bytes().partition(b"-----BEGIN PRIVATE")
-    for octets in (
+    for data in (
         *(
             b"",
             b"nonsense",
@@ -273,7 +273,7 @@ def test_files_that_hold_no_authority_are_refused(ca, tmp_path):
         certificate.replace(b"A", b"B") + marker + key,
     ):
         path = tmp_path / "other.pem"
-        path.write_bytes(octets)
+        path.write_bytes(data)
         with pytest.raises(InvalidKey):
             tls.LabCA.load(path)
     with pytest.raises(FileNotFoundError):
@@ -303,9 +303,9 @@ def test_contexts_leave_no_file_behind_and_write_the_key_only_encrypted(ca, tmp_
 
     monkeypatch.setattr(ssl.SSLContext, "load_cert_chain", spy)
     tls.server_context(ca.issue("localhost"), ca)
-    ((octets, file_mode, folder_mode),) = seen
-    assert b"BEGIN ENCRYPTED PRIVATE KEY" in octets
-    assert b"BEGIN PRIVATE KEY" not in octets
+    ((data, file_mode, folder_mode),) = seen
+    assert b"BEGIN ENCRYPTED PRIVATE KEY" in data
+    assert b"BEGIN PRIVATE KEY" not in data
     if platform == "linux":
         assert in_folder == []  # it is in memory, and has no name
     else:

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
 from lepton_lab import tls
 from lepton_lab.errors import CertificateError, InvalidParameter, NodeError
-from lepton_lab.octets import Capture
+from lepton_lab.buffers import Capture
 
 CA = tls.LabCA.create()
 SERVER_IDENTITY = CA.issue("server.lab.example")
@@ -43,10 +43,10 @@ class Opener:
     def __init__(self, secret: bytes) -> None:
         self.aead, self.iv, self.sequence = AESGCM(expand(secret, b"key", 32)), expand(secret, b"iv", 12), 0
 
-    def open(self, octets: bytes) -> tuple[int, bytes]:
+    def open(self, raw: bytes) -> tuple[int, bytes]:
         nonce = (int.from_bytes(self.iv, "big") ^ self.sequence).to_bytes(12, "big")
         self.sequence += 1
-        inner = self.aead.decrypt(nonce, octets[5:], octets[:5]).rstrip(b"\0")
+        inner = self.aead.decrypt(nonce, raw[5:], raw[:5]).rstrip(b"\0")
         return inner[-1], inner[:-1]
 
 
@@ -61,8 +61,8 @@ def opened(capture: Capture, sender: str) -> Iterator[tuple[int, bytes]]:
     traffic = Opener(capture.secrets[f"{sender.upper()}_TRAFFIC_SECRET_0"])
     is_finished = False
     for each in capture.records:
-        if each.sender == sender and each.octets[0] == APPLICATION_DATA:
-            kind, content = (traffic if is_finished else handshake).open(each.octets)
+        if each.sender == sender and each.data[0] == APPLICATION_DATA:
+            kind, content = (traffic if is_finished else handshake).open(each.data)
             is_finished = is_finished or (kind == HANDSHAKE and content[0] == 20)
             yield kind, content
 
@@ -70,12 +70,12 @@ def opened(capture: Capture, sender: str) -> Iterator[tuple[int, bytes]]:
 def test_records_are_whole_in_order_and_begin_with_the_two_hellos():
     capture = record()
     for each in capture.records:
-        assert len(each.octets) == 5 + int.from_bytes(each.octets[3:5], "big")
+        assert len(each.data) == 5 + int.from_bytes(each.data[3:5], "big")
     first, second = capture.records[:2]
-    assert (first.sender, first.octets[0], first.octets[5]) == ("client", HANDSHAKE, 1)
-    assert (second.sender, second.octets[0], second.octets[5]) == ("server", HANDSHAKE, 2)
+    assert (first.sender, first.data[0], first.data[5]) == ("client", HANDSHAKE, 1)
+    assert (second.sender, second.data[0], second.data[5]) == ("server", HANDSHAKE, 2)
     assert capture.server_name == "server.lab.example"
-    assert b"server.lab.example" in first.octets
+    assert b"server.lab.example" in first.data
 
 
 def test_the_secrets_are_this_connections_and_have_their_key_log_labels():
@@ -98,7 +98,7 @@ def test_the_secrets_open_every_record_and_the_data_is_in_them(says):
 def test_certificates_and_signatures_in_it_verify():
     """The server's Certificate, CertificateVerify and Finished, RFC 8446 §4.4, and the client's certificate."""
     capture = record()
-    transcript = b"".join(each.octets[5:] for each in capture.records[:2])
+    transcript = b"".join(each.data[5:] for each in capture.records[:2])
     finished_key = expand(capture.secrets["SERVER_HANDSHAKE_TRAFFIC_SECRET"], b"finished", 48)
     seen = {}
     for kind, message in opened(capture, "server"):
@@ -186,7 +186,7 @@ def test_the_same_contexts_can_be_recorded_again_and_are_never_the_same():
     both = contexts()
     one, other = (tls.record_handshake(*both, "server.lab.example") for _ in range(2))
     assert not set(one.secrets.values()) & set(other.secrets.values())
-    assert one.records[0].octets != other.records[0].octets
+    assert one.records[0].data != other.records[0].data
 
 
 def test_what_fails_to_connect_fails_with_a_typed_error_and_leaves_no_key_log(tmp_path, monkeypatch):

@@ -97,7 +97,7 @@ def test_host_names_and_both_kinds_of_address_work(host):
         assert receiver.receive() == b"x"
 
 
-def test_octets_paths_and_binary_files_can_be_sent(tmp_path):
+def test_bytes_paths_and_binary_files_can_be_sent(tmp_path):
     path = tmp_path / "data"
     path.write_bytes(b"on the disk")
 
@@ -124,7 +124,7 @@ def test_octets_paths_and_binary_files_can_be_sent(tmp_path):
 
 
 @pytest.mark.parametrize("data", [None, 5, ["a"], io.StringIO("text")])
-def test_what_is_no_source_of_octets_is_refused(data):
+def test_what_is_no_source_of_bytes_is_refused(data):
     with listening() as receiver, pytest.raises(InvalidParameter):
         tls.send(data, "127.0.0.1", receiver.port, ALICE)
 
@@ -162,7 +162,7 @@ def test_many_senders_at_once_lose_nothing():
 
 @settings(max_examples=25, deadline=None)
 @given(st.binary(max_size=200_000))
-def test_any_octets_arrive_as_they_were(data):
+def test_any_bytes_arrive_as_they_were(data):
     with listening() as receiver:
         tls.send(data, "127.0.0.1", receiver.port, ALICE)
         assert receiver.receive() == data
@@ -202,12 +202,12 @@ class Zeros(io.RawIOBase):
 
 
 class Counter(io.RawIOBase):
-    """A sink that keeps nothing, and takes no more than some octets at a time."""
+    """A sink that keeps nothing, and takes no more than some bytes at a time."""
 
     size = 0
 
-    def write(self, octets: memoryview) -> int:
-        taken = min(len(octets), 10_000)
+    def write(self, raw: memoryview) -> int:
+        taken = min(len(raw), 10_000)
         self.size += taken
         return taken
 
@@ -257,7 +257,7 @@ def test_a_message_of_exactly_what_is_held_does_not_wait():
 
 def test_a_message_over_the_receivers_limit_is_refused_by_the_sender_already():
     with listening(max_bytes=10) as receiver:
-        with pytest.raises(MessageTooLarge, match="10 octets"):
+        with pytest.raises(MessageTooLarge, match="10 bytes"):
             tls.send(bytes(11), "127.0.0.1", receiver.port, ALICE)
         tls.send(bytes(10), "127.0.0.1", receiver.port, ALICE)
         assert receiver.receive() == bytes(10)
@@ -265,7 +265,7 @@ def test_a_message_over_the_receivers_limit_is_refused_by_the_sender_already():
 
 def test_a_sink_that_fails_leaves_the_sender_without_an_acknowledgement():
     class Full(io.RawIOBase):
-        def write(self, octets: memoryview) -> int:
+        def write(self, raw: memoryview) -> int:
             raise OSError(28, "no space left")
 
     with listening(hold=1000) as receiver, ThreadPoolExecutor(1) as pool:
@@ -279,7 +279,7 @@ def test_a_sink_that_fails_leaves_the_sender_without_an_acknowledgement():
 
 def test_a_sink_that_fails_does_not_lose_a_message_that_was_acknowledged():
     class Full(io.RawIOBase):
-        def write(self, octets: memoryview) -> int:
+        def write(self, raw: memoryview) -> int:
             raise OSError(28, "no space left")
 
     with listening() as receiver:
@@ -293,7 +293,7 @@ def test_a_sink_that_fails_does_not_lose_a_message_that_was_acknowledged():
 
 
 @pytest.mark.parametrize("is_orderly", [True, False])
-def test_a_message_cut_at_any_octet_is_never_received(is_orderly):
+def test_a_message_cut_at_any_byte_is_never_received(is_orderly):
     with listening() as receiver:
         for cut in range(len(MESSAGE)):
             with connected(receiver) as connection:
@@ -321,7 +321,7 @@ def test_a_big_message_cut_while_it_is_being_received_gives_one_typed_error():
 
 
 @pytest.mark.parametrize(
-    ("octets", "kind"),
+    ("bytes", "kind"),
     [
         (MAGIC + struct.pack(">I", 2**20 + 1), NodeError),
         (MAGIC + struct.pack(">I", 2**32 - 1), NodeError),
@@ -333,10 +333,10 @@ def test_a_big_message_cut_while_it_is_being_received_gives_one_typed_error():
     ],
     ids=["long piece", "longest piece", "long message", "long only piece", "next version", "another protocol", "zeros"],
 )
-def test_lengths_and_formats_that_cannot_be_are_refused_at_once(octets, kind):
+def test_lengths_and_formats_that_cannot_be_are_refused_at_once(raw, kind):
     with listening(max_bytes=1000, timeout=30) as receiver:
         with connected(receiver) as connection:
-            connection.sendall(octets)
+            connection.sendall(raw)
             until(lambda: receiver.failures)
         assert type(receiver.failures[0]) is kind
         assert still_serves(receiver)
@@ -345,11 +345,11 @@ def test_lengths_and_formats_that_cannot_be_are_refused_at_once(octets, kind):
 @settings(max_examples=25, deadline=None)
 @given(st.binary(max_size=60))
 def test_garbage_is_never_a_message(garbage):
-    for octets in (garbage, MESSAGE[:-3] + b"\1" + garbage):
-        if not octets.startswith(MESSAGE):
+    for raw in (garbage, MESSAGE[:-3] + b"\1" + garbage):
+        if not raw.startswith(MESSAGE):
             with listening() as receiver:
                 with connected(receiver) as connection:
-                    connection.sendall(octets)
+                    connection.sendall(raw)
                 until(lambda: receiver.failures)
                 assert not receiver._ready
 
@@ -393,12 +393,12 @@ def test_a_flood_of_empty_messages_waits_outside_and_every_one_is_a_message():
         assert still_serves(receiver)
 
 
-def test_a_handshake_cut_at_any_octet_is_one_typed_error_each():
+def test_a_handshake_cut_at_any_byte_is_one_typed_error_each():
     with listening() as receiver:
         with Line(receiver.port) as line:
             tls.send(b"whole", "127.0.0.1", line.port, ALICE)
             assert receiver.receive() == b"whole"
-        said = next(each.octets for each in line.seen if each.sender == "client")  # the ClientHello
+        said = next(each.data for each in line.seen if each.sender == "client")  # the ClientHello
         for cut in range(0, len(said), 5):
             with socket.create_connection(("127.0.0.1", receiver.port)) as plain:
                 plain.sendall(said[:cut])
@@ -409,7 +409,7 @@ def test_a_handshake_cut_at_any_octet_is_one_typed_error_each():
 
 
 @pytest.mark.parametrize(
-    "octets",
+    "bytes",
     [
         b"",
         b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n",
@@ -418,10 +418,10 @@ def test_a_handshake_cut_at_any_octet_is_one_typed_error_each():
         b"\x16\x03",
     ],
 )
-def test_what_is_no_client_hello_is_dropped(octets):
+def test_what_is_no_client_hello_is_dropped(raw):
     with listening(timeout=1.0) as receiver:
         with socket.create_connection(("127.0.0.1", receiver.port)) as plain:
-            plain.sendall(octets)
+            plain.sendall(raw)
         until(lambda: receiver.failures)
         assert isinstance(receiver.failures[0], NodeError)
         assert still_serves(receiver)
@@ -506,10 +506,10 @@ def answering(answer: Callable[[ssl.SSLSocket], None]) -> Iterator[int]:
 
 
 def read_all(connection: ssl.SSLSocket, size: int) -> bytes:
-    octets = b""
-    while len(octets) < size:
-        octets += connection.recv(size - len(octets))
-    return octets
+    raw = b""
+    while len(raw) < size:
+        raw += connection.recv(size - len(raw))
+    return raw
 
 
 SENT = MAGIC + struct.pack(">I", 5) + b"abcde" + struct.pack(">I", 0)
@@ -550,7 +550,7 @@ def test_an_acknowledgement_of_something_else_is_an_integrity_error(wrong):
         tls.send(b"abcde", "127.0.0.1", port, ALICE)
 
 
-def test_a_receiver_that_breaks_off_at_any_octet_is_no_success():
+def test_a_receiver_that_breaks_off_at_any_byte_is_no_success():
     for cut in range(len(WELCOME + RIGHT)):
 
         def answer(connection: ssl.SSLSocket, cut: int = cut) -> None:

@@ -230,7 +230,7 @@ def test_a_wrong_client_learns_why_and_the_receiver_notes_why_and_lives_on(wrong
 
 
 def test_a_client_that_writes_before_it_is_refused_still_learns_why():
-    """In TLS 1.3 it may; were the connection reset under its octets, the alert could be lost (RFC 8446 §4.4.4)."""
+    """In TLS 1.3 it may; were the connection reset under its bytes, the alert could be lost (RFC 8446 §4.4.4)."""
     with tls.Receiver("127.0.0.1", 0, tls.server_context(SERVER, CA)) as receiver:
         for _ in range(10):
             with (
@@ -441,7 +441,7 @@ def test_wrong_openssl_servers_are_refused(tmp_path, connect):
         connect(port, tls.client_context(CA, ALICE))
 
 
-def s_client(port: int, identity: tls.Identity | None, folder: object, *options: str, octets: bytes = b"") -> bytes:
+def s_client(port: int, identity: tls.Identity | None, folder: object, *options: str, data: bytes = b"") -> bytes:
     folder.mkdir(exist_ok=True)
     (folder / "ca.pem").write_bytes(CA.certificate_pem)
     command = ["openssl", "s_client", "-connect", f"127.0.0.1:{port}", "-CAfile", folder / "ca.pem", "-quiet"]
@@ -449,7 +449,7 @@ def s_client(port: int, identity: tls.Identity | None, folder: object, *options:
     if identity is not None:
         files = identity.save(folder)
         command += ["-cert", files.certificate, "-key", files.key]
-    return subprocess.run(command, input=octets, capture_output=True, check=False, timeout=20).stdout
+    return subprocess.run(command, input=data, capture_output=True, check=False, timeout=20).stdout
 
 
 MESSAGE = b"lepton\0\1" + (5).to_bytes(4, "big") + b"hello" + bytes(4)  # the byte table of tls.frames, by hand
@@ -458,7 +458,7 @@ MESSAGE = b"lepton\0\1" + (5).to_bytes(4, "big") + b"hello" + bytes(4)  # the by
 @openssl
 def test_an_openssl_client_that_knows_the_byte_table_delivers_a_message(tmp_path):
     with tls.Receiver("127.0.0.1", 0, tls.server_context(SERVER, CA), max_bytes=1000) as receiver:
-        answer = s_client(receiver.port, ALICE, tmp_path, octets=MESSAGE)
+        answer = s_client(receiver.port, ALICE, tmp_path, data=MESSAGE)
         assert receiver.receive() == b"hello"
     digest = hashes.Hash(hashes.SHA256())
     digest.update(b"hello")
@@ -493,7 +493,7 @@ def test_openssl_too_refuses_a_record_that_is_not_the_senders(tmp_path, harm):
 def test_wrong_openssl_clients_are_refused(tmp_path, wrong):
     identity, _, noted = WRONG_CLIENTS[wrong]
     with tls.Receiver("127.0.0.1", 0, tls.server_context(SERVER, CA)) as receiver:
-        assert s_client(receiver.port, identity, tmp_path, octets=MESSAGE) == b""
+        assert s_client(receiver.port, identity, tmp_path, data=MESSAGE) == b""
         with pytest.raises(NodeError):
             receiver.receive(0.01)
         assert noted in str(first_failure(receiver))
@@ -503,6 +503,6 @@ def test_wrong_openssl_clients_are_refused(tmp_path, wrong):
 def test_an_openssl_client_refuses_our_server_when_it_is_wrong(tmp_path):
     for identity in (identity for identity, host, _ in WRONG_SERVERS.values() if host == "localhost"):
         with tls.Receiver("127.0.0.1", 0, tls.server_context(identity, CA)) as receiver:
-            assert s_client(receiver.port, ALICE, tmp_path, octets=MESSAGE) == b""
+            assert s_client(receiver.port, ALICE, tmp_path, data=MESSAGE) == b""
     with tls.Receiver("127.0.0.1", 0, tls.server_context(SERVER, CA)) as receiver:
-        assert s_client(receiver.port, ALICE, tmp_path, "-tls1_2", octets=MESSAGE) == b""
+        assert s_client(receiver.port, ALICE, tmp_path, "-tls1_2", data=MESSAGE) == b""

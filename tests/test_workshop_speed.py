@@ -16,7 +16,7 @@ def test_every_cipher_hides_and_never_repeats_itself() -> None:
     works = ciphers()
     assert set(works) == set(overheads)
     for name, seal in works.items():
-        message = b"sixteen octets.." * 4
+        message = b"sixteen bytes.." * 4
         one, two = seal(message), seal(message)
         assert one != two
         assert message[:16] not in one
@@ -59,7 +59,7 @@ def test_what_is_measured_of_rsa_is_what_the_reference_run_measured(private: rsa
     names = [row["name"] for row in data.reference("rsa")["rows"]]
     assert {f"{name}: RSA-2048" for name in rsa_costs.operations(2048)} <= set(names)
     assert {f"{name}: RSA-3072" for name in rsa_costs.decryptions(private)} <= set(names)
-    assert {f"{form} decrypt: 1024 octets" for form in rsa_costs.forms(private, 1024)} <= set(names)
+    assert {f"{form} decrypt: 1024 bytes" for form in rsa_costs.forms(private, 1024)} <= set(names)
 
 
 def test_both_forms_give_the_message_back_whole(private: rsa.RSAPrivateKey) -> None:

@@ -1,4 +1,4 @@
-"""What notebook 06 measures beside the reference run is the same three ways, and all octets arrive."""
+"""What notebook 06 measures beside the reference run is the same three ways, and all bytes arrive."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ def test_the_solution_passes_the_skeleton_is_not_yet_and_each_wrong_answer_has_i
         assert (verdict.done, verdict.hint) == (False, wrong.hint)
 
 
-def test_the_solutions_of_label_and_nonce_give_rfc_8448s_octets() -> None:
+def test_the_solutions_of_label_and_nonce_give_rfc_8448s_bytes() -> None:
     """Section 3: the server's handshake keys, from its traffic secret."""
     expand_label = find("tls.expand_label").solution
     secret = bytes.fromhex("b67b7d690cc16c4e75e54213cb2d37b4e9c912bcded9105d42befd59d391ad38")

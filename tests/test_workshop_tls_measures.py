@@ -16,8 +16,8 @@ from lepton_lab.workshop import handshakes, leaks, traffic
 def test_a_resumed_handshake_sends_no_certificate_and_a_mutual_one_sends_two():
     found = handshakes.best(handshakes.kinds(), rounds=2)
     assert list(found) == list(handshakes.KINDS)
-    assert found["resumed"].octets < found["one-sided"].octets < found["mutual"].octets
-    assert found["one-sided"].client_octets < found["resumed"].client_octets  # which carries its ticket
+    assert found["resumed"].data < found["one-sided"].data < found["mutual"].data
+    assert found["one-sided"].client_bytes < found["resumed"].client_bytes  # which carries its ticket
     assert all(0 < each.seconds < 60 for each in found.values())
 
 
@@ -30,10 +30,10 @@ def test_the_hybrid_group_is_agreed_on_and_costs_what_fips_203_says():
         pytest.skip(f"optional peer: {missing}")
     classic, hybrid = found[handshakes.CLASSIC], found[handshakes.HYBRID]
     assert (classic.group.lower(), hybrid.group) == ("x25519", "X25519MLKEM768")
-    assert hybrid.client_octets - classic.client_octets == 1184  # the encapsulation key
+    assert hybrid.client_bytes - classic.client_bytes == 1184  # the encapsulation key
     # the ciphertext; ECDSA's length varies a little, and each of the two session tickets by a block of AES
-    assert abs(hybrid.server_octets - classic.server_octets - 1088) < 8 + 2 * 16
-    assert abs(again[handshakes.HYBRID].octets - hybrid.octets) < 16
+    assert abs(hybrid.server_bytes - classic.server_bytes - 1088) < 8 + 2 * 16
+    assert abs(again[handshakes.HYBRID].data - hybrid.data) < 16
 
 
 def test_without_pyopenssl_it_says_what_to_install(monkeypatch):

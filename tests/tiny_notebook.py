@@ -45,7 +45,7 @@ def cells() -> list[nbformat.NotebookNode]:
         prose("Numbers are shown, and read.", "core"),
         code('show.bars({"first": 1.25, "second": 2.0}, title="The second is longer", unit="time / s")', "core"),
         prose("A table, of a real file.", "core"),
-        code('lines = data.octets().splitlines()\nshow.table([("lines", len(lines))], ["what", "how many"])', "core"),
+        code('lines = data.read().splitlines()\nshow.table([("lines", len(lines))], ["what", "how many"])', "core"),
         prose("Nothing is shown where a line ends in a semicolon.", "core"),
         code("len(lines);", "core"),
     ]
@@ -53,7 +53,7 @@ def cells() -> list[nbformat.NotebookNode]:
         tags = ["core"] if number <= 2 else []
         page += exercise(number, tags)
     page += [
-        prose("Octets, with their fields."),
+        prose("Bytes, with their fields."),
         code('show.hexdump(bytes.fromhex("1603010005"), [(0, 1, "type"), (1, 2, "version"), (3, 2, "length")])'),
         prose("A progress bar keeps no clock in the page."),
         code('from tqdm.auto import tqdm\n\nsum(tqdm(range(10), desc="shards"))'),

@@ -96,8 +96,8 @@ def _drawn(match: re.Match[str]) -> str:
             svg = mermaidx.render(match["source"], theme=theme).svg()
         except RuntimeError as error:
             raise BookFailed(f"{match['source']}\ncannot be drawn: {error}") from None
-        octets = base64.b64encode(svg.encode()).decode()
-        pictures.append(f'<img class="{shown}" alt="{alt}" src="data:image/svg+xml;base64,{octets}">')
+        data = base64.b64encode(svg.encode()).decode()
+        pictures.append(f'<img class="{shown}" alt="{alt}" src="data:image/svg+xml;base64,{data}">')
     figure = f'<figure class="diagram">{"".join(pictures)}</figure>\n'
     return figure + (f"\n*In words: {words}*" if words else "")
 
@@ -117,7 +117,7 @@ def benchmarks() -> str:
         if 1 < len(ratios) == len(compared) <= _MOST_BARS:
             picture = show.bars(ratios, title="How many times the baseline", unit="×", log=True, width=8.5)
             page.append(picture.html)
-        columns = ["what", "value", "unit", "ratio", "baseline", "octets", "error", "assumption", "note"]
+        columns = ["what", "value", "unit", "ratio", "baseline", "bytes", "error", "assumption", "note"]
         told = [name for name in columns[1:] if name in columns[1:4] or any(row.get(name) for row in rows)]
         table = show.table([[row.get(name) for name in ("name", *told)] for row in rows], ["what", *told])
         page.append(f'<div class="table-wrapper">{table.html}</div>')

@@ -30,7 +30,7 @@ _PROSE = 0.8
 _CLOSING = ("What to remember", "Questions without peeking", "Further reading")
 _TO_REMEMBER = 5
 _TAGS = {"core", "exercise", "solution", "nbval-ignore-output"}
-_DATA_URI = re.compile(r"data:(?P<kind>[a-z+/.-]+);base64,(?P<octets>[A-Za-z0-9+/=]+)")
+_DATA_URI = re.compile(r"data:(?P<kind>[a-z+/.-]+);base64,(?P<bytes>[A-Za-z0-9+/=]+)")
 
 # Places of one machine. Some are only a fault in what a cell shows: prose may well speak of /usr/bin.
 _PLACES = re.compile(
@@ -123,7 +123,7 @@ def of_no_machine(page: Page) -> Iterator[str]:
 
 def _decoded(match: re.Match[str]) -> str:
     """A picture's own text: its base64 may by chance spell a path."""
-    return base64.b64decode(match["octets"]).decode("utf-8", "replace") if "svg" in match["kind"] else ""
+    return base64.b64decode(match["bytes"]).decode("utf-8", "replace") if "svg" in match["kind"] else ""
 
 
 def _here() -> re.Pattern[str]:

@@ -26,13 +26,13 @@ def _line(cost: Cost) -> str:
 def _table(costs: list[Cost]) -> Table:
     table = Table(title="What each step cost")
     table.add_column("step", no_wrap=True)
-    for heading in ("seconds", "octets in", "octets out", "expansion"):
+    for heading in ("seconds", "bytes in", "bytes out", "expansion"):
         table.add_column(heading, justify="right")
     for cost in costs:
         expansion = "" if cost.expansion is None else f"{cost.expansion:.2f}×"
         table.add_row(
-            cost.step, f"{cost.seconds:.2f}", f"{cost.octets_in:,}" if cost.octets_in else "",
-            f"{cost.octets_out:,}" if cost.octets_out else "", expansion,
+            cost.step, f"{cost.seconds:.2f}", f"{cost.bytes_in:,}" if cost.bytes_in else "",
+            f"{cost.bytes_out:,}" if cost.bytes_out else "", expansion,
         )  # fmt: skip
     table.add_section()
     table.add_row("all of it", f"{sum(cost.seconds for cost in costs):.2f}", "", "", "")

@@ -38,4 +38,4 @@ def _print(rounds: int, counts: Counter[str]) -> None:
     typer.echo("and the ledger of them:")
     for what, count in sorted(counts.items()):
         typer.echo(f"{count:6}  {what}")
-    typer.echo("Nothing that was acknowledged was lost, and no octet that was read was wrong.")
+    typer.echo("Nothing that was acknowledged was lost, and no byte that was read was wrong.")

@@ -13,15 +13,15 @@ from tqdm import tqdm
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, WriteableBuffer
 
-_LARGE = 16 << 20  # octets from which a bar is worth its line
+_LARGE = 16 << 20  # bytes from which a bar is worth its line
 _MANY = 4  # objects
 
 
 @contextmanager
-def bar(doing: str, octets: int | None) -> Iterator[tqdm[Any]]:
-    """A bar for so many octets, or for nobody knows how many."""
-    quiet = not sys.stderr.isatty() or (octets is not None and octets < _LARGE)
-    with tqdm(total=octets, desc=doing, unit="B", unit_scale=True, leave=False, disable=quiet) as made:
+def bar(doing: str, data: int | None) -> Iterator[tqdm[Any]]:
+    """A bar for so many bytes, or for nobody knows how many."""
+    quiet = not sys.stderr.isatty() or (data is not None and data < _LARGE)
+    with tqdm(total=data, desc=doing, unit="B", unit_scale=True, leave=False, disable=quiet) as made:
         yield made
 
 
@@ -56,8 +56,8 @@ class Moving(io.RawIOBase):
         self._bar.update(count)
         return count
 
-    def write(self, octets: ReadableBuffer, /) -> int:
+    def write(self, data: ReadableBuffer, /) -> int:
         """As a file's."""
-        count = self._file.write(octets)
+        count = self._file.write(data)
         self._bar.update(count)
         return count

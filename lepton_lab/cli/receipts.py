@@ -3,11 +3,11 @@
 The file is `<ring>.receipts`, mode 0600, sealed under a key that comes from the ring: who finds it learns no name, and
 who alters it is noticed. Whoever puts back ring, receipts and nodes together is not.
 
-    offset  octets  what
+    offset  bytes  what
     0       3       "LLR"
     3       1       version: 1
     4       12      nonce                  ┐
-    16      …       AES-256-GCM ciphertext ├ `aes.encrypt`, with the first four octets as associated data
+    16      …       AES-256-GCM ciphertext ├ `aes.encrypt`, with the first four bytes as associated data
     …       16      tag                    ┘
 
 The plaintext is JSON: {name: [version, digest, size]}.
@@ -29,7 +29,7 @@ from lepton_lab.sharding import Receipt
 
 _HEAD = b"LLR\x01"
 _PURPOSE = b"receipts of the command line"
-_LARGEST = 64 << 20  # octets
+_LARGEST = 64 << 20  # bytes
 
 
 class Receipts:
@@ -68,9 +68,9 @@ class Receipts:
     def _read(self) -> dict[str, Receipt]:
         try:
             with self._path.open("rb") as file:
-                octets = file.read(min(os.fstat(file.fileno()).st_size, _LARGEST) + 1)
-            plaintext = aes.decrypt(self._key, octets[len(_HEAD) :], octets[: len(_HEAD)])
-            if octets[: len(_HEAD)] != _HEAD:
+                data = file.read(min(os.fstat(file.fileno()).st_size, _LARGEST) + 1)
+            plaintext = aes.decrypt(self._key, data[len(_HEAD) :], data[: len(_HEAD)])
+            if data[: len(_HEAD)] != _HEAD:
                 raise DecryptionError
         except FileNotFoundError:
             return {}

@@ -41,7 +41,7 @@ def put(place: Place, file: Path, name: str | None) -> None:
                 source.seek(0)
         _keep(here, receipt)
         k, n = here.store.k, here.store.n
-    say(f"{shown(name)}: version {receipt.version}, {receipt.size:,} octets, any {k} of {n} nodes suffice")
+    say(f"{shown(name)}: version {receipt.version}, {receipt.size:,} bytes, any {k} of {n} nodes suffice")
     if receipt.lacking:
         _warn(f"{', '.join(receipt.lacking)} did not take it; when back, run `lepton-lab repair {shown(name)}`")
 
@@ -62,7 +62,7 @@ def get(place: Place, name: str, output: Path | None, *, replace: bool) -> None:
                     if attempt + 1 == _TRIES:
                         raise
     if target != STANDARD_OUTPUT:
-        say(f"{shown(str(target))}: {size:,} octets, every one authenticated")
+        say(f"{shown(str(target))}: {size:,} bytes, every one authenticated")
 
 
 def ls(place: Place) -> None:
@@ -164,7 +164,7 @@ def _keep(here: Session, receipt: Receipt) -> None:
 def _tell(health: Health, *, own: bool) -> None:
     spare = f"{health.margin} more may be lost" if health.readable else "it cannot be read now"
     scheme = f"{health.k} of {health.n} shards suffice"
-    say(f"{shown(health.name)}: version {health.version}, {health.size:,} octets, {scheme}, {spare}")
+    say(f"{shown(health.name)}: version {health.version}, {health.size:,} bytes, {scheme}, {spare}")
     width = max(map(len, health.nodes))
     for node, found in health.nodes.items():
         say(f"  {shown(node):<{width}}  {found}{_next(health.name, found, own)}")

@@ -12,7 +12,7 @@ from typing import Any
 DEFAULT = "breast_cancer.csv"
 
 
-def octets(name: str = DEFAULT) -> bytes:
+def read(name: str = DEFAULT) -> bytes:
     """The whole data set as it lies in the package. Raises FileNotFoundError for a name that is not carried."""
     return files(__name__).joinpath(name).read_bytes()
 

@@ -59,15 +59,15 @@ class AuditEntry(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One data key's record. It is kept as its octets, so that a ring of many keys is written as quickly as joined."""
+    """One data key's record. It is kept as its bytes, so that a ring of many keys is written as quickly as joined."""
 
-    octets: bytes
+    data: bytes
 
     @classmethod
     def new(cls, context: bytes) -> Self:
-        """A record with a fresh id and secret. Raises InvalidParameter for a context of more than 65,535 octets."""
+        """A record with a fresh id and secret. Raises InvalidParameter for a context of more than 65,535 bytes."""
         if len(context) > CONTEXT_LIMIT:
-            raise InvalidParameter(f"a context is at most {CONTEXT_LIMIT} octets")
+            raise InvalidParameter(f"a context is at most {CONTEXT_LIMIT} bytes")
         head = _RECORD.pack(secrets.token_bytes(ID_SIZE), int(time.time()), 0, secrets.token_bytes(32), len(context))
         return cls(head + context)
 
@@ -77,31 +77,31 @@ class Record:
     @property
     def id(self) -> bytes:
         """The data key's id."""
-        return self.octets[:16]
+        return self.data[:16]
 
     @property
     def created(self) -> int:
         """Seconds since 1970."""
-        return int.from_bytes(self.octets[16:20], "big")
+        return int.from_bytes(self.data[16:20], "big")
 
     @property
     def exported(self) -> int:
         """0, or the scheme under which the data key was exported."""
-        return self.octets[20]
+        return self.data[20]
 
     @property
     def secret(self) -> bytes:
         """What opens the wrapped data key."""
-        return self.octets[21:53]
+        return self.data[21:53]
 
     @property
     def context(self) -> bytes:
         """What the data key is bound to."""
-        return self.octets[_RECORD.size :]
+        return self.data[_RECORD.size :]
 
     def exported_by(self, scheme: int) -> Self:
         """The same record, marked as exported under `scheme`."""
-        return type(self)(self.octets[:20] + bytes((scheme,)) + self.octets[21:])
+        return type(self)(self.data[:20] + bytes((scheme,)) + self.data[21:])
 
 
 @dataclass
@@ -139,31 +139,31 @@ class Body:
         ]
 
     def to_bytes(self) -> bytes:
-        """The octets of the tables above."""
-        records = [record.octets for record in self.records.values()]
+        """The bytes of the tables above."""
+        records = [record.data for record in self.records.values()]
         return b"".join([self.root, _COUNT.pack(len(records)), *records, _COUNT.pack(len(self.trail)), *self.trail])
 
     @classmethod
-    def from_bytes(cls, octets: bytes) -> Self:
-        """Read a body. Raises DecryptionError for octets that `to_bytes` does not write."""
+    def from_bytes(cls, data: bytes) -> Self:
+        """Read a body. Raises DecryptionError for bytes that `to_bytes` does not write."""
         try:
-            return cls._read(octets)
+            return cls._read(data)
         except struct.error:
             raise DecryptionError from None
 
     @classmethod
-    def _read(cls, octets: bytes) -> Self:
+    def _read(cls, data: bytes) -> Self:
         records: dict[bytes, Record] = {}
-        (count,), position = _COUNT.unpack_from(octets, 32), 36
+        (count,), position = _COUNT.unpack_from(data, 32), 36
         for _ in range(count):
-            end = position + _RECORD.size + _RECORD.unpack_from(octets, position)[-1]
-            record = Record(octets[position:end])
+            end = position + _RECORD.size + _RECORD.unpack_from(data, position)[-1]
+            record = Record(data[position:end])
             records[record.id] = record
             position = end
-        (events,), start = _COUNT.unpack_from(octets, position), position + _COUNT.size
-        if len(records) != count or len(octets) != start + events * _EVENT.size:
+        (events,), start = _COUNT.unpack_from(data, position), position + _COUNT.size
+        if len(records) != count or len(data) != start + events * _EVENT.size:
             raise DecryptionError
-        trail = [octets[at : at + _EVENT.size] for at in range(start, len(octets), _EVENT.size)]
+        trail = [data[at : at + _EVENT.size] for at in range(start, len(data), _EVENT.size)]
         if any(event[4] >= len(EVENTS) for event in trail):
             raise DecryptionError
-        return cls(octets[:32], records, trail)
+        return cls(data[:32], records, trail)

@@ -9,13 +9,13 @@
     27      4     generation: 1, and one more with each new master key
     31      16    scrypt's salt
     47      32    commitment to the passphrase key
-    79      60    master key(32), sealed by `aes.encrypt` under the passphrase key; associated data: octets 0 to 46
+    79      60    master key(32), sealed by `aes.encrypt` under the passphrase key; associated data: bytes 0 to 46
     139     8     sequence: how often the ring was written
     147     32    body's salt, fresh with each writing
     179     32    commitment to the body key
-    211     …     body, sealed by `aes.encrypt` under the body key; associated data: octets 0 to 210
+    211     …     body, sealed by `aes.encrypt` under the body key; associated data: bytes 0 to 210
 
-Octets 0 to 138 are the *slot*: what the passphrase opens, rewritten only with a new passphrase or master key. Numbers
+Bytes 0 to 138 are the *slot*: what the passphrase opens, rewritten only with a new passphrase or master key. Numbers
 are big-endian. A key and its commitment are the two halves of
 
     HKDF-SHA256(secret, salt, info = framed("lepton_lab key ring", purpose), 64)
@@ -43,14 +43,14 @@ from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 from lepton_lab import aes
 from lepton_lab.errors import DecryptionError, InvalidParameter, NotFound
 from lepton_lab.keyring.body import Body
-from lepton_lab.octets import framed
+from lepton_lab.buffers import framed
 
 SCRYPT_N = 1 << 17  # with r = 8: 128 MiB, a few tenths of a second
 _LEAST, _MOST = 14, 19  # log₂ N: 16 MiB; 512 MiB, the most that a file may ask of us before it has proved anything
 FILE_LIMIT = 1 << 28
 
 _MAGIC, _FORMAT, _SCRYPT = b"LEPTRING", 1, 1
-_BOUND = struct.Struct(">8sBBB16sI16s")  # the slot's octets before its commitment
+_BOUND = struct.Struct(">8sBBB16sI16s")  # the slot's bytes before its commitment
 _SLOT_SIZE = _BOUND.size + 32 + 60
 _REST = struct.Struct(">Q32s32s")
 HEADER_SIZE = _SLOT_SIZE + _REST.size
@@ -74,7 +74,7 @@ class PassphraseKey:
     @classmethod
     def of(cls, passphrase: str, salt: bytes, log2_n: int) -> Self:
         """Under a salt and cost that were checked before."""
-        password = passphrase_octets(passphrase)
+        password = passphrase_bytes(passphrase)
         return cls(salt, log2_n, Scrypt(salt=salt, length=32, n=1 << log2_n, r=8, p=1).derive(password))
 
     def fits(self, slot: Slot) -> bool:
@@ -82,7 +82,7 @@ class PassphraseKey:
         return (self.salt, self.log2_n) == (slot.salt, slot.log2_n)
 
 
-def passphrase_octets(passphrase: str) -> bytes:
+def passphrase_bytes(passphrase: str) -> bytes:
     """A passphrase as scrypt takes it: UTF-8 of its NFC form, so that é is é whichever keyboard wrote it.
 
     Raises InvalidParameter for what is not a non-empty str of valid Unicode.
@@ -97,9 +97,9 @@ def passphrase_octets(passphrase: str) -> bytes:
 
 @dataclass(frozen=True)
 class Slot:
-    """The first octets of the file: what the passphrase opens, and who the ring is."""
+    """The first bytes of the file: what the passphrase opens, and who the ring is."""
 
-    octets: bytes
+    data: bytes
 
     @classmethod
     def seal(cls, key: PassphraseKey, ring_id: bytes, generation: int, master: bytes) -> Self:
@@ -109,39 +109,39 @@ class Slot:
         return cls(bound + commitment + aes.encrypt(slot_key, master, bound))
 
     @classmethod
-    def read(cls, octets: bytes) -> Self:
+    def read(cls, data: bytes) -> Self:
         """Check what can be checked without a key. Raises DecryptionError; it names a format that is newer."""
-        if len(octets) < _SLOT_SIZE or octets[:8] != _MAGIC:
+        if len(data) < _SLOT_SIZE or data[:8] != _MAGIC:
             raise DecryptionError
-        if octets[8] > _FORMAT:
-            raise DecryptionError(f"a key ring of format {octets[8]}: this release reads format {_FORMAT}")
-        if octets[8] != _FORMAT or octets[9] != _SCRYPT or not _LEAST <= octets[10] <= _MOST:
+        if data[8] > _FORMAT:
+            raise DecryptionError(f"a key ring of format {data[8]}: this release reads format {_FORMAT}")
+        if data[8] != _FORMAT or data[9] != _SCRYPT or not _LEAST <= data[10] <= _MOST:
             raise DecryptionError
-        return cls(octets[:_SLOT_SIZE])
+        return cls(data[:_SLOT_SIZE])
 
     @property
     def log2_n(self) -> int:
         """The cost of scrypt, checked."""
-        return self.octets[10]
+        return self.data[10]
 
     @property
     def ring_id(self) -> bytes:
         """Stays for the life of the ring."""
-        return self.octets[11:27]
+        return self.data[11:27]
 
     @property
     def generation(self) -> int:
         """Which master key this is."""
-        return int.from_bytes(self.octets[27:31], "big")
+        return int.from_bytes(self.data[27:31], "big")
 
     @property
     def salt(self) -> bytes:
         """The salt of scrypt."""
-        return self.octets[31:47]
+        return self.data[31:47]
 
     def open(self, key: PassphraseKey) -> bytes:
         """The master key. Raises DecryptionError."""
-        bound, commitment, sealed = self.octets[:47], self.octets[47:79], self.octets[79:]
+        bound, commitment, sealed = self.data[:47], self.data[47:79], self.data[79:]
         slot_key, expected = _key_and_commitment(key.stretched, b"", b"passphrase")
         if not hmac.compare_digest(commitment, expected):
             raise DecryptionError
@@ -154,36 +154,36 @@ class SealedFile:
 
     slot: Slot
     sequence: int
-    octets: bytes = field(repr=False)
+    data: bytes = field(repr=False)
 
     @classmethod
     def seal(cls, slot: Slot, sequence: int, master: bytes, body: Body) -> Self:
         """The file with this body, under a fresh key of its own from the master key."""
         salt = secrets.token_bytes(32)
         body_key, commitment = _key_and_commitment(master, salt, b"body")
-        header = slot.octets + _REST.pack(sequence, salt, commitment)
+        header = slot.data + _REST.pack(sequence, salt, commitment)
         return cls(slot, sequence, header + aes.encrypt(body_key, body.to_bytes(), header))
 
     @classmethod
-    def read(cls, octets: bytes) -> Self:
+    def read(cls, data: bytes) -> Self:
         """Check what can be checked without a key. Raises DecryptionError."""
-        slot = Slot.read(octets)
-        if len(octets) < HEADER_SIZE:
+        slot = Slot.read(data)
+        if len(data) < HEADER_SIZE:
             raise DecryptionError
-        return cls(slot, int.from_bytes(octets[_SLOT_SIZE : _SLOT_SIZE + 8], "big"), octets)
+        return cls(slot, int.from_bytes(data[_SLOT_SIZE : _SLOT_SIZE + 8], "big"), data)
 
     @property
     def header(self) -> bytes:
         """What differs from writing to writing, if nothing else does: it holds a fresh salt."""
-        return self.octets[:HEADER_SIZE]
+        return self.data[:HEADER_SIZE]
 
     def open(self, master: bytes) -> Body:
         """The body. Raises DecryptionError."""
-        _, salt, commitment = _REST.unpack_from(self.octets, _SLOT_SIZE)
+        _, salt, commitment = _REST.unpack_from(self.data, _SLOT_SIZE)
         body_key, expected = _key_and_commitment(master, salt, b"body")
         if not hmac.compare_digest(commitment, expected):
             raise DecryptionError
-        return Body.from_bytes(aes.decrypt(body_key, self.octets[HEADER_SIZE:], self.header))
+        return Body.from_bytes(aes.decrypt(body_key, self.data[HEADER_SIZE:], self.header))
 
 
 def open_for_reading(path: Path) -> BinaryIO:

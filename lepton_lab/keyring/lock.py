@@ -17,7 +17,7 @@ def exclusive(path: Path) -> Iterator[None]:
 
     The lock is on the folder, because the file itself is replaced: whoever locked the old one would hold nothing. On
     POSIX it is `flock` on the folder's descriptor; it leaves no file behind and ends with the process that held it.
-    Windows locks no folders: there it is the first octet of `.<name>.lock` beside the file, which stays. Both are
+    Windows locks no folders: there it is the first byte of `.<name>.lock` beside the file, which stays. Both are
     advisory, and a network file system may refuse them (OSError). Raises NotFound when the folder does not exist.
     """
     try:

@@ -31,7 +31,7 @@ from lepton_lab.keyring.file import (
 )
 from lepton_lab.keyring.lock import exclusive
 from lepton_lab.keyring.wrapping import DataKey, Recipient
-from lepton_lab.octets import Octets, framed, view_of
+from lepton_lab.buffers import BytesLike, framed, view_of
 
 # What custodians share, inside `shamir.split`: ring id(16) ‖ generation(4) ‖ master key(32).
 _SHARED_SIZE = 52
@@ -157,8 +157,8 @@ class KeyRing:
 
     # --- data keys -----------------------------------------------------------------------------------------------
 
-    def new_data_key(self, context: Octets) -> DataKey:
-        """A fresh 256-bit data key, bound to `context` (at most 65,535 octets), which `unwrap` must be given again.
+    def new_data_key(self, context: BytesLike) -> DataKey:
+        """A fresh 256-bit data key, bound to `context` (at most 65,535 bytes), which `unwrap` must be given again.
 
         Store `wrapped` with the data; `key` is for use now; `id` is for `shred`. Raises InvalidParameter.
         """
@@ -168,8 +168,8 @@ class KeyRing:
             draft.body.records[record.id] = record
         return DataKey(record.id.hex(), key, wrapping.wrap(record.secret, record.id, bound, key))
 
-    def unwrap(self, wrapped: Octets, context: Octets) -> bytes:
-        """The data key (32 octets) in a wrapped form.
+    def unwrap(self, wrapped: BytesLike, context: BytesLike) -> bytes:
+        """The data key (32 bytes) in a wrapped form.
 
         Raises DecryptionError, the same for another context, an altered or malformed form, and one whose secret this
         ring does not hold: another ring's, or shredded.
@@ -177,15 +177,15 @@ class KeyRing:
         return self._unwrapped(self._current().body, wrapped, bytes(view_of(context)))
 
     @staticmethod
-    def data_key_id(wrapped: Octets) -> str:
+    def data_key_id(wrapped: BytesLike) -> str:
         """The data key's id, read from a wrapped form. Raises DecryptionError when it is malformed."""
         return wrapping.id_of(wrapped).hex()
 
     def __contains__(self, data_key_id: object) -> bool:
         """Whether the ring can still unwrap this data key."""
-        return isinstance(data_key_id, str) and _octets_of(data_key_id) in self._current().body.records
+        return isinstance(data_key_id, str) and _bytes_of(data_key_id) in self._current().body.records
 
-    def find(self, context_prefix: Octets) -> list[tuple[str, bytes]]:
+    def find(self, context_prefix: BytesLike) -> list[tuple[str, bytes]]:
         """(id, context) of every data key whose context starts so, in order of creation."""
         prefix, records = bytes(view_of(context_prefix)), self._current().body.records.values()
         return [(record.id.hex(), record.context) for record in records if record.context.startswith(prefix)]
@@ -203,19 +203,19 @@ class KeyRing:
             raise InvalidParameter("name one data key or more, each by its id")
         with self._changing(sweep=True) as draft:
             for data_key_id in dict.fromkeys(data_key_ids):
-                record = draft.body.records.pop(_octets_of(data_key_id), None)
+                record = draft.body.records.pop(_bytes_of(data_key_id), None)
                 if record is None:
                     raise NotFound(f"the ring holds no data key {data_key_id}")
                 draft.body.note("shredded", record.id)
 
-    def derive(self, purpose: Octets, length: int = 32) -> bytes:
-        """A key of `length` octets (1 to 8160) for one purpose, always the same from this ring: for names and ids.
+    def derive(self, purpose: BytesLike, length: int = 32) -> bytes:
+        """A key of `length` bytes (1 to 8160) for one purpose, always the same from this ring: for names and ids.
 
         It comes from a random root inside the file, by HKDF-SHA256 (RFC 5869) with info = framed("lepton_lab derive",
         purpose). `rotate` and a new passphrase leave it, and it cannot be shredded. Raises InvalidParameter.
         """
         if type(length) is not int or not 1 <= length <= 255 * 32:
-            raise InvalidParameter("HKDF-SHA256 gives 1 to 8160 octets")
+            raise InvalidParameter("HKDF-SHA256 gives 1 to 8160 bytes")
         info = framed(b"lepton_lab derive", bytes(view_of(purpose)))
         return HKDF(SHA256(), length, None, info).derive(self._content.body.root)
 
@@ -260,7 +260,7 @@ class KeyRing:
             draft.body.note("split", made[0].set_id)
         return made
 
-    def wrap_for(self, public_key: Recipient, wrapped: Octets, context: Octets) -> bytes:
+    def wrap_for(self, public_key: Recipient, wrapped: BytesLike, context: BytesLike) -> bytes:
         """Export a data key to a recipient, who opens it with `open_for`, the private key and the same context.
 
         public_key: RSA, then RSAES-OAEP (RFC 8017 §7.1); or `hpke.MLKEM768X25519PublicKey` of `cryptography`, then HPKE
@@ -294,7 +294,7 @@ class KeyRing:
     # --- reading and changing the file ---------------------------------------------------------------------------
 
     @staticmethod
-    def _unwrapped(body: Body, wrapped: Octets, context: bytes) -> bytes:
+    def _unwrapped(body: Body, wrapped: BytesLike, context: bytes) -> bytes:
         record = body.records.get(wrapping.id_of(wrapped))
         if record is None:
             raise DecryptionError
@@ -343,8 +343,8 @@ def _place(path: str | os.PathLike[str]) -> Path:
         raise InvalidParameter("a key ring's path is the path of one file") from None
 
 
-def _octets_of(data_key_id: str) -> bytes:
-    """The id's octets, or none for what is no id: no record has those."""
+def _bytes_of(data_key_id: str) -> bytes:
+    """The id's bytes, or none for what is no id: no record has those."""
     return bytes.fromhex(data_key_id) if re.fullmatch("[0-9a-f]{32}", data_key_id) else b""
 
 
@@ -354,7 +354,7 @@ def _opened(sealed: SealedFile, master: bytes) -> _Content:
 
 def _write(path: Path, slot: Slot, sequence: int, master: bytes, body: Body) -> _Content:
     sealed = SealedFile.seal(slot, sequence, master, body)
-    write_atomically(path, sealed.octets)
+    write_atomically(path, sealed.data)
     return _Content(slot, sequence, sealed.header, master, body)
 
 

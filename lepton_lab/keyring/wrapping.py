@@ -40,7 +40,7 @@ from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap
 
 from lepton_lab import aes, rsa
 from lepton_lab.errors import DecryptionError, InvalidKey
-from lepton_lab.octets import Octets, framed, view_of
+from lepton_lab.buffers import BytesLike, framed, view_of
 
 _WRAPPED_SIZE = 57
 _MAGIC = b"LKX\x01"
@@ -60,7 +60,7 @@ RecipientPrivate = RSAPrivateKey | MLKEM768X25519PrivateKey
 
 @dataclass(frozen=True)
 class DataKey:
-    """A fresh data key: `id` names it (32 hexadecimal digits), `key` is 32 octets, `wrapped` is what to store."""
+    """A fresh data key: `id` names it (32 hexadecimal digits), `key` is 32 bytes, `wrapped` is what to store."""
 
     id: str
     key: bytes = field(repr=False)
@@ -68,19 +68,19 @@ class DataKey:
 
 
 def wrap(secret: bytes, data_key_id: bytes, context: bytes, key: bytes) -> bytes:
-    """The wrapped form of a data key of 32 octets."""
+    """The wrapped form of a data key of 32 bytes."""
     return b"\x01" + data_key_id + aes_key_wrap(_wrapping_key(secret, data_key_id, context), key)
 
 
-def id_of(wrapped: Octets) -> bytes:
+def id_of(wrapped: BytesLike) -> bytes:
     """The data key id in a wrapped form. Raises DecryptionError when it is none."""
-    octets = bytes(view_of(wrapped))
-    if len(octets) != _WRAPPED_SIZE or octets[0] != 1:
+    data = bytes(view_of(wrapped))
+    if len(data) != _WRAPPED_SIZE or data[0] != 1:
         raise DecryptionError
-    return octets[1:17]
+    return data[1:17]
 
 
-def unwrap(secret: bytes, wrapped: Octets, context: bytes) -> bytes:
+def unwrap(secret: bytes, wrapped: BytesLike, context: bytes) -> bytes:
     """The data key in a wrapped form. Raises DecryptionError, whatever is wrong."""
     data_key_id = id_of(wrapped)
     try:
@@ -110,20 +110,20 @@ def seal_for(public_key: Recipient, data_key_id: bytes, context: bytes, key: byt
     return head + _SUITE.encrypt(key, public_key, bound)
 
 
-def open_for(private_key: RecipientPrivate, blob: Octets, context: Octets) -> bytes:
-    """The data key (32 octets) that `KeyRing.wrap_for` exported for this recipient under this context.
+def open_for(private_key: RecipientPrivate, blob: BytesLike, context: BytesLike) -> bytes:
+    """The data key (32 bytes) that `KeyRing.wrap_for` exported for this recipient under this context.
 
     private_key: an RSA key, or `hpke.MLKEM768X25519PrivateKey(mlkem.MLKEM768PrivateKey.generate(),
     x25519.X25519PrivateKey.generate())` of `cryptography`. Neither scheme authenticates the sender: anyone may have
     sealed this key, so hold it against something that you can verify.
 
     Raises DecryptionError, the same for another key, context or scheme and an altered or truncated blob; InvalidKey
-    for what is no such key; InvalidParameter for what is not octets. RFC 8017 §7.1, RFC 9180 §5.
+    for what is no such key; InvalidParameter for what is not bytes. RFC 8017 §7.1, RFC 9180 §5.
     """
-    octets, bound_to = bytes(view_of(blob)), bytes(view_of(context))
+    data, bound_to = bytes(view_of(blob)), bytes(view_of(context))
     if not isinstance(private_key, RSAPrivateKey | MLKEM768X25519PrivateKey):
         raise InvalidKey(f"a recipient's key is RSA or MLKEM768-X25519, not {type(private_key).__name__}")
-    scheme, data_key_id, sealed = _SCHEMES.get(octets[:_HEAD]), octets[_HEAD:_ID_END], octets[_ID_END:]
+    scheme, data_key_id, sealed = _SCHEMES.get(data[:_HEAD]), data[_HEAD:_ID_END], data[_ID_END:]
     bound = _bound(data_key_id, bound_to)
     if scheme == BY_RSA and isinstance(private_key, RSAPrivateKey):
         key = rsa.decrypt(private_key, sealed, bound)

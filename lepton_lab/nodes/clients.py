@@ -15,7 +15,7 @@ from redis.maint_notifications import MaintNotificationsConfig
 from redis.retry import Retry
 
 TIMEOUT = 5.0  # seconds
-_BUFFER = 1 << 21  # octets
+_BUFFER = 1 << 21  # bytes
 # In version 3 of RESP every connection begins with an exchange (HELLO), which takes in what TLS 1.3 sends after its
 # handshake; a silent connection with session tickets waiting would look to redis-py like one that is out of step.
 _PROTOCOL = 3

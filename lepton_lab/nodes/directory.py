@@ -12,14 +12,14 @@ from typing import TypeVar
 
 from lepton_lab.errors import InvalidParameter, NodeError, OversizedValue
 from lepton_lab.files import sync_folder, write_atomically
-from lepton_lab.nodes.node import Node, as_octets, octets_of, reason_of, room_in, too_long
-from lepton_lab.octets import Octets, read_into
+from lepton_lab.nodes.node import Node, as_view, bytes_of, reason_of, room_in, too_long
+from lepton_lab.buffers import BytesLike, read_into
 
 # How a key becomes a path. Its parts between slashes become folders, its last part a file, so that all keys of one
 # prefix lie together:
 #
 #   a–z 0–9 _ -       as they are: file systems that fold upper and lower case together see no two keys as one
-#   any other octet   % and two lower-case hexadecimal digits; so no part can be "..", and none is hidden
+#   any other byte   % and two lower-case hexadecimal digits; so no part can be "..", and none is hidden
 #   the last part     ends in =, so that the keys "a" and "a/b" can both be there
 #   an empty part     == as a folder
 #   a part beyond 200 characters goes on in the folder below, and every piece but its last ends in +
@@ -28,7 +28,7 @@ _UNSAFE = re.compile(rb"[^a-z0-9_-]")
 _ESCAPED = re.compile(rb"%([0-9a-f]{2})")
 _DEVICE = re.compile(r"con|prn|aux|nul|com[0-9]|lpt[0-9]")
 _PIECE = 200  # most file systems allow 255, and the name of a file that is being written is longer than its own
-_LONGEST_KEY = 1000  # three octets of path for each, and the system's limit is 4096
+_LONGEST_KEY = 1000  # three bytes of path for each, and the system's limit is 4096
 _ATTEMPTS = 20
 
 T = TypeVar("T")
@@ -42,7 +42,7 @@ class DirectoryNode(Node):
     that to the system, which is quicker and still survives the crash of this process. Either way a value is there
     whole or not at all.
 
-    A key of more than 1,000 octets raises InvalidParameter. Raises NodeError when the folder cannot be made, and
+    A key of more than 1,000 bytes raises InvalidParameter. Raises NodeError when the folder cannot be made, and
     afterwards whenever the file system refuses: full, not permitted, unplugged.
     """
 
@@ -63,7 +63,7 @@ class DirectoryNode(Node):
         with self._reading(key) as descriptor, open(descriptor, "rb", buffering=0, closefd=False) as file:
             return file.read()
 
-    def read_into(self, key: str, buffer: Octets) -> int:
+    def read_into(self, key: str, buffer: BytesLike) -> int:
         """As in Node, straight from the file."""
         room = room_in(buffer)
         with self._reading(key) as descriptor, open(descriptor, "rb", buffering=0, closefd=False) as file:
@@ -72,20 +72,20 @@ class DirectoryNode(Node):
                 raise OversizedValue(self.name, too_long(length, len(room)))
             return read_into(file, room[:length])
 
-    def __setitem__(self, key: str, value: Octets) -> None:
-        octets = as_octets(value)
-        self._place(key, lambda path: write_atomically(path, octets, sync=self._sync))
+    def __setitem__(self, key: str, value: BytesLike) -> None:
+        data = as_view(value)
+        self._place(key, lambda path: write_atomically(path, data, sync=self._sync))
 
-    def set_if_absent(self, key: str, value: Octets) -> bool:
+    def set_if_absent(self, key: str, value: BytesLike) -> bool:
         """As in Node, between processes too: a file is written whole and then linked to its name, which one can do.
 
         Raises NodeError on a file system without hard links.
         """
-        octets = as_octets(value)
+        data = as_view(value)
 
         def claim(path: Path) -> bool:
             beside = path.with_name(f".{secrets.token_hex(8)}")
-            write_atomically(beside, octets, sync=self._sync)
+            write_atomically(beside, data, sync=self._sync)
             try:
                 os.link(beside, path)
             except FileExistsError:
@@ -119,7 +119,7 @@ class DirectoryNode(Node):
 
     def keys_with_prefix(self, prefix: str) -> Iterator[str]:
         """As in Node. Only the folder that the prefix names is read; files that no key could have made are not keys."""
-        if len(octets_of(prefix)) > _LONGEST_KEY:
+        if len(bytes_of(prefix)) > _LONGEST_KEY:
             return
         folder, slash, _ = prefix.rpartition("/")
         start = self._root.joinpath(*_folders_of(folder)) if slash else self._root
@@ -206,8 +206,8 @@ class DirectoryNode(Node):
 
 def path_of(key: str) -> Path:
     """Where a key's file lies below the root; see the table above. Raises InvalidParameter."""
-    if len(octets_of(key)) > _LONGEST_KEY:
-        raise InvalidParameter(f"a directory node takes keys of at most {_LONGEST_KEY} octets")
+    if len(bytes_of(key)) > _LONGEST_KEY:
+        raise InvalidParameter(f"a directory node takes keys of at most {_LONGEST_KEY} bytes")
     folder, slash, last = key.rpartition("/")
     *outer, leaf = _pieces(_escaped(last))
     return Path(*(_folders_of(folder) if slash else []), *outer, leaf + "=")
@@ -219,7 +219,7 @@ def _folders_of(folder: str) -> list[str]:
 
 
 def _escaped(part: str) -> str:
-    return _UNSAFE.sub(lambda found: b"%%%02x" % found[0][0], octets_of(part)).decode()
+    return _UNSAFE.sub(lambda found: b"%%%02x" % found[0][0], bytes_of(part)).decode()
 
 
 def _no_device(piece: str) -> str:

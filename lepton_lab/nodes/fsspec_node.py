@@ -10,8 +10,8 @@ from typing import Any
 
 from lepton_lab.errors import InvalidParameter, LabError, NodeError, OversizedValue
 from lepton_lab.nodes.directory import key_of, path_of
-from lepton_lab.nodes.node import Node, as_value, octets_of, reason_of, room_in, too_long
-from lepton_lab.octets import Octets
+from lepton_lab.nodes.node import Node, as_value, bytes_of, reason_of, room_in, too_long
+from lepton_lab.buffers import BytesLike
 
 _ABSENT = (FileNotFoundError, IsADirectoryError, NotADirectoryError)
 
@@ -21,7 +21,7 @@ class FsspecNode(Node):
 
     mapping: from `fsspec.get_mapper("s3://bucket/prefix", …)`. Its file system is used and not the mapping itself,
     which takes every failure to delete for a missing key and some characters in keys for patterns. Keys become paths
-    as in `DirectoryNode`, whatever they hold, up to 1,000 octets. name: by default the root with its protocol.
+    as in `DirectoryNode`, whatever they hold, up to 1,000 bytes. name: by default the root with its protocol.
 
     Whether a value is there whole or not at all, and how durable, is the file system's affair: object stores write
     whole objects; a local folder gets them by renaming, and `DirectoryNode` is the better node for it. Nothing in
@@ -49,8 +49,8 @@ class FsspecNode(Node):
             value = self._fs.cat_file(path)
         return bytes(value)
 
-    def read_into(self, key: str, buffer: Octets) -> int:
-        """As in Node; of a value that is too long no more than one octet too many is read."""
+    def read_into(self, key: str, buffer: BytesLike) -> int:
+        """As in Node; of a value that is too long no more than one byte too many is read."""
         path, room = self._path(key), room_in(buffer)
         with self._errors(key):
             length = int(self._info(path)["size"])
@@ -60,16 +60,16 @@ class FsspecNode(Node):
         room[: len(value)] = value
         return len(value)
 
-    def __setitem__(self, key: str, value: Octets) -> None:
+    def __setitem__(self, key: str, value: BytesLike) -> None:
         self._place(self._path(key), as_value(value))
 
-    def set_if_absent(self, key: str, value: Octets) -> bool:
+    def set_if_absent(self, key: str, value: BytesLike) -> bool:
         """As in Node; of the threads of one process one wins."""
-        path, octets = self._path(key), as_value(value)
+        path, data = self._path(key), as_value(value)
         with self._one_at_a_time:
             if key in self:
                 return False
-            self._place(path, octets)
+            self._place(path, data)
             return True
 
     def __delitem__(self, key: str) -> None:
@@ -91,7 +91,7 @@ class FsspecNode(Node):
 
     def keys_with_prefix(self, prefix: str) -> Iterator[str]:
         """As in Node. Only the folder that the prefix names is listed; files that no key can have made are no keys."""
-        octets_of(prefix)  # refuses what is no str
+        bytes_of(prefix)  # refuses what is no str
         folder, slash, _ = prefix.rpartition("/")
         try:
             # the folder of some key in it: its file is not there, and need not be
@@ -117,23 +117,23 @@ class FsspecNode(Node):
         found: dict[str, Any] = self._fs.info(path)
         return found
 
-    def _place(self, path: str, octets: bytes) -> None:
+    def _place(self, path: str, data: bytes) -> None:
         with self._errors():
             try:
-                self._write(path, octets)
+                self._write(path, data)
             except FileNotFoundError:
                 if not self._fs.exists(self._root):
                     raise NodeError(self.name, "its folder is not there") from None
                 self._fs.makedirs(path.rpartition("/")[0], exist_ok=True)
-                self._write(path, octets)
+                self._write(path, data)
 
-    def _write(self, path: str, octets: bytes) -> None:
+    def _write(self, path: str, data: bytes) -> None:
         if not self._is_local:
-            self._fs.pipe_file(path, octets)
+            self._fs.pipe_file(path, data)
             return
         folder = path.rpartition("/")[0]
         beside = f"{folder}/.{secrets.token_hex(8)}"  # no key has such a file
-        self._fs.pipe_file(beside, octets)
+        self._fs.pipe_file(beside, data)
         self._fs.mv(beside, path)
 
     @contextmanager

@@ -18,7 +18,7 @@ from lepton_lab.nodes.node import reason_of
 if sys.platform != "win32":
     import fcntl
 
-_LONGEST = 80  # octets of a folder's path: a socket's whole path has at most 104 to 108 (sockaddr_un)
+_LONGEST = 80  # bytes of a folder's path: a socket's whole path has at most 104 to 108 (sockaddr_un)
 _PATIENCE = 10  # seconds
 # What a deletion frees waits for the next value: fetching fresh pages from the system costs more than filling them.
 # The two names are jemalloc's own, the system's and that of builds which put a prefix to its names.

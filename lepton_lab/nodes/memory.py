@@ -7,7 +7,7 @@ from itertools import count
 from threading import Lock
 
 from lepton_lab.nodes.node import Node, as_key, as_value
-from lepton_lab.octets import Octets
+from lepton_lab.buffers import BytesLike
 
 _numbers = count()
 
@@ -28,7 +28,7 @@ class MemoryNode(Node):
     def __getitem__(self, key: str) -> bytes:
         return self._values[as_key(key)]
 
-    def __setitem__(self, key: str, value: Octets) -> None:
+    def __setitem__(self, key: str, value: BytesLike) -> None:
         value = as_value(value)
         with self._lock:
             self._values[as_key(key)] = value
@@ -44,7 +44,7 @@ class MemoryNode(Node):
     def __len__(self) -> int:
         return len(self._values)
 
-    def set_if_absent(self, key: str, value: Octets) -> bool:
+    def set_if_absent(self, key: str, value: BytesLike) -> bool:
         """As in Node, and of many threads one wins."""
         value = as_value(value)
         with self._lock:

@@ -1,6 +1,6 @@
 """Values as documents of a MongoDB collection.
 
-A document is {_id: the key, v: the value as Binary}. In an _id every octet of the key's UTF-8 but letters, digits and
+A document is {_id: the key, v: the value as Binary}. In an _id every byte of the key's UTF-8 but letters, digits and
 _.-~/ is percent-encoded: so every str has one, and keys of one prefix lie together in the index.
 """
 
@@ -15,8 +15,8 @@ from typing import Any
 from urllib.parse import quote, unquote_to_bytes
 
 from lepton_lab.errors import InvalidParameter, NodeError
-from lepton_lab.nodes.node import Node, as_value, octets_of
-from lepton_lab.octets import Octets
+from lepton_lab.nodes.node import Node, as_value, bytes_of
+from lepton_lab.buffers import BytesLike
 
 _AT_ONCE = 16  # values in one answer: large ones must not pile up
 _MANY = 500  # keys in one question
@@ -37,7 +37,7 @@ class MongoNode(Node):
     collection: from pymongo, or a function that gives one when it is first needed; then `close` closes its client, and
     a later use asks for another. With pymongo's own defaults a server that is away is waited for 30 seconds; the
     clients of `open_nodes` wait for 5, and have a write acknowledged when most of a replica set hold it in their
-    journals. A value may have 16 MiB less a few octets, the longest document. name: by default database and collection.
+    journals. A value may have 16 MiB less a few bytes, the longest document. name: by default database and collection.
 
     Raises InvalidParameter for what is no collection; connects at the first use.
     """
@@ -72,7 +72,7 @@ class MongoNode(Node):
             raise KeyError(key)
         return self._value(found)
 
-    def __setitem__(self, key: str, value: Octets) -> None:
+    def __setitem__(self, key: str, value: BytesLike) -> None:
         wanted, change = {"_id": _id_of(key)}, {"$set": {"v": as_value(value)}}
         with self._errors():
             try:
@@ -82,7 +82,7 @@ class MongoNode(Node):
                     raise
                 self._collection.update_one(wanted, change, upsert=True)
 
-    def set_if_absent(self, key: str, value: Octets) -> bool:
+    def set_if_absent(self, key: str, value: BytesLike) -> bool:
         """As in Node: the index on _id lets one insert it."""
         document = {"_id": _id_of(key), "v": as_value(value)}
         with self._errors():
@@ -149,7 +149,7 @@ class MongoNode(Node):
     def _value(self, document: dict[str, Any]) -> bytes:
         value = document.get("v")
         if not isinstance(value, bytes):
-            raise NodeError(self.name, f"it holds a {type(value).__name__} where octets should be")
+            raise NodeError(self.name, f"it holds a {type(value).__name__} where bytes should be")
         return bytes(value)
 
     @contextmanager
@@ -172,7 +172,7 @@ def _failures() -> tuple[type[Exception], ...]:
 
 
 def _id_of(key: object) -> str:
-    return quote(octets_of(key), safe="/")  # type: ignore[arg-type]  # refuses what is no str
+    return quote(bytes_of(key), safe="/")  # type: ignore[arg-type]  # refuses what is no str
 
 
 def _key_of(found: object) -> str | None:

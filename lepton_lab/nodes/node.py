@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 from lepton_lab.errors import InvalidParameter, NodeError, OversizedValue
-from lepton_lab.octets import Octets
+from lepton_lab.buffers import BytesLike
 
 _FASTER = ["set_if_absent", "get_many", "set_many", "delete_many", "keys_with_prefix", "write", "read_into", "close"]
 
@@ -29,7 +29,7 @@ class Node(MutableMapping[str, bytes]):
     @abstractmethod
     def __getitem__(self, key: str) -> bytes: ...
     @abstractmethod
-    def __setitem__(self, key: str, value: Octets) -> None: ...
+    def __setitem__(self, key: str, value: BytesLike) -> None: ...
     @abstractmethod
     def __delitem__(self, key: str) -> None: ...
     @abstractmethod
@@ -42,7 +42,7 @@ class Node(MutableMapping[str, bytes]):
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name!r})"
 
-    def set_if_absent(self, key: str, value: Octets) -> bool:
+    def set_if_absent(self, key: str, value: BytesLike) -> bool:
         """Store `value` unless the key is there already; True for the one who stored it. Raises NodeError."""
         if key in self:
             return False
@@ -53,7 +53,7 @@ class Node(MutableMapping[str, bytes]):
         """The values of `keys` in their order, None where there is none. Raises NodeError."""
         return [self.get(key) for key in keys]
 
-    def set_many(self, items: Mapping[str, Octets]) -> None:
+    def set_many(self, items: Mapping[str, BytesLike]) -> None:
         """Store every item; when it raises NodeError, some are stored and some are not."""
         for key, value in items.items():
             self[key] = value
@@ -74,12 +74,12 @@ class Node(MutableMapping[str, bytes]):
         """Every key that begins with `prefix`. Raises NodeError."""
         return (key for key in self if key.startswith(prefix))
 
-    def write(self, key: str, buffer: Octets) -> None:
-        """Store the octets of any contiguous buffer, which may be reused as soon as this returns. Raises NodeError."""
+    def write(self, key: str, buffer: BytesLike) -> None:
+        """Store the bytes of any contiguous buffer, which may be reused as soon as this returns. Raises NodeError."""
         self[key] = buffer
 
-    def read_into(self, key: str, buffer: Octets) -> int:
-        """Read a value to the start of a writable buffer and return its length in octets.
+    def read_into(self, key: str, buffer: BytesLike) -> int:
+        """Read a value to the start of a writable buffer and return its length in bytes.
 
         Raises KeyError when there is no such key, OversizedValue (a NodeError) for one longer than the buffer.
         """
@@ -92,7 +92,7 @@ class Node(MutableMapping[str, bytes]):
     def get_bounded(self, keys: Iterable[str], limit: int) -> list[bytes | None]:
         """The values under `keys`, in order, None for each that is not there; no more than a little is ever read.
 
-        In place of a value of more than `limit` octets stand limit + 1 zeros. Raises NodeError.
+        In place of a value of more than `limit` bytes stand limit + 1 zeros. Raises NodeError.
         """
         buffer = memoryview(bytearray(limit))
 
@@ -133,9 +133,9 @@ class MappingNode(Node):
         try:
             return as_value(value)
         except InvalidParameter:
-            raise NodeError(self.name, f"it holds a {type(value).__name__} where octets should be") from None
+            raise NodeError(self.name, f"it holds a {type(value).__name__} where bytes should be") from None
 
-    def __setitem__(self, key: str, value: Octets) -> None:
+    def __setitem__(self, key: str, value: BytesLike) -> None:
         with self._errors():
             self._mapping[as_key(key)] = as_value(value)
 
@@ -174,36 +174,36 @@ def as_key(key: str) -> str:
     return key
 
 
-def as_octets(value: Octets) -> memoryview:
+def as_view(value: BytesLike) -> memoryview:
     """A flat view of a contiguous buffer, or InvalidParameter."""
     try:
         view = memoryview(value)
         return view.cast("B") if view.nbytes else memoryview(b"")
     except TypeError:
-        raise InvalidParameter(f"a value is a contiguous run of octets, not {type(value).__name__}") from None
+        raise InvalidParameter(f"a value is a contiguous run of bytes, not {type(value).__name__}") from None
 
 
-def as_value(value: Octets) -> bytes:
-    """Octets that nobody can change any more: `bytes` as they are, any other buffer copied. Raises InvalidParameter."""
-    return value if type(value) is bytes else bytes(as_octets(value))
+def as_value(value: BytesLike) -> bytes:
+    """Bytes that nobody can change any more: `bytes` as they are, any other buffer copied. Raises InvalidParameter."""
+    return value if type(value) is bytes else bytes(as_view(value))
 
 
-def room_in(buffer: Octets) -> memoryview:
+def room_in(buffer: BytesLike) -> memoryview:
     """A flat view of a writable buffer, or InvalidParameter."""
-    view = as_octets(buffer)
+    view = as_view(buffer)
     if view.readonly and view.nbytes:
         raise InvalidParameter("a buffer to read into must be writable")
     return view
 
 
-def octets_of(key: str) -> bytes:
-    """A key as octets, each key differently, whatever characters it holds; surrogates pass, so every str has a form."""
+def bytes_of(key: str) -> bytes:
+    """A key as bytes, each key differently, whatever characters it holds; surrogates pass, so every str has a form."""
     return as_key(key).encode("utf-8", "surrogatepass")
 
 
 def too_long(length: int, room: int) -> str:
     """The reason to give for a value that does not fit."""
-    return f"a value of {length} octets is longer than the {room} that were expected"
+    return f"a value of {length} bytes is longer than the {room} that were expected"
 
 
 def reason_of(error: OSError) -> str:

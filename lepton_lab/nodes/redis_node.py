@@ -17,8 +17,8 @@ from redis.exceptions import RedisClusterException
 
 from lepton_lab.errors import InvalidParameter, NodeError, OversizedValue
 from lepton_lab.nodes import wire
-from lepton_lab.nodes.node import Node, as_octets, as_value, octets_of, reason_of, room_in, too_long
-from lepton_lab.octets import Octets
+from lepton_lab.nodes.node import Node, as_view, as_value, bytes_of, reason_of, room_in, too_long
+from lepton_lab.buffers import BytesLike
 
 Client: TypeAlias = "redis.Redis | RedisCluster"
 T = TypeVar("T")
@@ -62,11 +62,11 @@ class RedisNode(Node):
         if not isinstance(client, redis.Redis | RedisCluster):
             raise InvalidParameter(f"a client is a redis.Redis or RedisCluster, not {type(client).__name__}")
         if client.get_encoder().decode_responses:
-            raise InvalidParameter("values are octets: the client must not have decode_responses")
+            raise InvalidParameter("values are bytes: the client must not have decode_responses")
         if isinstance(client, RedisCluster) and not _HASH_TAG.match(prefix):
             raise InvalidParameter("on a cluster the prefix carries a hash tag, as in 'lep:{a}:'")
         self._client: Any = client  # redis-py declares every answer as "now or awaitable"
-        self._prefix, self._cluster = octets_of(prefix), isinstance(client, RedisCluster)
+        self._prefix, self._cluster = bytes_of(prefix), isinstance(client, RedisCluster)
         self._ask_cluster_first = False
         self._held: wire.Lease | None = None
         self.owner: object = None  # what must live as long as this node does
@@ -80,15 +80,15 @@ class RedisNode(Node):
             raise KeyError(key)
         return value
 
-    def __setitem__(self, key: str, value: Octets) -> None:
-        full, octets = self._full(key), as_octets(value)
+    def __setitem__(self, key: str, value: BytesLike) -> None:
+        full, data = self._full(key), as_view(value)
         with self._errors():
             self._directly(
-                lambda connection: wire.store(connection, full, octets),
-                lambda: self._client.set(full, bytes(octets)),
+                lambda connection: wire.store(connection, full, data),
+                lambda: self._client.set(full, bytes(data)),
             )
 
-    def read_into(self, key: str, buffer: Octets) -> int:
+    def read_into(self, key: str, buffer: BytesLike) -> int:
         """As in Node, from the connection's socket to the buffer."""
         full, room = self._full(key), room_in(buffer)
 
@@ -155,11 +155,11 @@ class RedisNode(Node):
                 if name is not None:
                     yield name
 
-    def set_if_absent(self, key: str, value: Octets) -> bool:
+    def set_if_absent(self, key: str, value: BytesLike) -> bool:
         """As in Node, by SET … NX. A client that retries may answer False for a write of its own that had arrived."""
-        full, octets = self._full(key), as_value(value)
+        full, data = self._full(key), as_value(value)
         with self._errors():
-            return bool(self._client.set(full, octets, nx=True))
+            return bool(self._client.set(full, data, nx=True))
 
     def get_many(self, keys: Iterable[str]) -> list[bytes | None]:
         """As in Node, by MGET, 16 keys at a time."""
@@ -207,7 +207,7 @@ class RedisNode(Node):
             self._client.close()
 
     def _full(self, key: str) -> bytes:
-        return self._prefix + octets_of(key)
+        return self._prefix + bytes_of(key)
 
     def _value(self, answer: object) -> bytes | None:
         if answer is None or isinstance(answer, bytes):
@@ -295,10 +295,10 @@ def _literally(text: bytes) -> bytes:
     return re.sub(rb"[\\*?\[\]]", rb"\\\g<0>", text)
 
 
-def _decoded(octets: bytes) -> str | None:
+def _decoded(data: bytes) -> str | None:
     """A key as str, or None: no str of ours has this form, so it is somebody else's."""
     try:
-        return octets.decode("utf-8", "surrogatepass")
+        return data.decode("utf-8", "surrogatepass")
     except UnicodeDecodeError:
         return None
 

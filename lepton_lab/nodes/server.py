@@ -22,7 +22,7 @@ from lepton_lab.nodes.access import REPLICA, USER, Access
 from lepton_lab.nodes.binaries import Binary
 from lepton_lab.nodes.keeper import Keeper
 
-_LARGEST_VALUE = 64 << 20  # octets
+_LARGEST_VALUE = 64 << 20  # bytes
 _PATIENCE = 60.0  # seconds until it must answer: a server with a full folder reads that first
 _PAUSE = 0.01
 _FIRST_PORT, _PORTS = 10_240, 12_528  # with the bus 10,000 above, all below the ports that systems give to clients

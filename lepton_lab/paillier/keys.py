@@ -141,15 +141,15 @@ class PublicKey:
         return PublicKey, (self.n, self._kind)  # without its tables
 
     def to_bytes(self) -> bytes:
-        """The key as octets (see `wire`)."""
+        """The key as bytes (see `wire`)."""
         return b"LPK\1" + self.n.to_bytes(self.size, "big")
 
     @classmethod
-    def from_bytes(cls, octets: bytes, noise: Kind = "uniform") -> PublicKey:
+    def from_bytes(cls, data: bytes, noise: Kind = "uniform") -> PublicKey:
         """Read what `to_bytes` wrote; authenticate it first: who swaps the key reads everything. Raises InvalidKey."""
-        if not isinstance(octets, bytes) or octets[:4] != b"LPK\1" or octets[4:5] in (b"", b"\0"):
-            raise InvalidKey("these octets are no Paillier public key")
-        return cls(int.from_bytes(octets[4:], "big"), noise)
+        if not isinstance(data, bytes) or data[:4] != b"LPK\1" or data[4:5] in (b"", b"\0"):
+            raise InvalidKey("these bytes are no Paillier public key")
+        return cls(int.from_bytes(data[4:], "big"), noise)
 
     def to_phe(self) -> Any:
         """The same as a `phe.PaillierPublicKey`."""

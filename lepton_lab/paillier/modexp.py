@@ -104,9 +104,9 @@ class SecretPower:
         """x^exponent mod modulus, for 0 <= x < modulus."""
         if self._lib is None:
             return powmod_sec(x, self._exponent, self._modulus)
-        mine, octets = _scratch(), ctypes.create_string_buffer(self._size)
+        mine, data = _scratch(), ctypes.create_string_buffer(self._size)
         self._load(x, mine.base)
         power = mine.result, mine.base, self._e, self._m, mine.context, self._mont
         _done(self._lib.BN_mod_exp_mont_consttime(*power))
-        _done(self._lib.BN_bn2binpad(mine.result, octets, self._size) == self._size)
-        return mpz.from_bytes(octets.raw, "big")
+        _done(self._lib.BN_bn2binpad(mine.result, data, self._size) == self._size)
+        return mpz.from_bytes(data.raw, "big")

@@ -136,15 +136,15 @@ class EncryptedNumber(wire.Travels):
         return self._made(key, powmod(self._c, scale, key.n_square), exponent, bound)
 
     def to_bytes(self) -> bytes:
-        """The number as octets (see `wire`), blinded."""
+        """The number as bytes (see `wire`), blinded."""
         key, bound = self.public_key, self.bound.to_bytes((self.bound.bit_length() + 7) // 8, "big")
         head = b"LPN\1" + key.key_id + self.exponent.to_bytes(4, "big", signed=True) + len(bound).to_bytes(2, "big")
         return head + bound + self.ciphertext().to_bytes(2 * key.size, "big")
 
     @classmethod
-    def from_bytes(cls, octets: bytes, public_key: keys.PublicKey) -> EncryptedNumber:
+    def from_bytes(cls, data: bytes, public_key: keys.PublicKey) -> EncryptedNumber:
         """Read what `to_bytes` wrote under this key. Raises DecryptionError: another key, damaged, malformed."""
-        read = wire.Reader(octets)
+        read = wire.Reader(data)
         read.expect(b"LPN\1" + public_key.key_id)
         exponent, size = read.integer(4, signed=True), read.integer(2)
         bound = read.integer(size)

@@ -187,7 +187,7 @@ class PackedVector(wire.Travels):
         return f"<PackedVector {self.shape} in {len(self._cs)} ciphertexts, {self.spent} of {self.layout} spent>"
 
     def to_bytes(self) -> bytes:
-        """The vector as octets (see `wire`), blinded."""
+        """The vector as bytes (see `wire`), blinded."""
         layout, size = self.layout, 2 * self.public_key.size
         numbers = ((layout.bits, 4), (layout.fraction_bits, 4), (layout.additions, 8), (self.spent, 8))
         head = b"".join(number.to_bytes(width, "big") for number, width in (*numbers, (len(self.shape), 1)))
@@ -196,19 +196,19 @@ class PackedVector(wire.Travels):
         return b"LPV\1" + self.public_key.key_id + head + shape + body
 
     @classmethod
-    def from_bytes(cls, octets: bytes, public_key: keys.PublicKey, layout: Layout) -> PackedVector:
+    def from_bytes(cls, data: bytes, public_key: keys.PublicKey, layout: Layout) -> PackedVector:
         """Read what `to_bytes` wrote under this key and this layout, the reader's own.
 
         Raises DecryptionError: another key or layout, damaged, malformed.
         """
-        read = wire.Reader(octets)
+        read = wire.Reader(data)
         read.expect(b"LPV\1" + public_key.key_id)
         for number, width in ((layout.bits, 4), (layout.fraction_bits, 4), (layout.additions, 8)):
             read.expect(number.to_bytes(width, "big"))
         spent, dimensions = read.integer(8), read.integer(1)
         shape = tuple(read.integer(8) for _ in range(dimensions))
         count, slots = math.prod(shape), layout.slots(public_key.bits)
-        if spent > layout.additions or not slots or dimensions > 64 or not 0 < count <= 8 * len(octets):
+        if spent > layout.additions or not slots or dimensions > 64 or not 0 < count <= 8 * len(data):
             raise DecryptionError
         cs = [public_key.checked_ciphertext(read.integer(2 * public_key.size)) for _ in range(-(-count // slots))]
         read.finish()

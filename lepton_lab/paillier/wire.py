@@ -1,12 +1,12 @@
-"""How encrypted numbers, vectors and public keys travel: as octets, or the same octets in JSON with a legible header.
+"""How encrypted numbers, vectors and public keys travel: as bytes, or the same bytes in JSON with a legible header.
 
     number            size    field
     0                 4       "LPN" and the format, 1
-    4                 16      key id: SHA-256 of n, its first 16 octets
+    4                 16      key id: SHA-256 of n, its first 16 bytes
     20                4       exponent, signed
     24                2       b, the length of the bound
     26                b       bound
-    26 + b            2s      ciphertext; s is the length of n in octets
+    26 + b            2s      ciphertext; s is the length of n in bytes
 
     vector            size    field
     0                 4       "LPV" and the format, 1
@@ -24,7 +24,7 @@
     4                 …       n
 
 Integers are big-endian and unsigned but for the exponent. Whoever reads knows the key (and the layout) already: what is
-in the octets must match it.
+in the bytes must match it.
 """
 
 from __future__ import annotations
@@ -38,27 +38,27 @@ from lepton_lab.errors import DecryptionError
 
 
 class Reader:
-    """Takes fields off the front of octets; DecryptionError as soon as they are too short, or other than expected."""
+    """Takes fields off the front of bytes; DecryptionError as soon as they are too short, or other than expected."""
 
-    def __init__(self, octets: bytes) -> None:
-        if not isinstance(octets, (bytes, bytearray, memoryview)):
+    def __init__(self, data: bytes) -> None:
+        if not isinstance(data, (bytes, bytearray, memoryview)):
             raise DecryptionError
-        self._rest = memoryview(octets).cast("B")
+        self._rest = memoryview(data).cast("B")
 
     def take(self, count: int) -> bytes:
-        """The next `count` octets."""
+        """The next `count` bytes."""
         if count > len(self._rest):
             raise DecryptionError
         taken, self._rest = self._rest[:count], self._rest[count:]
         return bytes(taken)
 
     def integer(self, count: int, *, signed: bool = False) -> int:
-        """The next `count` octets as an integer."""
+        """The next `count` bytes as an integer."""
         return int.from_bytes(self.take(count), "big", signed=signed)
 
-    def expect(self, octets: bytes) -> None:
-        """The next octets, which must be these."""
-        if self.take(len(octets)) != octets:
+    def expect(self, data: bytes) -> None:
+        """The next bytes, which must be these."""
+        if self.take(len(data)) != data:
             raise DecryptionError
 
     def finish(self) -> None:
@@ -68,37 +68,37 @@ class Reader:
 
 
 class Travels(ABC):
-    """JSON and pickling for what has `to_bytes`, `from_bytes(octets, *context)` and a legible `_header`."""
+    """JSON and pickling for what has `to_bytes`, `from_bytes(bytes, *context)` and a legible `_header`."""
 
     __slots__ = ()
 
     @abstractmethod
     def to_bytes(self) -> bytes:
-        """The octets, blinded."""
+        """The bytes, blinded."""
 
     @classmethod
     @abstractmethod
-    def from_bytes(cls, octets: bytes, *context: Any) -> Self:
+    def from_bytes(cls, data: bytes, *context: Any) -> Self:
         """Read what `to_bytes` wrote."""
 
     @abstractmethod
     def _header(self) -> dict[str, Any]:
-        """What a reader of the JSON sees without decoding the octets."""
+        """What a reader of the JSON sees without decoding the bytes."""
 
     @abstractmethod
     def _context(self) -> tuple[Any, ...]:
-        """What `from_bytes` needs besides the octets."""
+        """What `from_bytes` needs besides the bytes."""
 
     def to_json(self) -> str:
         """`to_bytes` in base64 under a header that people can read."""
-        return json.dumps({**self._header(), "octets": base64.b64encode(self.to_bytes()).decode()})
+        return json.dumps({**self._header(), "bytes": base64.b64encode(self.to_bytes()).decode()})
 
     @classmethod
     def from_json(cls, text: str | bytes, *context: Any) -> Self:
         """Read what `to_json` wrote; `context` as for `from_bytes`. Raises DecryptionError, also for a false header."""
         try:
             header = json.loads(text)
-            read = cls.from_bytes(base64.b64decode(header.pop("octets"), validate=True), *context)
+            read = cls.from_bytes(base64.b64decode(header.pop("bytes"), validate=True), *context)
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             raise DecryptionError from None
         if header != read._header():

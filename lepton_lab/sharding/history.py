@@ -36,7 +36,7 @@ from lepton_lab.errors import (
 )
 from lepton_lab.keyring import KeyRing
 from lepton_lab.nodes import Node
-from lepton_lab.octets import framed, unframed
+from lepton_lab.buffers import framed, unframed
 from lepton_lab.sharding.lanes import Lane, Lanes
 from lepton_lab.sharding.manifest import (
     CONTEXT_PREFIX,

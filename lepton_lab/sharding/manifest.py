@@ -23,7 +23,7 @@ valid. The body:
     21      8     version, from 1
     29      16    put id, fresh for every attempt to write
     45      8     length of the plaintext
-    53      4     segment: octets of ciphertext and tag in one data shard, a multiple of 64
+    53      4     segment: bytes of ciphertext and tag in one data shard, a multiple of 64
     57      32    salt of the key derivation
     89      7     prefix of the segments' nonces
     96      32    key commitment
@@ -43,7 +43,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from lepton_lab.erasure import Code
 from lepton_lab.errors import IntegrityError
-from lepton_lab.octets import framed
+from lepton_lab.buffers import framed
 
 OBJECT, TOMBSTONE = 1, 2
 SEGMENT = 1 << 20
@@ -81,7 +81,7 @@ class Body:
     commitment: bytes = bytes(32)
 
     def pack(self) -> bytes:
-        """The 128 octets of the table above."""
+        """The 128 bytes of the table above."""
         return _BODY.pack(
             _FORMAT, self.kind, self.code_id, self.k, self.n, self.object_id, self.version, self.put_id,
             self.length, self.segment, self.salt, self.prefix, self.commitment,

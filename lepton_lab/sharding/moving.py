@@ -22,14 +22,14 @@ class Mover:
 
     def __init__(self) -> None:
         self.failed: dict[str, str] = {}
-        self._objects = self._octets = 0
+        self._objects = self._bytes = 0
         self._moved: Counter[str] = Counter()
         self._unreachable: dict[str, str] = {}
 
     def report(self) -> RebalanceReport:
         """All of it."""
         moved = {name: shards for name, shards in self._moved.items() if shards}
-        return RebalanceReport(self._objects, moved, self._octets, self._unreachable, self.failed)
+        return RebalanceReport(self._objects, moved, self._bytes, self._unreachable, self.failed)
 
     def settle(self, past: History, manifest: Manifest) -> None:
         """Bring one version to its place. Raises NotEnoughShards when a shard is lost and cannot be rebuilt."""
@@ -48,7 +48,7 @@ class Mover:
                 for lane in seats.others[index]:
                     past.withdraw(manifest, index, lane, wholly=lane not in list(seats))
                 self._moved[seats[index].node.name] += taken[index]
-                self._octets += taken[index] * (manifest.body.segment + TAG)
+                self._bytes += taken[index] * (manifest.body.segment + TAG)
         if false:
             names = ", ".join(seats[index].node.name for index in false)
             self.failed[past.name.decode()] = f"{names} did not keep what it was given"

@@ -17,7 +17,7 @@ from lepton_lab.sharding.lanes import Lane, Lanes
 
 
 def lot(node: str, key: str) -> int:
-    """A node's lot for a key: the first 8 octets of SHA-256 over both, as a number."""
+    """A node's lot for a key: the first 8 bytes of SHA-256 over both, as a number."""
     return int.from_bytes(hashlib.sha256(f"{node}\0{key}".encode("utf-8", "surrogatepass")).digest()[:8], "big")
 
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 class Receipt:
     """Proof for the writer of what was acknowledged. Kept and given to `get`, it exposes a rollback by all nodes.
 
-    `digest` is SHA-256 of the manifest's body in hexadecimal; `size` is the plaintext's in octets; `lacking` names the
-    nodes that did not take every shard, for which `repair` is due; `stored` is what the others took, in octets.
+    `digest` is SHA-256 of the manifest's body in hexadecimal; `size` is the plaintext's in bytes; `lacking` names the
+    nodes that did not take every shard, for which `repair` is due; `stored` is what the others took, in bytes.
     """
 
     name: str
@@ -67,25 +67,25 @@ class Health:
 
 @dataclass(frozen=True)
 class RepairReport:
-    """What a repair rebuilt, by node: how many shards and octets; and which nodes it could not reach, and why."""
+    """What a repair rebuilt, by node: how many shards and bytes; and which nodes it could not reach, and why."""
 
     name: str
     version: int
     rebuilt: dict[str, int] = field(default_factory=dict)
-    octets: int = 0
+    size: int = 0
     unreachable: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class RebalanceReport:
-    """What a rebalancing did: how many objects it looked at, how many shards each node took over, and their octets.
+    """What a rebalancing did: how many objects it looked at, how many shards each node took over, and their bytes.
 
     `failed` says, by the object's name, what could not be brought to its place and why; it lies where it lay.
     """
 
     objects: int
     moved: dict[str, int] = field(default_factory=dict)
-    octets: int = 0
+    size: int = 0
     unreachable: dict[str, str] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
 

@@ -16,7 +16,7 @@ from lepton_lab.erasure import Code
 from lepton_lab.errors import InvalidName, InvalidParameter, NotEnoughShards, NotFound, WriteConflict
 from lepton_lab.keyring import KeyRing
 from lepton_lab.nodes import Node, as_node
-from lepton_lab.octets import write_all
+from lepton_lab.buffers import write_all
 from lepton_lab.sharding import history
 from lepton_lab.sharding.history import History
 from lepton_lab.sharding.lanes import lanes_over
@@ -74,7 +74,7 @@ class ShardedStore:
     # --- the four verbs ------------------------------------------------------------------------------------------
 
     def put(self, name: str, source: Source) -> Receipt:
-        """Store octets, a file by its path, or an open binary file under `name`; an older version is replaced.
+        """Store bytes, a file by its path, or an open binary file under `name`; an older version is replaced.
 
         Memory stays bounded by the stripes in flight, whatever the size. The write is acknowledged, and visible, when
         `write_quorum` nodes hold every shard and the manifest; the receipt names the nodes that lack it.
@@ -97,7 +97,7 @@ class ShardedStore:
     @overload
     def get(self, name: str, sink: BinaryIO, receipt: Receipt | None = None) -> int: ...
     def get(self, name: str, sink: BinaryIO | None = None, receipt: Receipt | None = None) -> bytes | int:
-        """The newest version: as octets, or written to a binary file (then the number of octets is returned).
+        """The newest version: as bytes, or written to a binary file (then the number of bytes is returned).
 
         A receipt is a floor: an older version raises StaleVersion, the same version with another digest
         IntegrityError; a newer one is accepted, which does not prove that it descends from the receipt's.
@@ -170,7 +170,7 @@ class ShardedStore:
         return Health(name, body.version, body.length, body.k, body.n, body.stripes, margin, nodes)
 
     def repair(self, name: str) -> RepairReport:
-        """Rebuild every missing or altered shard on the nodes that answer, from k verified ones, octet for octet.
+        """Rebuild every missing or altered shard on the nodes that answer, from k verified ones, byte for byte.
 
         Shards of a node that is not on the list any more are rebuilt on the next one that the placement names; those of
         a node that is on it, and does not answer, wait for it.
@@ -188,8 +188,8 @@ class ShardedStore:
             past.publish(manifest, seats)
             past.sweep(manifest, seats)
             mended = {seats[index].node.name: shards for index, shards in rebuilt.items() if shards}
-            octets = sum(mended.values()) * (manifest.body.segment + TAG)
-            return RepairReport(name, manifest.body.version, mended, octets, seats.failures)
+            data = sum(mended.values()) * (manifest.body.segment + TAG)
+            return RepairReport(name, manifest.body.version, mended, data, seats.failures)
 
     def rebalance(self, name: str | None = None) -> RebalanceReport:
         """Bring the shards of one object, or of all, to the nodes that the placement names, after nodes came or went.
@@ -288,8 +288,8 @@ def _name_of(node: MutableMapping[str, bytes], index: int) -> str:
 
 def _segment(length: int, k: int) -> int:
     """The segment of an object that fits in one stripe: just large enough, so that a small object stays small."""
-    octets = -(-max(length, 1) // k) + TAG
-    return min(SEGMENT, -(-octets // 64) * 64)
+    data = -(-max(length, 1) // k) + TAG
+    return min(SEGMENT, -(-data // 64) * 64)
 
 
 def _encoded(name: str) -> bytes:
@@ -300,7 +300,7 @@ def _encoded(name: str) -> bytes:
     except UnicodeEncodeError:
         raise InvalidName("a name must be valid Unicode") from None
     if not 1 <= len(encoded) <= 1024 or 0 in encoded:
-        raise InvalidName("a name is 1 to 1024 octets of UTF-8 without NUL")
+        raise InvalidName("a name is 1 to 1024 bytes of UTF-8 without NUL")
     return encoded
 
 
@@ -314,4 +314,4 @@ def _opened(source: Source) -> Iterator[memoryview | BinaryIO]:
     elif hasattr(source, "read"):
         yield source
     else:
-        raise InvalidParameter(f"a source is octets, a path or a binary file, not {type(source).__name__}")
+        raise InvalidParameter(f"a source is bytes, a path or a binary file, not {type(source).__name__}")

@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from lepton_lab.erasure import Code
 from lepton_lab.errors import DecryptionError, NotEnoughShards, OversizedValue
 from lepton_lab.nodes import Node
-from lepton_lab.octets import pieces_of
+from lepton_lab.buffers import pieces_of
 from lepton_lab.sharding.lanes import Lane, Lanes
 from lepton_lab.sharding.manifest import TAG, Body, ObjectKeys
 
@@ -52,9 +52,9 @@ class Slot:
 
 
 def plaintext_stripes(source: bytes | memoryview | BinaryIO, size: int) -> Iterator[tuple[memoryview, bool]]:
-    """The source in pieces of `size` octets, each with whether it is the last; an empty source is one empty piece.
+    """The source in pieces of `size` bytes, each with whether it is the last; an empty source is one empty piece.
 
-    Octets are sliced, not copied; a file is read into two buffers in turn.
+    Bytes are sliced, not copied; a file is read into two buffers in turn.
     """
     if isinstance(source, bytes | memoryview):
         whole = memoryview(source)
@@ -169,7 +169,7 @@ class Stripes:
             yield stripe, verdicts, slot
 
     def mend(self, lanes: Lanes, stripe: int, verdicts: Mapping[int, str], slot: Slot) -> list[int]:
-        """Send the shards of an examined stripe that their nodes lack; lost ones are rebuilt, octet for octet.
+        """Send the shards of an examined stripe that their nodes lack; lost ones are rebuilt, byte for byte.
 
         Returns the indexes that were taken. Raises NotEnoughShards when one is lost and k others cannot be had.
         """

@@ -1,12 +1,12 @@
-"""What notebooks and slides show: a figure, a table, octets. Everything shown can also be read.
+"""What notebooks and slides show: a figure, a table, bytes. Everything shown can also be read.
 
 Each helper returns a `Shown`: in a notebook it is drawn, in a terminal and to a screen reader it is its text, which for
 a figure is the alt text with the plotted numbers rounded. So the text is also what a check of a notebook compares, and
 it is the same on every platform.
 
     show.bars({"encrypt": 12.5, "decrypt": 3.1}, title="Encrypting costs four times as much", unit="ms")
-    show.lines({"reference run": (sizes, rates)}, title="…", x="message / octets", y="throughput / MB/s", log="x")
-    show.table([("put", 1.25, 4096)], ["step", "time / s", "octets"], caption="What each step costs")
+    show.lines({"reference run": (sizes, rates)}, title="…", x="message / bytes", y="throughput / MB/s", log="x")
+    show.table([("put", 1.25, 4096)], ["step", "time / s", "bytes"], caption="What each step costs")
     show.hexdump(record, [(0, 1, "content type"), (1, 2, "legacy version"), (3, 2, "length")])
 
 Another drawing: `fig, axes = show.axes(title=…, x=…, y=…)`, draw on `axes`, then `show.figure(fig, alt)`.

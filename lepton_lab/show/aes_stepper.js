@@ -9,12 +9,12 @@ function element(tag, properties = {}, ...children) {
   return made;
 }
 
-const octets = (hex) => hex.match(/../g) ?? [];
+const bytesOf = (hex) => hex.match(/../g) ?? [];
 
-// A state as FIPS 197 draws it: octet r + 4c in row r, column c.
+// A state as FIPS 197 draws it: byte r + 4c in row r, column c.
 function square(caption, hex, tints = [], before = "") {
-  const values = octets(hex);
-  const old = octets(before);
+  const values = bytesOf(hex);
+  const old = bytesOf(before);
   const rows = [0, 1, 2, 3].map((r) =>
     element("tr", {}, ...[0, 1, 2, 3].map((c) => {
       const i = r + 4 * c;
@@ -42,7 +42,7 @@ function pictures(frame) {
 }
 
 function spoken(frame) {
-  const columns = frame.after.match(/.{8}/g).map((column, c) => `column ${c}: ${octets(column).join(" ")}`);
+  const columns = frame.after.match(/.{8}/g).map((column, c) => `column ${c}: ${bytesOf(column).join(" ")}`);
   return `${title(frame)}. ${frame.sentence} The state is now ${columns.join("; ")}.`;
 }
 

@@ -17,17 +17,17 @@ from lepton_lab.textbook.trace import Step, Trace
 
 # FIPS 197's name for each operation, by the label of the state that it leaves (Appendix C), and what it does
 _OPERATIONS = {
-    "s_box": ("SubBytes", "Every octet is replaced by its entry in the S-box."),
-    "s_row": ("ShiftRows", "Row r is rotated left by r places; the colours show from which column an octet came."),
+    "s_box": ("SubBytes", "Every byte is replaced by its entry in the S-box."),
+    "s_row": ("ShiftRows", "Row r is rotated left by r places; the colours show from which column a byte came."),
     "m_col": ("MixColumns", "Each column is multiplied by a fixed matrix over GF(2⁸), and stays in its place."),
-    "is_row": ("InvShiftRows", "Row r is rotated right by r places; the colours show from which column an octet came."),
-    "is_box": ("InvSubBytes", "Every octet is replaced by its entry in the inverse S-box."),
+    "is_row": ("InvShiftRows", "Row r is rotated right by r places; the colours show from which column a byte came."),
+    "is_box": ("InvSubBytes", "Every byte is replaced by its entry in the inverse S-box."),
     "istart": ("InvMixColumns", "Each column is multiplied by the inverse matrix, and stays in its place."),
 }
-_ADD_ROUND_KEY = ("AddRoundKey", "Every octet is XORed with the octet of the round key in the same place.")
-_INPUT = ("input", "The block comes in: its 16 octets fill the square column by column.")
+_ADD_ROUND_KEY = ("AddRoundKey", "Every byte is XORed with the byte of the round key in the same place.")
+_INPUT = ("input", "The block comes in: its 16 bytes fill the square column by column.")
 
-_COLUMNS = [i // 4 for i in range(16)]  # octet i of a state stands in row i mod 4, column i div 4 (FIPS 197 §3.4)
+_COLUMNS = [i // 4 for i in range(16)]  # byte i of a state stands in row i mod 4, column i div 4 (FIPS 197 §3.4)
 _ORIGINS = {
     "ShiftRows": (_COLUMNS, [(i // 4 + i % 4) % 4 for i in range(16)]),
     "InvShiftRows": (_COLUMNS, [(i // 4 - i % 4) % 4 for i in range(16)]),
@@ -57,7 +57,7 @@ class AesStepper(Moving):
         self.frames = frames
         still = table(
             [(frame.label, frame.round, frame.operation, frame.after) for frame in frames],
-            ["state", "round", "left by", "octets, column by column"],
+            ["state", "round", "left by", "bytes, column by column"],
             caption=caption,
         )
         super().__init__("aes_stepper", still, FRAMES=[asdict(frame) for frame in frames], CAPTION=caption)

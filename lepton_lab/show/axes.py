@@ -18,7 +18,7 @@ _LEGEND_WIDTH, _LEGEND_MARK = 12, 7  # letters of a legend that fit in an inch; 
 def axes(*, title: str, x: str, y: str, log: str = "", width: float = 7.5, height: float = 3.4) -> tuple[Figure, Axes]:
     """A figure and its axes to draw on; then `show.figure(fig, alt)`.
 
-    `title` states the finding. `x` and `y` are the labels, with their units: 'message / octets'. `log` is '', 'x', 'y'
+    `title` states the finding. `x` and `y` are the labels, with their units: 'message / bytes'. `log` is '', 'x', 'y'
     or 'xy'. `width` and `height` are in inches. Raises InvalidParameter for another `log`. No global state is touched:
     the figure belongs to nobody, and nothing is shown twice.
     """

@@ -15,12 +15,12 @@ function labelled(made, attributes) {
   return made;
 }
 
-const octets = (hex) => hex.match(/../g) ?? [];
+const bytesOf = (hex) => hex.match(/../g) ?? [];
 const letter = (hex) => { const code = parseInt(hex, 16); return code >= 32 && code < 127 ? String.fromCharCode(code) : "·"; };
 const arrow = (sender) => ({ client: "client →", server: "← server" })[sender] ?? sender;
-const place = (offset, length) => (length === 1 ? `octet ${offset}` : `octets ${offset} to ${offset + length - 1}`);
+const place = (offset, length) => (length === 1 ? `byte ${offset}` : `bytes ${offset} to ${offset + length - 1}`);
 
-// For each octet the number of its span, or -1.
+// For each byte the number of its span, or -1.
 function owners(page) {
   const owner = new Array(page.wire.length / 2).fill(-1);
   page.spans.forEach(([offset, length], number) => owner.fill(number, offset, offset + length));
@@ -48,14 +48,14 @@ function render({ el }) {
     view,
   );
   const legend = element("p", { className: "legend",
-    textContent: "Keys: ← → field, page up/down message, home, end, space: the wire or what it hides. Or click an octet." });
+    textContent: "Keys: ← → field, page up/down message, home, end, space: the wire or what it hides. Or click a byte." });
   const box = element("div", { className: "lepton-bytes", tabIndex: 0 }, tabs, heading, sentence, controls, element("div", { className: "both" }, grid, detail), legend, heard);
   // JupyterLab would take the keys for itself before they reach us
   labelled(box, { role: "group", "aria-label": CAPTION, "data-lm-suppress-shortcuts": "true" });
 
   PAGES.forEach((page, number) => tabs.append(
     labelled(element("button", { type: "button", className: `tab ${page.sender}`, textContent: page.title, onclick: () => go(number, 0) }),
-      { "aria-label": `${page.sender} ${page.title}, ${page.wire.length / 2} octets` })));
+      { "aria-label": `${page.sender} ${page.title}, ${page.wire.length / 2} bytes` })));
 
   function go(to, at) {
     const next = Math.min(Math.max(to, 0), LAST);
@@ -90,11 +90,11 @@ function render({ el }) {
     const page = PAGES[position];
     const hidden = page.opened !== null;
     heading.textContent = `${arrow(page.sender)}  ${page.title}`;
-    sentence.textContent = `${page.sentence} ${page.wire.length / 2} octets.`;
+    sentence.textContent = `${page.sentence} ${page.wire.length / 2} bytes.`;
     view.textContent = !hidden ? "nothing is hidden here" : opened ? "opened: show the wire" : "the wire: show it opened";
     view.disabled = !hidden;
-    const wire = octets(page.wire);
-    const shown = hidden && opened ? octets(page.opened) : wire;
+    const wire = bytesOf(page.wire);
+    const shown = hidden && opened ? bytesOf(page.opened) : wire;
     const owner = owners(page);
     const rows = [];
     for (let start = 0; start < shown.length; start += ROW) {
@@ -102,7 +102,7 @@ function render({ el }) {
       for (let i = start; i < Math.min(start + ROW, shown.length); i += 1) {
         const cell = element("td", { textContent: shown[i] });
         if (owner[i] >= 0) { cell.classList.add(`kind${page.spans[owner[i]][5]}`); cell.dataset.owner = owner[i]; }
-        if (hidden && !opened && shown[i] !== octets(page.opened)[i]) cell.classList.add("hidden");
+        if (hidden && !opened && shown[i] !== bytesOf(page.opened)[i]) cell.classList.add("hidden");
         row.append(cell);
       }
       for (let i = shown.length; i < start + ROW; i += 1) row.append(element("td", { className: "none" }));
@@ -134,7 +134,7 @@ function render({ el }) {
     detail.append(
       element("div", { className: "path", textContent: parts.slice(0, -1).join(" › ") }),
       element("div", { className: "name", textContent: parts[parts.length - 1] }),
-      element("div", { className: "place", textContent: length ? place(offset, length) : `empty, before octet ${offset}` }),
+      element("div", { className: "place", textContent: length ? place(offset, length) : `empty, before byte ${offset}` }),
     );
     if (value) detail.append(element("div", { className: "value", textContent: value.length > 300 ? `${value.slice(0, 300)}…` : value }));
     if (meaning) detail.append(element("p", { textContent: meaning }));

@@ -1,7 +1,7 @@
-"""Octets to walk through, field by field: a message after another, each octet with its name, value and meaning.
+"""Bytes to walk through, field by field: a message after another, each byte with its name, value and meaning.
 
 Everything comes precomputed, so that the explorer also moves in a page with no kernel behind it. Its text is the list
-of what there is, by name; its still form, where scripts do not run, has every field with its octets. What the octets
+of what there is, by name; its still form, where scripts do not run, has every field with its bytes. What the bytes
 mean is not this file's affair: it is given `Page`s, and `handshake` makes them of what a dissector found.
 """
 
@@ -21,12 +21,12 @@ KINDS = (
     *("type", "length", "version", "random", "choice", "key", "name", "certificate", "signature", "mac", "ticket"),
     *("data", "padding"),
 )
-_SAMPLE = 24  # octets of a field in the still form
+_SAMPLE = 24  # bytes of a field in the still form
 
 
 @dataclass(frozen=True)
 class Span:
-    """Some octets of a page: where, what they are called, their value in words, and a sentence on what they are for.
+    """Some bytes of a page: where, what they are called, their value in words, and a sentence on what they are for.
 
     `kind` is one of KINDS and chooses the colour.
     """
@@ -41,13 +41,13 @@ class Span:
 
 @dataclass(frozen=True)
 class Page:
-    """A message: its title and sender, a sentence, its octets as they crossed the wire, and its spans in order.
+    """A message: its title and sender, a sentence, its bytes as they crossed the wire, and its spans in order.
 
-    `opened` has the octets that hide under those of the wire, as many and in the same places; None when none hide.
+    `opened` has the bytes that hide under those of the wire, as many and in the same places; None when none hide.
     """
 
     title: str
-    octets: bytes
+    data: bytes
     spans: tuple[Span, ...]
     sender: str = ""
     sentence: str = ""
@@ -69,7 +69,7 @@ class ByteExplorer(Moving):
 
 
 def byte_explorer(pages: Sequence[Page], *, caption: str) -> ByteExplorer:
-    """Walk through `pages`, octet by octet; `caption` names the whole for a reader who does not see it.
+    """Walk through `pages`, byte by byte; `caption` names the whole for a reader who does not see it.
 
     Left and right arrow go from field to field, page up and page down from page to page, home and end to the first and
     the last page; the space bar changes between what crossed the wire and what it hides. Raises InvalidParameter when
@@ -84,11 +84,11 @@ def byte_explorer(pages: Sequence[Page], *, caption: str) -> ByteExplorer:
 
 
 def _check(page: Page) -> None:
-    if page.opened is not None and len(page.opened) != len(page.octets):
-        raise InvalidParameter(f"{page.title}: what is hidden has as many octets as what hides it")
+    if page.opened is not None and len(page.opened) != len(page.data):
+        raise InvalidParameter(f"{page.title}: what is hidden has as many bytes as what hides it")
     end = 0
     for span in page.spans:
-        if span.length < 0 or span.offset < end or span.offset + span.length > len(page.octets):
+        if span.length < 0 or span.offset < end or span.offset + span.length > len(page.data):
             raise InvalidParameter(f"{page.title}: {span.name!r} overlaps, is out of order, or leaves the page")
         if span.kind not in KINDS:
             raise InvalidParameter(f"{span.kind!r} is none of the kinds: {', '.join(KINDS)}")
@@ -106,7 +106,7 @@ class _Field(Protocol):
 
 class _Record(Protocol):
     sender: str
-    octets: bytes
+    data: bytes
     opened: bytes
     protected: bool
     secret_label: str
@@ -125,7 +125,7 @@ class Dissection(Protocol):
 
     @property
     def records(self) -> Sequence[Any]:
-        """Each with sender, octets, opened, protected, secret_label, inner_type, fields, and its messages' indices."""
+        """Each with sender, bytes, opened, protected, secret_label, inner_type, fields, and its messages' indices."""
         ...
 
     @property
@@ -148,15 +148,15 @@ def _page(record: _Record, messages: Sequence[_Message]) -> Page:
         Span(field.offset, field.length, field.path, _written(field.value), field.meaning, field.kind)
         for field in record.fields
     )
-    return Page(title, record.octets, spans, record.sender, sentence, record.opened if record.protected else None)
+    return Page(title, record.data, spans, record.sender, sentence, record.opened if record.protected else None)
 
 
 def _written(value: object) -> str:
     if isinstance(value, bytes | bytearray | memoryview):
-        octets = bytes(value)
-        if octets and all(0x20 <= octet < 0x7F for octet in octets):
-            return repr(octets.decode("ascii"))
-        return ""  # the octets say it themselves
+        data = bytes(value)
+        if data and all(0x20 <= byte < 0x7F for byte in data):
+            return repr(data.decode("ascii"))
+        return ""  # the bytes say it themselves
     return str(value)
 
 
@@ -165,7 +165,7 @@ def _packed(page: Page) -> dict[str, Any]:
         "title": page.title,
         "sender": page.sender,
         "sentence": page.sentence,
-        "wire": page.octets.hex(),
+        "wire": page.data.hex(),
         "opened": None if page.opened is None else page.opened.hex(),
         "spans": [[s.offset, s.length, s.name, s.value, s.meaning, KINDS.index(s.kind)] for s in page.spans],
     }
@@ -176,16 +176,16 @@ def _still(pages: Sequence[Page], caption: str) -> str:
 
 
 def _still_page(number: int, page: Page) -> str:
-    octets = page.octets if page.opened is None else page.opened
+    data = page.data if page.opened is None else page.opened
     left = 'style="text-align: left; vertical-align: top"'
     rows = "".join(
         f'<tr><td {left}>{span.offset}</td><th scope="row" {left}>{escape(_short(span.name))}</th>'
-        f"<td {left}><code>{_sample(octets[span.offset : span.offset + span.length])}</code></td>"
+        f"<td {left}><code>{_sample(data[span.offset : span.offset + span.length])}</code></td>"
         f"<td {left}>{escape(span.value)}</td></tr>"
         for span in page.spans
     )
-    head = "".join(f'<th scope="col" {left}>{name}</th>' for name in ("octet", "field", "octets", "value"))
-    title = f"{number} · {page.sender + ': ' if page.sender else ''}{page.title}, {len(page.octets):,} octets"
+    head = "".join(f'<th scope="col" {left}>{name}</th>' for name in ("byte", "field", "bytes", "value"))
+    title = f"{number} · {page.sender + ': ' if page.sender else ''}{page.title}, {len(page.data):,} bytes"
     return (
         f"<details><summary>{escape(title)}</summary><p>{escape(page.sentence)}</p>"
         f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></details>"
@@ -197,5 +197,5 @@ def _short(name: str) -> str:
     return ".".join(name.split(".")[-2:])
 
 
-def _sample(octets: bytes) -> str:
-    return octets.hex(" ") if len(octets) <= _SAMPLE else f"{octets[:_SAMPLE].hex(' ')} … ({len(octets):,} octets)"
+def _sample(data: bytes) -> str:
+    return data.hex(" ") if len(data) <= _SAMPLE else f"{data[:_SAMPLE].hex(' ')} … ({len(data):,} bytes)"

@@ -33,7 +33,7 @@ _LEAVES = (
 _STEMS = (("Early Secret", 4.6), ("Handshake Secret", 3.0), ("Master Secret", 0.4))
 _EXTRACTED = (("PSK, or zeros", 4.6), ("(EC)DHE", 3.0), ("zeros", 0.4))
 _LEFT, _STEM, _LEAF, _KEY = 0.0, 2.1, 4.6, 8.3
-_OCTETS = 4  # of each secret that are shown: enough to tell them apart
+_BYTES = 4  # of each secret that are shown: enough to tell them apart
 
 
 class Dissection(Protocol):
@@ -53,7 +53,7 @@ class Dissection(Protocol):
 def key_schedule(dissection: Dissection) -> Picture:
     """Draw how a connection's secrets follow from each other: `show.key_schedule(tls13.dissect(capture))`.
 
-    Of every secret in the key log, and of the keys and IVs made from it, the first octets are shown. The three secrets
+    Of every secret in the key log, and of the keys and IVs made from it, the first bytes are shown. The three secrets
     in the stem are in no key log and cannot be computed from the leaves: HKDF goes one way.
     """
     fig, drawing = axes(
@@ -85,18 +85,18 @@ def _draw_stem(drawing: Axes) -> None:
 def _draw_leaf(drawing: Axes, dissection: Dissection, leaf: tuple[str, str, float, str]) -> str:
     name, label, height, protects = leaf
     secret = dissection.secrets.get(label)
-    shown = "not in the key log" if secret is None else f"{secret[:_OCTETS].hex(' ')} …"
+    shown = "not in the key log" if secret is None else f"{secret[:_BYTES].hex(' ')} …"
     stem = _STEMS[1][1] if "HANDSHAKE" in label else _STEMS[2][1]
     _arrow(drawing, (_STEM + 0.95, stem), (_LEAF - 1.3, height), "")
     _box(drawing, _LEAF, height, f"{name}\n{shown}", "#99ddff")
     keys = _keys(dissection, label)
     if keys:
-        written = "\n".join(f"{what}  {octets[:_OCTETS].hex(' ')} …" for what, octets in keys.items())
+        written = "\n".join(f"{what}  {data[:_BYTES].hex(' ')} …" for what, data in keys.items())
         _arrow(drawing, (_LEAF + 1.3, height), (_KEY - 1.0, height), "")
         _box(drawing, _KEY, height, written, "#bbcc33")
     drawing.text(_KEY + 1.1 if keys else _LEAF + 1.45, height, protects, va="center", size=8.5, style="italic")
     return f"the {name}, {shown}" + "".join(
-        f", its {what} {octets[:_OCTETS].hex(' ')} …" for what, octets in keys.items()
+        f", its {what} {data[:_BYTES].hex(' ')} …" for what, data in keys.items()
     )
 
 

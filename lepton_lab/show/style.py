@@ -40,7 +40,7 @@ _STYLE = {
     "lines.markersize": 6.0,
     "legend.frameon": False,
     "svg.fonttype": "path",  # letters as outlines: a browser without the font shows the same picture
-    "svg.hashsalt": "lepton_lab",  # with no date either, the same numbers give the same octets
+    "svg.hashsalt": "lepton_lab",  # with no date either, the same numbers give the same bytes
 }
 
 

@@ -21,7 +21,7 @@ def table(
     """A table of `rows` under the headings `columns`; the first column names its row.
 
     Numbers stand on the right: integers exactly, fractions to three significant digits, or as `formats` says by column,
-    in the language of `format`: `{"time / s": ".2f"}`. Octets are given in hexadecimal, None as '–', a truth value as
+    in the language of `format`: `{"time / s": ".2f"}`. Bytes are given in hexadecimal, None as '–', a truth value as
     yes or no, all else by `str`. Raises InvalidParameter when a row has more or fewer cells than there are columns, or
     `formats` names no column.
     """

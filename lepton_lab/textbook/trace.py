@@ -15,21 +15,21 @@ from lepton_lab.errors import InvalidParameter
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
-_WIDEST_OCTETS = 32  # longer values are shown by their two ends
+_WIDEST_BYTES = 32  # longer values are shown by their two ends
 _WIDEST_DECIMAL = 10**24  # larger integers are shown in hexadecimal, with their length in bits
 _MOST_LINES = 100  # a longer trace is shown by its two ends
 
 
 def shown(value: object) -> str:
-    """A value as one short line: octets in hexadecimal, integers in full while they are short, the rest by `str`."""
+    """A value as one short line: bytes in hexadecimal, integers in full while they are short, the rest by `str`."""
     if isinstance(value, (bytes, bytearray, memoryview)):
-        return _shortened(bytes(value).hex() or "(empty)", 2 * _WIDEST_OCTETS, f"({len(value)} octets)")
+        return _shortened(bytes(value).hex() or "(empty)", 2 * _WIDEST_BYTES, f"({len(value)} bytes)")
     if isinstance(value, int) and not isinstance(value, bool):
         if abs(value) < _WIDEST_DECIMAL:
             return str(value)
-        return _shortened(f"{value:#x}", 2 * _WIDEST_OCTETS, f"({value.bit_length()} bits)")
+        return _shortened(f"{value:#x}", 2 * _WIDEST_BYTES, f"({value.bit_length()} bits)")
     if isinstance(value, (tuple, list)):
-        return _shortened(" ".join(shown(item) for item in value), 2 * _WIDEST_OCTETS, f"({len(value)} values)")
+        return _shortened(" ".join(shown(item) for item in value), 2 * _WIDEST_BYTES, f"({len(value)} values)")
     return str(value)
 
 

@@ -117,9 +117,9 @@ class LabCA:
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> LabCA:
         """The authority that `save` put there. Raises InvalidKey when the file holds none, OSError without a file."""
-        octets = Path(path).read_bytes()
+        data = Path(path).read_bytes()
         with suppress(*UNREADABLE):
-            certificate, key = x509.load_pem_x509_certificate(octets), load_pem_private_key(octets, None)
+            certificate, key = x509.load_pem_x509_certificate(data), load_pem_private_key(data, None)
             if isinstance(key, ec.EllipticCurvePrivateKey) and key.public_key() == certificate.public_key():
                 return cls(certificate, key)
         raise InvalidKey("this file is not an authority with name constraints and its own private key, in PEM")

@@ -99,15 +99,15 @@ def _show(context: ssl.SSLContext, identity: Identity) -> None:
 
 
 @contextmanager
-def _file_of(octets: bytes) -> Iterator[Path]:
+def _file_of(data: bytes) -> Iterator[Path]:
     """A file for a moment: on Linux one in memory and without a name, of which an interruption can leave nothing."""
     if sys.platform == "linux":
         with open(os.memfd_create("identity"), "wb") as file:
-            file.write(octets)
+            file.write(data)
             file.flush()
             yield Path(f"/proc/self/fd/{file.fileno()}")
     else:
         with private_folder() as folder:
             path = folder / "identity.pem"
-            write_atomically(path, octets, sync=False)  # 0600
+            write_atomically(path, data, sync=False)  # 0600
             yield path

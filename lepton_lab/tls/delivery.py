@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
 from lepton_lab.errors import MessageTooLarge, NodeError
-from lepton_lab.octets import write_all
+from lepton_lab.buffers import write_all
 from lepton_lab.tls.frames import ACKNOWLEDGEMENT, LENGTH, LONGEST_PIECE, MAGIC, Reader, farewell
 from lepton_lab.tls.refusals import typed_errors
 
@@ -58,7 +58,7 @@ class Delivery:
     def acknowledge(self) -> None:
         """Tell the sender and part. One that cannot be told will send again, so the message counts as not received.
 
-        This never waits: on a connection on which almost nothing was sent, forty octets fit the system's buffer.
+        This never waits: on a connection on which almost nothing was sent, forty bytes fit the system's buffer.
         """
         with typed_errors(self.peer):
             self.connection.settimeout(0)
@@ -86,8 +86,8 @@ class Delivery:
     def _length(self) -> int:
         (length,) = LENGTH.unpack(self._reader.exactly(LENGTH.size))
         if length > LONGEST_PIECE:
-            raise NodeError(self.peer, f"a piece of {length} octets, where {LONGEST_PIECE} is the most")
+            raise NodeError(self.peer, f"a piece of {length} bytes, where {LONGEST_PIECE} is the most")
         self.size += length
         if self.size > self._limit:
-            raise MessageTooLarge(f"{self.peer}: more than the {self._limit} octets that this receiver takes")
+            raise MessageTooLarge(f"{self.peer}: more than the {self._limit} bytes that this receiver takes")
         return int(length)

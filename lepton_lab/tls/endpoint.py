@@ -1,4 +1,4 @@
-"""One end of a TLS connection whose octets pass through our hands instead of a socket's."""
+"""One end of a TLS connection whose bytes pass through our hands instead of a socket's."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ class Endpoint:
         except ssl.SSLWantReadError:
             return None
 
-    def take(self, octets: bytes) -> None:
-        """Octets from the other end; none at all is its end."""
-        if octets:
-            self._incoming.write(octets)
+    def take(self, data: bytes) -> None:
+        """Bytes from the other end; none at all is its end."""
+        if data:
+            self._incoming.write(data)
         else:
             self._incoming.write_eof()
 
     def sent(self) -> bytes:
-        """Octets for the other end."""
+        """Bytes for the other end."""
         return self._outgoing.read()

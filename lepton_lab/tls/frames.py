@@ -5,7 +5,7 @@ all numbers big-endian
 greeting, from the receiver, once the sender's certificate has been verified:
  0   8   "lepton", 0, 1: the name and version of this format
  8   1   0: welcome; 1: trusted, but not allowed to send here
- 9   8   the longest message it takes, in octets
+ 9   8   the longest message it takes, in bytes
 
 message, from the sender:
  0   8   "lepton", 0, 1
@@ -13,7 +13,7 @@ message, from the sender:
 12   n   the piece; then the next length
 
 acknowledgement, from the receiver, once it holds the whole message:
- 0   8   how many octets it has received
+ 0   8   how many bytes it has received
  8  32   their SHA-256
 """
 
@@ -36,15 +36,15 @@ LENGTH = struct.Struct(">I")
 ACKNOWLEDGEMENT = struct.Struct(">Q32s")
 WELCOME, NOT_ALLOWED = 0, 1
 LONGEST_PIECE = 2**20
-SLOWEST = 1024  # octets a second
+SLOWEST = 1024  # bytes a second
 _LINGER = 1.0  # seconds
 
 
 class Reader:
     """Reads exactly as much as is asked for, from a peer that may be slow, but neither silent nor slower than SLOWEST.
 
-    Time is a credit: it begins at `patience` seconds, every octet earns 1/SLOWEST of a second, and there is never more
-    than `patience` on it. A peer that sends an octet now and then, to hold a connection for ever, runs out.
+    Time is a credit: it begins at `patience` seconds, every byte earns 1/SLOWEST of a second, and there is never more
+    than `patience` on it. A peer that sends a byte now and then, to hold a connection for ever, runs out.
     """
 
     def __init__(self, connection: ssl.SSLSocket, patience: float) -> None:
@@ -56,7 +56,7 @@ class Reader:
         self._deadline = time.monotonic() + self._patience
 
     def some(self, buffer: memoryview) -> int:
-        """Between 1 and len(buffer) octets, the count of which is returned. Raises OSError, also at an orderly end."""
+        """Between 1 and len(buffer) bytes, the count of which is returned. Raises OSError, also at an orderly end."""
         credit = self._deadline - time.monotonic()
         if credit <= 0:
             raise TimeoutError
@@ -69,12 +69,12 @@ class Reader:
         return count
 
     def exactly(self, size: int) -> bytes:
-        """`size` octets. Raises as `some` does."""
-        octets = bytearray(size)
-        view = memoryview(octets)
+        """`size` bytes. Raises as `some` does."""
+        data = bytearray(size)
+        view = memoryview(data)
         while view:
             view = view[self.some(view) :]
-        return bytes(octets)
+        return bytes(data)
 
 
 def peer_names(connection: ssl.SSLSocket, peer: str) -> tuple[str, ...]:
@@ -84,9 +84,9 @@ def peer_names(connection: ssl.SSLSocket, peer: str) -> tuple[str, ...]:
     """
     if connection.version() != "TLSv1.3":
         raise NodeError(peer, f"it speaks {connection.version()}, not TLS 1.3")
-    octets = connection.getpeercert(binary_form=True)
+    data = connection.getpeercert(binary_form=True)
     try:
-        return names_of(x509.load_der_x509_certificate(octets)) if octets else ()
+        return names_of(x509.load_der_x509_certificate(data)) if data else ()
     except UNREADABLE:
         raise CertificateError(f"{peer}: its certificate cannot be read") from None
 
@@ -102,7 +102,7 @@ def farewell(connection: ssl.SSLSocket, patience: float) -> None:
 
 
 def let_go(connection: ssl.SSLSocket) -> None:
-    """Close so that what was said last, an alert perhaps, arrives: with octets unread a close resets the connection.
+    """Close so that what was said last, an alert perhaps, arrives: with bytes unread a close resets the connection.
 
     A peer that goes on sending is heard for a second at most.
     """

@@ -79,7 +79,7 @@ class _Conversation:
         self._wire, self._deadline = wire, deadline
 
     def until(self, is_done: Callable[[], bool], within: float | None = None) -> None:
-        """Exchange octets until `is_done`. Raises TimeoutError past `within` seconds or the deadline, OSError."""
+        """Exchange bytes until `is_done`. Raises TimeoutError past `within` seconds or the deadline, OSError."""
         last = self._deadline if within is None else min(self._deadline, time.monotonic() + within)
         try:
             while not is_done():
@@ -99,16 +99,16 @@ class _Conversation:
             self._say()
 
     def _say(self) -> None:
-        if octets := self.end.sent():
-            self._wire.sendall(octets)
+        if data := self.end.sent():
+            self._wire.sendall(data)
 
     def _hear(self, seconds: float) -> None:
         if seconds <= 0:
             raise TimeoutError
         self._wire.settimeout(seconds)
-        octets = self._wire.recv(2**16)
-        self.heard = self.heard or octets
-        self.end.take(octets)
+        data = self._wire.recv(2**16)
+        self.heard = self.heard or data
+        self.end.take(data)
 
 
 def _await_consent(conversation: _Conversation) -> None:
@@ -146,9 +146,9 @@ def _group(heard: bytes) -> str | None:
 
 
 def _chain(tls: ssl.SSLObject, context: ssl.SSLContext, peer: str) -> tuple[x509.Certificate, ...]:
-    octets = tls.getpeercert(binary_form=True) or b""
+    data = tls.getpeercert(binary_form=True) or b""
     try:
-        chain = [x509.load_der_x509_certificate(octets)]
+        chain = [x509.load_der_x509_certificate(data)]
         authorities = [x509.load_der_x509_certificate(each) for each in context.get_ca_certs(binary_form=True)]
         while issuer := next((each for each in authorities if each not in chain and _issued(each, chain[-1])), None):
             chain.append(issuer)

@@ -43,11 +43,11 @@ class Receiver:
 
     host, port: where to listen; port 0 takes any that is free, and `.port` says which. context: from `server_context`.
     allowed: the names of the clients that may send here; by default everyone whom the authority has certified may,
-    and that is rarely what a service wants. max_bytes: the longest message. hold: how many octets to keep in memory,
+    and that is rarely what a service wants. max_bytes: the longest message. hold: how many bytes to keep in memory,
     over all messages, for a `receive` that is still to come. connections: how many to serve at once. timeout: the
     seconds that a client has for its handshake, and may stay silent; one that sends less than 1 KiB a second is cut.
 
-    A message of up to `hold` octets is taken in and acknowledged as it comes; a longer one waits, its sender with it,
+    A message of up to `hold` bytes is taken in and acknowledged as it comes; a longer one waits, its sender with it,
     until `receive` or `receive_into` takes the rest. Handshakes run side by side, so that a client that stalls delays
     nobody. Bad clients are dropped and noted in `failures`; the rest are served.
 
@@ -71,7 +71,7 @@ class Receiver:
         require_seconds(timeout)
         for number, lowest in ((max_bytes, 0), (hold, 0), (connections, 1)):
             if isinstance(number, bool) or not isinstance(number, int) or not lowest <= number < 2**63:
-                raise InvalidParameter("max_bytes and hold are octets, connections is at least 1")
+                raise InvalidParameter("max_bytes and hold are bytes, connections is at least 1")
         if allowed is not None and context.verify_mode != ssl.CERT_REQUIRED:
             raise InvalidParameter("who is allowed can be told only from a certificate: require one in server_context")
         self.host, self.port = host, port

@@ -12,7 +12,7 @@ from typing import Literal
 
 from lepton_lab.errors import InvalidParameter, NodeError
 from lepton_lab.files import private_folder
-from lepton_lab.octets import Capture, Octets, Record, view_of
+from lepton_lab.buffers import Capture, BytesLike, Record, view_of
 from lepton_lab.tls.endpoint import Endpoint
 from lepton_lab.tls.refusals import typed_errors
 
@@ -24,8 +24,8 @@ def record_handshake(
     client_context: ssl.SSLContext,
     server_name: str,
     *,
-    request: Octets = b"Is anybody there?",
-    response: Octets = b"Only those who can prove it.",
+    request: BytesLike = b"Is anybody there?",
+    response: BytesLike = b"Only those who can prove it.",
 ) -> Capture:
     """Every record of a connection between two contexts, with the secrets that open them (RFC 8446, RFC 9850).
 
@@ -51,7 +51,7 @@ def record_handshake(
 
 
 class _Wire:
-    """What lies between the two ends: it carries octets across and keeps them, cut into records."""
+    """What lies between the two ends: it carries bytes across and keeps them, cut into records."""
 
     def __init__(self, client: Endpoint, server: Endpoint) -> None:
         self.client, self.server = client, server
@@ -60,7 +60,7 @@ class _Wire:
     @property
     def client_random(self) -> bytes:
         """From the ClientHello (RFC 8446 §4.1.2): behind the headers of record and message and a version."""
-        return self.records[0].octets[11:43]
+        return self.records[0].data[11:43]
 
     def shake_hands(self) -> None:
         """Until both ends are done; either raises ssl.SSLError when it is not content."""
@@ -71,11 +71,11 @@ class _Wire:
                     waiting.remove(end)
                 self._carry(end)
 
-    def say(self, speaker: Endpoint, octets: memoryview) -> None:
-        """Application data from one end, read to its last octet at the other."""
-        left = len(octets)
+    def say(self, speaker: Endpoint, data: memoryview) -> None:
+        """Application data from one end, read to its last byte at the other."""
+        left = len(data)
         if left:
-            speaker.tls.write(octets)
+            speaker.tls.write(data)
         self._carry(speaker)
         while left:
             left -= len(self._other(speaker).read() or b"")
@@ -92,19 +92,19 @@ class _Wire:
         return self.server if end is self.client else self.client
 
     def _carry(self, speaker: Endpoint) -> None:
-        octets = speaker.sent()
+        data = speaker.sent()
         sender: Literal["client", "server"] = "client" if speaker is self.client else "server"
-        self.records += [Record(sender, record) for record in _records(octets)]
-        if octets:
-            self._other(speaker).take(octets)
+        self.records += [Record(sender, record) for record in _records(data)]
+        if data:
+            self._other(speaker).take(data)
 
 
-def _records(octets: bytes) -> Iterator[bytes]:
+def _records(data: bytes) -> Iterator[bytes]:
     """Cut by their headers: 0 1 type   1 2 version   3 2 n   5 n content (RFC 8446 §5.1)."""
-    while octets:
-        end = 5 + int.from_bytes(octets[3:5], "big")
-        yield octets[:end]
-        octets = octets[end:]
+    while data:
+        end = 5 + int.from_bytes(data[3:5], "big")
+        yield data[:end]
+        data = data[end:]
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from lepton_lab.errors import CertificateError, IntegrityError, InvalidParameter, MessageTooLarge, NodeError
-from lepton_lab.octets import Octets, read_into, view_of
+from lepton_lab.buffers import BytesLike, read_into, view_of
 from lepton_lab.tls.contexts import require_client_end, require_server_name
 from lepton_lab.tls.frames import (
     ACKNOWLEDGEMENT,
@@ -30,7 +30,7 @@ from lepton_lab.tls.frames import (
 )
 from lepton_lab.tls.refusals import typed_errors
 
-Source = Octets | str | os.PathLike[str] | BinaryIO
+Source = BytesLike | str | os.PathLike[str] | BinaryIO
 _PIECE = 2**18
 
 
@@ -38,7 +38,7 @@ _PIECE = 2**18
 class Transfer:
     """A message that has arrived: how much, how fast, over what, and to whom."""
 
-    size: int  # octets
+    size: int  # bytes
     seconds: float  # from before the connection to the acknowledgement
     digest: bytes  # SHA-256 of the message, as acknowledged
     peer: str  # the name that the receiver's certificate was checked for
@@ -57,7 +57,7 @@ def send(
 ) -> Transfer:
     """Send a message to the `Receiver` at host and port, and return when it has acknowledged the whole of it.
 
-    data: octets, the path of a file (str or path), or a binary file, which is read to its end in constant memory.
+    data: bytes, the path of a file (str or path), or a binary file, which is read to its end in constant memory.
     context: from `client_context`. server_name: what the receiver's certificate must say, by default `host`. timeout:
     seconds for each step: the connection, the handshake, a piece of 256 KiB, the acknowledgement.
 
@@ -67,7 +67,7 @@ def send(
 
     Raises CertificateError, which says whose certificate was refused and why; NodeError when the receiver cannot be
     reached, breaks off or falls silent; MessageTooLarge for more than it takes; IntegrityError when it acknowledges
-    other octets than were sent; InvalidParameter, also for a context that does not verify the server and its name;
+    other bytes than were sent; InvalidParameter, also for a context that does not verify the server and its name;
     OSError when `data` cannot be read.
     """
     name = host if server_name is None else server_name
@@ -142,7 +142,7 @@ def _opened(data: Source) -> AbstractContextManager[BinaryIO]:
     if isinstance(data, str | os.PathLike):
         return Path(data).open("rb")
     if not callable(getattr(data, "read", None)):
-        raise InvalidParameter(f"data is octets, a path or a binary file, not {type(data).__name__}")
+        raise InvalidParameter(f"data is bytes, a path or a binary file, not {type(data).__name__}")
     return nullcontext(data)
 
 
@@ -165,7 +165,7 @@ def _send_all(source: BinaryIO, connection: ssl.SSLSocket, peer: str, limit: int
         count = read_into(source, buffer[LENGTH.size :])
         size += count
         if size > limit:
-            raise MessageTooLarge(f"{peer}: it takes messages of at most {limit} octets")
+            raise MessageTooLarge(f"{peer}: it takes messages of at most {limit} bytes")
         LENGTH.pack_into(buffer, 0, count)
         piece = buffer[: LENGTH.size + count]
         digest.update(piece[LENGTH.size :])
@@ -180,4 +180,4 @@ def _await_acknowledgement(reader: Reader, peer: str, size: int, digest: bytes) 
     with typed_errors(peer):
         received, seen = ACKNOWLEDGEMENT.unpack(reader.exactly(ACKNOWLEDGEMENT.size))
     if (received, seen) != (size, digest):
-        raise IntegrityError(f"{peer}: it has acknowledged other octets than were sent")
+        raise IntegrityError(f"{peer}: it has acknowledged other bytes than were sent")

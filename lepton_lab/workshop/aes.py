@@ -8,7 +8,7 @@ from typing import Any
 
 from lepton_lab.textbook.attacks import padding_oracle, weak
 from lepton_lab.textbook.primitives.aes import InvShiftRows, ShiftRows
-from lepton_lab.textbook.primitives.modes import ghash, ghash_input, xor_octets
+from lepton_lab.textbook.primitives.modes import ghash, ghash_input, xor_bytes
 from lepton_lab.workshop.answers import expect, in_hex, written
 from lepton_lab.workshop.exercise import Exercise, Wrong, function, value
 
@@ -22,30 +22,30 @@ def _xtime(b: int) -> int:
     return (b << 1) ^ (0x11B if b & 0x80 else 0)
 
 
-def _replaced(message: bytes, at: int, octets: bytes) -> bytes:
-    return message[:at] + octets + message[at + len(octets) :]
+def _replaced(message: bytes, at: int, data: bytes) -> bytes:
+    return message[:at] + data + message[at + len(data) :]
 
 
 def _flip(message: bytes, at: int, known: bytes, wanted: bytes) -> bytes:
     place = message[at : at + len(known)]
-    return _replaced(message, at, xor_octets(place, xor_octets(known, wanted)))
+    return _replaced(message, at, xor_bytes(place, xor_bytes(known, wanted)))
 
 
 def _query(guess: bytes, iv: bytes, next_iv: bytes) -> bytes:
-    return xor_octets(xor_octets(guess, iv), next_iv)
+    return xor_bytes(xor_bytes(guess, iv), next_iv)
 
 
 def _forge(H: bytes, message: bytes, difference: bytes) -> bytes:
     nonce, body, tag = message[:12], message[12:-16], message[-16:]
-    altered = xor_octets(body, difference)
-    change = xor_octets(ghash(H, ghash_input(b"", body)).result, ghash(H, ghash_input(b"", altered)).result)
-    return nonce + altered + xor_octets(tag, change)
+    altered = xor_bytes(body, difference)
+    change = xor_bytes(ghash(H, ghash_input(b"", body)).result, ghash(H, ghash_input(b"", altered)).result)
+    return nonce + altered + xor_bytes(tag, change)
 
 
 def _forge_with(tag_of: Callable[[bytes, bytes, bytes], bytes]) -> Callable[[bytes, bytes, bytes], bytes]:
     """A wrong forgery: all as it should be, but for the tag, which is `tag_of(H, altered ciphertext, old tag)`."""
     return lambda H, message, difference: (
-        message[:12] + (altered := xor_octets(message[12:-16], difference)) + tag_of(H, altered, message[-16:])
+        message[:12] + (altered := xor_bytes(message[12:-16], difference)) + tag_of(H, altered, message[-16:])
     )
 
 
@@ -54,7 +54,7 @@ def _search(
     ask: Ask,
     *,
     found: Callable[[int, int], int] = lambda guess, n: guess ^ n,
-    tail: Callable[[bytes, int], bytes] = lambda known, n: xor_octets(known, bytes([n]) * 16),
+    tail: Callable[[bytes, int], bytes] = lambda known, n: xor_bytes(known, bytes([n]) * 16),
     checked: bool = True,
 ) -> bytes:
     """The attack on one block; the arguments by name are where it typically goes wrong."""
@@ -78,7 +78,7 @@ def _guesses_kept(block: bytes, ask: Ask) -> bytes:
 
 
 def _tail_kept(block: bytes, ask: Ask) -> bytes:
-    return _search(block, ask, tail=lambda known, n: xor_octets(known, bytes(range(n - 1, 0, -1))))
+    return _search(block, ask, tail=lambda known, n: xor_bytes(known, bytes(range(n - 1, 0, -1))))
 
 
 def _tail_unmasked(block: bytes, ask: Ask) -> bytes:
@@ -94,13 +94,13 @@ def _closed(output: bytes) -> tuple[bytes, Ask]:
     receiver = padding_oracle.receiver(_KEY)
 
     def ask(message: bytes) -> bool:
-        expect(len(message) == 32, f"ask takes R + block, twice 16 octets; yours were {len(message)}")
+        expect(len(message) == 32, f"ask takes R + block, twice 16 bytes; yours were {len(message)}")
         return receiver(bytes(message))
 
     return weak.ecb_encrypt(_KEY, output), ask
 
 
-def _octets_or_ask(answer: Any) -> str:
+def _bytes_or_ask(answer: Any) -> str:
     return "ask" if callable(answer) else written(answer)
 
 
@@ -108,12 +108,12 @@ EXERCISES: tuple[Exercise, ...] = (
     value(
         "aes.padded",
         "How long is the ciphertext?",
-        "AES-CBC with PKCS #7 padding encrypts 32 octets. How many octets has the result, its 16-octet IV not counted?",
+        "AES-CBC with PKCS #7 padding encrypts 32 bytes. How many bytes has the result, its 16-byte IV not counted?",
         solution=48,
-        otherwise="count whole blocks of 16 octets: those of the message, and what the padding adds",
+        otherwise="count whole blocks of 16 bytes: those of the message, and what the padding adds",
         wrong=[
             Wrong(32, "padding is never empty: the receiver takes it off unasked, so there must always be some"),
-            Wrong(33, "a block cipher gives whole blocks of 16 octets"),
+            Wrong(33, "a block cipher gives whole blocks of 16 bytes"),
             Wrong(64, "leave the IV out of the count"),
         ],
     ),
@@ -125,26 +125,26 @@ EXERCISES: tuple[Exercise, ...] = (
         probes=[(0x57,), (0xAE,), (0x47,), (0x8E,), (0x80,), (0x00,)],
         notation=in_hex,
         wrong=[
-            Wrong(lambda b: b << 1, "the product must fit an octet again: what is subtracted when bit 7 was set?"),
+            Wrong(lambda b: b << 1, "the product must fit a byte again: what is subtracted when bit 7 was set?"),
             Wrong(lambda b: b << 1 & 0xFF, "cutting off bit 8 is not reducing: subtract the whole polynomial, 0x11b"),
             Wrong(lambda b: b << 1 ^ 0x11B, "only reduce when there is something to reduce: when bit 7 of b was set"),
             Wrong(
                 lambda b: (b << 1) ^ (0x1B if b & 0x80 else 0),
-                "bit 8 is still there: subtract 0x11b, or cut the product to an octet as well",
+                "bit 8 is still there: subtract 0x11b, or cut the product to a byte as well",
             ),
         ],
     ),
     function(
         "aes.inv_shift_rows",
         "Undo ShiftRows",
-        "Write inv_shift_rows(state): 16 octets in, 16 octets out, with row r rotated right by r (FIPS 197, §5.3.1).",
+        "Write inv_shift_rows(state): 16 bytes in, 16 bytes out, with row r rotated right by r (FIPS 197, §5.3.1).",
         solution=InvShiftRows,
         probes=[(bytes(range(16)),), (bytes(range(200, 216)),)],
         wrong=[
             Wrong(ShiftRows, "that rotates to the left, which is ShiftRows itself"),
             Wrong(
                 lambda state: bytes(state[4 * (i // 4) + (i % 4 - i // 4) % 4] for i in range(16)),
-                "you rotate the columns: octet i stands in row i % 4 and column i // 4",
+                "you rotate the columns: byte i stands in row i % 4 and column i // 4",
             ),
             Wrong(lambda state: bytes(state[(i - 4) % 16] for i in range(16)), "row r moves by r: row 0 stays"),
             Wrong(lambda state: state, "nothing has moved"),
@@ -152,22 +152,22 @@ EXERCISES: tuple[Exercise, ...] = (
     ),
     function(
         "aes.flip",
-        "Turn known octets into others",
+        "Turn known bytes into others",
         "Write flip(message, at, known, wanted): the IV ‖ ciphertext whose plaintext has wanted where known was.",
         solution=_flip,
         probes=[(bytes(range(48)), 3, b"guest", b"admin"), (bytes(range(64)), 26, b"100", b"999")],
         wrong=[
             Wrong(
                 lambda message, at, known, wanted: _flip(message, at + 16, known, wanted),
-                "that garbles the block itself: which block is XORed into P_j? (The IV stands in front, 16 octets.)",
+                "that garbles the block itself: which block is XORed into P_j? (The IV stands in front, 16 bytes.)",
             ),
             Wrong(
                 lambda message, at, known, wanted: _replaced(message, at, wanted),
                 "the plaintext is not in the message: change it by a difference, do not write into it",
             ),
             Wrong(
-                lambda message, at, known, wanted: _replaced(message, at, xor_octets(known, wanted)),
-                "XOR the difference with the octets that are there; do not put it in their place",
+                lambda message, at, known, wanted: _replaced(message, at, xor_bytes(known, wanted)),
+                "XOR the difference with the bytes that are there; do not put it in their place",
             ),
             Wrong(
                 lambda message, at, known, wanted: _flip(message, at, bytes(len(known)), wanted),
@@ -184,11 +184,11 @@ EXERCISES: tuple[Exercise, ...] = (
         wrong=[
             Wrong(lambda guess, iv, next_iv: guess, "then AES is given guess ⊕ next_iv: cancel the next IV first"),
             Wrong(
-                lambda guess, iv, next_iv: xor_octets(guess, iv),
+                lambda guess, iv, next_iv: xor_bytes(guess, iv),
                 "the next IV is XORed in by the server: put it in as well, so that it cancels",
             ),
             Wrong(
-                lambda guess, iv, next_iv: xor_octets(guess, next_iv),
+                lambda guess, iv, next_iv: xor_bytes(guess, next_iv),
                 "then AES is given the bare guess, but the first time it was given P_1 ⊕ iv",
             ),
         ],
@@ -209,11 +209,11 @@ EXERCISES: tuple[Exercise, ...] = (
                 "that is GHASH alone: a tag is GHASH under a mask, E_K(J_0), which the old tag still holds",
             ),
             Wrong(
-                _forge_with(lambda H, body, tag: xor_octets(tag, ghash(H, ghash_input(b"", body)).result)),
+                _forge_with(lambda H, body, tag: xor_bytes(tag, ghash(H, ghash_input(b"", body)).result)),
                 "the old GHASH is still in your tag: XOR it out as the new one comes in",
             ),
             Wrong(
-                _forge_with(lambda H, body, tag: xor_octets(tag, ghash(H, body + bytes(-len(body) % 16)).result)),
+                _forge_with(lambda H, body, tag: xor_bytes(tag, ghash(H, body + bytes(-len(body) % 16)).result)),
                 "GHASH covers more than the ciphertext: ghash_input adds the lengths; and the old one must go",
             ),
         ],
@@ -221,30 +221,30 @@ EXERCISES: tuple[Exercise, ...] = (
     function(
         "aes.decrypted_block",
         "The padding oracle, one block",
-        "Write decrypted_block(block, ask): D_K(block), 16 octets, where ask(R + block) says if padding is right.",
+        "Write decrypted_block(block, ask): D_K(block), 16 bytes, where ask(R + block) says if padding is right.",
         solution=_search,
         probes=[
-            _closed(b"sixteen octets.."),
+            _closed(b"sixteen bytes.."),
             _closed(b"a lucky guess \x02\x03"[:14] + b"\x02\x03"),  # going up, 02 02 comes before 01
             _closed(b"a lucky guess \x02\x00"[:14] + b"\x02\x00"),  # going down, it does
             _closed(bytes(range(240, 256))),
         ],
         seconds=30.0,
-        notation=_octets_or_ask,
+        notation=_bytes_or_ask,
         wrong=[
             Wrong(
                 _unchecked,
-                "right for most blocks; but 02 02 is right padding too: change the octet before and ask again",
+                "right for most blocks; but 02 02 is right padding too: change the byte before and ask again",
             ),
             Wrong(
-                _guesses_kept, "what you keep is R's octet; the one of D_K(block) is R's octet ⊕ the padding's value"
+                _guesses_kept, "what you keep is R's byte; the one of D_K(block) is R's byte ⊕ the padding's value"
             ),
             Wrong(
                 _tail_kept,
-                "for padding n the octets behind must read n too: set them anew, known octet ⊕ n, in every step",
+                "for padding n the bytes behind must read n too: set them anew, known byte ⊕ n, in every step",
             ),
-            Wrong(_tail_unmasked, "the octets behind become 0 that way, not n: send the known octet ⊕ n"),
-            Wrong(_backwards, "the octets are right and their order is not: the last one is found first"),
+            Wrong(_tail_unmasked, "the bytes behind become 0 that way, not n: send the known byte ⊕ n"),
+            Wrong(_backwards, "the bytes are right and their order is not: the last one is found first"),
         ],
     ),
 )

@@ -37,7 +37,7 @@ def same(answer: Any, right: Any) -> bool:
 
 
 def written(value: Any) -> str:
-    """A value in a hint, shortened where it is long; octets in hexadecimal."""
+    """A value in a hint, shortened where it is long; bytes in hexadecimal."""
     text = f"bytes.fromhex('{value.hex()}')" if isinstance(value, bytes) and not value.isascii() else repr(value)
     return text if len(text) <= _WIDEST else text[: _WIDEST - 1] + "…"
 

@@ -79,7 +79,7 @@ def functions() -> list[str]:
 
 
 def _written() -> dict[str, Any]:
-    return tomllib.loads(data.octets("article_claims.toml").decode())
+    return tomllib.loads(data.read("article_claims.toml").decode())
 
 
 def summary() -> Shown:

@@ -19,7 +19,7 @@ _YEAR = 365  # days
 def counted(nodes: LocalNodes) -> dict[str, int]:
     """Of the servers under some local nodes: the processes that live, the certificates that they show and ask for.
 
-    Certificates are told apart by their octets, private keys by the public keys that belong to them. Where this machine
+    Certificates are told apart by their bytes, private keys by the public keys that belong to them. Where this machine
     has only servers without TLS, or none at all, there are none to count.
     """
     if nodes.servers is None:
@@ -32,7 +32,7 @@ def counted(nodes: LocalNodes) -> dict[str, int]:
     servers = {_shown_on(url.port or 0) for url in secured}
     clients = {_named_in(url.query, "ssl_certfile") for url in secured}
     authorities = {_named_in(url.query, "ssl_ca_certs") for url in secured}
-    certificates = [x509.load_der_x509_certificate(octets) for octets in servers | clients]
+    certificates = [x509.load_der_x509_certificate(data) for data in servers | clients]
     keys = {certificate.public_key().public_numbers() for certificate in certificates}  # type: ignore[union-attr]
     days = min((each.not_valid_after_utc - each.not_valid_before_utc).days for each in certificates)
     return _listed(len(running), len(servers), len(clients) + len(authorities), len(keys), days)

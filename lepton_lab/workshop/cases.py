@@ -17,16 +17,16 @@ RandBelow = Callable[[int], int]
 
 @dataclass
 class Step:
-    """One step of a case: what it took, and the octets that were sent or stored for it, when somebody set them."""
+    """One step of a case: what it took, and the bytes that were sent or stored for it, when somebody set them."""
 
     name: str
     seconds: float = 0.0
-    octets: int | None = None
+    size: int | None = None
 
 
 @dataclass
 class Costs:
-    """The ledger of a case: `with costs.step("what is done") as step: …`, and perhaps `step.octets = …` inside."""
+    """The ledger of a case: `with costs.step("what is done") as step: …`, and perhaps `step.bytes = …` inside."""
 
     steps: list[Step] = field(default_factory=list)
 
@@ -40,16 +40,16 @@ class Costs:
         for known in self.steps:
             if known.name == name:
                 known.seconds += step.seconds
-                if step.octets is not None:
-                    known.octets = (known.octets or 0) + step.octets
+                if step.size is not None:
+                    known.size = (known.size or 0) + step.size
                 return
         self.steps.append(step)
 
     def table(self, caption: str) -> show.Shown:
         """The ledger, with the time in all."""
-        rows = [(step.name, 1000 * step.seconds, step.octets) for step in self.steps]
+        rows = [(step.name, 1000 * step.seconds, step.size) for step in self.steps]
         rows.append(("in all", sum(milliseconds for _, milliseconds, _ in rows), None))
-        return show.table(rows, ["step", "time / ms", "octets"], caption=caption, formats={"time / ms": ",.1f"})
+        return show.table(rows, ["step", "time / ms", "bytes"], caption=caption, formats={"time / ms": ",.1f"})
 
 
 def discrete_laplace(scale: int | Fraction, randbelow: RandBelow = secrets.randbelow) -> int:

@@ -16,7 +16,7 @@ def evidence(helper: str) -> Shown:
     helper: "aes", "rsa", "paillier", "shamir", "erasure", "keyring", "sharding", "nodes" or "tls". Raises
     InvalidParameter for another.
     """
-    helpers = json.loads(data.octets("evidence.json"))["helpers"]
+    helpers = json.loads(data.read("evidence.json"))["helpers"]
     if helper not in helpers:
         raise InvalidParameter(f"there is evidence for {', '.join(helpers)}, not for {helper!r}")
     found = helpers[helper]

@@ -38,7 +38,7 @@ class Exercise:
 
 
 def value(id: str, title: str, task: str, *, solution: Any, otherwise: str, wrong: Sequence[Wrong] = ()) -> Exercise:
-    """An exercise whose answer is a value: a number, octets, a text.
+    """An exercise whose answer is a value: a number, bytes, a text.
 
     A typical wrong value earns its own hint, every other one `otherwise`, which does not give the solution away.
     """

@@ -11,14 +11,14 @@ from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 from cryptography.hazmat.primitives.kdf.pbkdf2 import PBKDF2HMAC
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
-Stretch = Callable[[bytes], bytes]  # a passphrase to 32 octets, under some salt
+Stretch = Callable[[bytes], bytes]  # a passphrase to 32 bytes, under some salt
 
 _SALT = b"a salt of 16 oct"
 _QUICK = 20_000  # so many calls make a measurement of a function that takes less than a clock's step
 
 
 def stretches() -> dict[str, Stretch]:
-    """A bare hash, and the functions in use for passphrases (RFC 8018, 7914, 9106), by name; with 16 octets of salt."""
+    """A bare hash, and the functions in use for passphrases (RFC 8018, 7914, 9106), by name; with 16 bytes of salt."""
 
     def scrypt(n: int) -> Stretch:
         return lambda passphrase: Scrypt(salt=_SALT, length=32, n=n, r=8, p=1).derive(passphrase)

@@ -1,6 +1,6 @@
-"""What a handshake costs, in octets and in time: full and resumed, mutual and one-sided, with and without ML-KEM.
+"""What a handshake costs, in bytes and in time: full and resumed, mutual and one-sided, with and without ML-KEM.
 
-Both ends stand in this process and the octets go from memory to memory, so that the cryptography is what is measured
+Both ends stand in this process and the bytes go from memory to memory, so that the cryptography is what is measured
 and not the network. For the hybrid group another OpenSSL is asked than Python's own: the one inside `cryptography`,
 which is newer, by way of pyOpenSSL, in a process of its own because a group can be chosen only by its settings.
 """
@@ -31,17 +31,17 @@ _PATIENCE = 60  # seconds for the other process to answer
 
 @dataclass(frozen=True)
 class Handshake:
-    """What it took: octets from each side, up to the last one before application data, tickets included; seconds."""
+    """What it took: bytes from each side, up to the last one before application data, tickets included; seconds."""
 
-    client_octets: int
-    server_octets: int
+    client_bytes: int
+    server_bytes: int
     seconds: float
     group: str = ""
 
     @property
-    def octets(self) -> int:
+    def size(self) -> int:
         """From both sides."""
-        return self.client_octets + self.server_octets
+        return self.client_bytes + self.server_bytes
 
 
 def kinds() -> dict[str, Callable[[], Handshake]]:

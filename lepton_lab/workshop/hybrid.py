@@ -34,7 +34,7 @@ class Pair:
         self.client.set_verify(SSL.VERIFY_PEER)
 
     def shake(self) -> dict[str, object]:
-        """One handshake: seconds, octets from each side, and the group that was agreed on."""
+        """One handshake: seconds, bytes from each side, and the group that was agreed on."""
         began = time.perf_counter()
         there, here = SSL.Connection(self.server, None), SSL.Connection(self.client, None)
         there.set_accept_state()
@@ -50,14 +50,14 @@ class Pair:
                 except SSL.WantReadError:
                     pass
                 try:
-                    octets = end.bio_read(2**16)
+                    data = end.bio_read(2**16)
                 except SSL.WantReadError:
                     continue
-                sizes[end] += len(octets)
-                other.bio_write(octets)
+                sizes[end] += len(data)
+                other.bio_write(data)
         seconds = time.perf_counter() - began
-        octets_of = {"client_octets": sizes[here], "server_octets": sizes[there]}
-        return {**octets_of, "seconds": seconds, "group": here.get_group_name() or ""}
+        bytes_of = {"client_bytes": sizes[here], "server_bytes": sizes[there]}
+        return {**bytes_of, "seconds": seconds, "group": here.get_group_name() or ""}
 
 
 def main() -> None:

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from lepton_lab.errors import InvalidParameter, NotFound
-from lepton_lab.octets import framed
+from lepton_lab.buffers import framed
 from lepton_lab.workshop.checking import Verdict
 from lepton_lab.workshop.tasks import TASKS, Given, Source
 
@@ -37,7 +37,7 @@ _N, _R, _P = 2**14, 8, 1  # RFC 7914: some 50 ms and 16 MiB for each guess
 
 @dataclass(frozen=True)
 class Task:
-    """One task of a sheet: what is to be done, what is given (octets or whole numbers), and the answer's verifier."""
+    """One task of a sheet: what is to be done, what is given (bytes or whole numbers), and the answer's verifier."""
 
     name: str
     task: str
@@ -69,11 +69,11 @@ class Sheet:
         """Check an answer: 'done', or 'not yet' with a hint. It never raises; leave it as the last line of a cell."""
         if not isinstance(name, str) or name not in self.tasks:
             return Verdict(str(name), False, f"there is no task {name!r}; there are {', '.join(self.tasks)}")
-        octets = _octets(answer)
-        if octets is None:
-            return Verdict(name, False, f"the answer is octets, a text or a whole number, not {type(answer).__name__}")
+        data = _bytes(answer)
+        if data is None:
+            return Verdict(name, False, f"the answer is bytes, a text or a whole number, not {type(answer).__name__}")
         task = self.tasks[name]
-        if hmac.compare_digest(_verifier(octets, task.salt), task.verifier):
+        if hmac.compare_digest(_verifier(data, task.salt), task.verifier):
             return Verdict(name, True)
         return Verdict(name, False, f"that is not the answer to your sheet: {TASKS[name].hint}")
 
@@ -88,23 +88,23 @@ class Sheet:
 
 
 def make_sheet(seed: bytes, learner: str) -> Sheet:
-    """The sheet of a learner in a course: for the teacher, who keeps `seed` (at least 16 octets) secret.
+    """The sheet of a learner in a course: for the teacher, who keeps `seed` (at least 16 bytes) secret.
 
     learner: 1 to 64 letters, digits or . @ + - _. Raises InvalidParameter.
     """
     if not isinstance(seed, bytes) or len(seed) < _LEAST_SEED:
-        raise InvalidParameter(f"a course's seed is at least {_LEAST_SEED} octets that nobody can guess")
+        raise InvalidParameter(f"a course's seed is at least {_LEAST_SEED} bytes that nobody can guess")
     if not isinstance(learner, str) or not _LEARNER.fullmatch(learner):
         raise InvalidParameter("an id is 1 to 64 letters, digits or . @ + - _")
     tasks = {}
     for name, declared in TASKS.items():
         source = Source(seed, learner, name)
         given, answer = declared.make(source)
-        salt = source.octets("salt", 16)
-        octets = _octets(answer)
-        if octets is None:
+        salt = source.draw_bytes("salt", 16)
+        data = _bytes(answer)
+        if data is None:
             raise InvalidParameter(f"the task {name} has no answer")
-        tasks[name] = Task(name, declared.task, given, salt, _verifier(octets, salt))
+        tasks[name] = Task(name, declared.task, given, salt, _verifier(data, salt))
     return Sheet(learner, tasks)
 
 
@@ -133,7 +133,7 @@ def _verifier(answer: bytes, salt: bytes) -> bytes:
     return hashlib.scrypt(framed(b"lepton_lab answer", answer), salt=salt, n=_N, r=_R, p=_P, dklen=32)
 
 
-def _octets(answer: Any) -> bytes | None:
+def _bytes(answer: Any) -> bytes | None:
     """An answer in one form: a text is its UTF-8 without white space around it, a number its decimal digits."""
     if isinstance(answer, bytes | bytearray | memoryview):
         return bytes(answer).strip()
@@ -146,10 +146,10 @@ def _octets(answer: Any) -> bytes | None:
 
 
 def _written(value: Given) -> str | list[str]:
-    """JSON knows no octets, and readers of it round large numbers: both are texts, and say which they are."""
+    """JSON knows no bytes, and readers of it round large numbers: both are texts, and say which they are."""
     if isinstance(value, list):
         return [str(_written(part)) for part in value]
-    return f"octets:{value.hex()}" if isinstance(value, bytes) else f"number:{value}"
+    return f"bytes:{value.hex()}" if isinstance(value, bytes) else f"number:{value}"
 
 
 def _read(value: Any) -> Given:
@@ -160,6 +160,6 @@ def _read(value: Any) -> Given:
 
 def _one(value: str) -> bytes | int:
     kind, _, written = value.partition(":")
-    if kind not in ("octets", "number"):
+    if kind not in ("bytes", "number"):
         raise ValueError
-    return bytes.fromhex(written) if kind == "octets" else int(written)
+    return bytes.fromhex(written) if kind == "bytes" else int(written)

@@ -27,13 +27,13 @@ _NAME = "localhost"
 
 
 class Stage(NamedTuple):
-    """What happened, and the octets that somebody who stands there sees."""
+    """What happened, and the bytes that somebody who stands there sees."""
 
     name: str
     seen: bytes
 
 
-def journey(octets: bytes) -> list[Stage]:
+def journey(data: bytes) -> list[Stage]:
     """Store an object 3-of-5 on nodes that are reached by TLS, read it back, and say what was seen happening when.
 
     "input": the store reads the object. "encryption": what it hands to a node does not contain the object any more.
@@ -62,7 +62,7 @@ def journey(octets: bytes) -> list[Stage]:
 
             def __setitem__(self, key: str, value: bytes) -> None:
                 if _is_shard(key):
-                    if octets not in value:
+                    if data not in value:
                         note("encryption", value)
                     tls.send(value, "127.0.0.1", line.port, context, _NAME)
                 super().__setitem__(key, value)
@@ -79,7 +79,7 @@ def journey(octets: bytes) -> list[Stage]:
         keeper.start()
         ring = KeyRing.create(Path(folder, "ring"), "one passphrase for one journey", scrypt_n=2**14)
         store = ShardedStore([Remote() for _ in range(_NODES)], ring, k=_ENOUGH)
-        store.put("object", _Watched(octets, lambda: note("input", octets)))
+        store.put("object", _Watched(data, lambda: note("input", data)))
         note("use", store.get("object"))
         receiver.close()
         keeper.join()
@@ -93,8 +93,8 @@ def _is_shard(key: str) -> bool:
 class _Watched(io.BytesIO):
     """A file whose reading is noticed."""
 
-    def __init__(self, octets: bytes, noticed: Callable[[], None]) -> None:
-        super().__init__(octets)
+    def __init__(self, data: bytes, noticed: Callable[[], None]) -> None:
+        super().__init__(data)
         self._noticed = noticed
 
     def readinto(self, buffer: Buffer) -> int:

@@ -103,11 +103,11 @@ EXERCISES: tuple[Exercise, ...] = (
         wrong=[
             Wrong(_from_zero, "the counter starts at 1"),
             Wrong(_unchained, "T(i) also takes T(i - 1) in, in front of info; T(0) is empty"),
-            Wrong(_whole_blocks, "only the first `length` octets of the blocks are wanted"),
+            Wrong(_whole_blocks, "only the first `length` bytes of the blocks are wanted"),
             Wrong(_everything_before, "T(i) takes in the one block before it, not all that there are so far"),
             Wrong(
                 lambda prk, info, length: hmac.digest(prk, info + b"\x01", "sha256")[:length],
-                "one block is 32 octets: for more of them, go on to T(2), T(3), …",
+                "one block is 32 bytes: for more of them, go on to T(2), T(3), …",
             ),
         ],
     ),

@@ -15,7 +15,7 @@ from lepton_lab.errors import InvalidParameter
 from lepton_lab.textbook.attacks.man_in_the_middle import Line, Seen
 
 _HEADER, _APPLICATION_DATA = 5, 23
-_MOST = 2**14  # octets of content in a record (RFC 8446 §5.1)
+_MOST = 2**14  # bytes of content in a record (RFC 8446 §5.1)
 _PATIENCE = 10.0
 
 
@@ -29,13 +29,13 @@ class Glimpse(NamedTuple):
 def watched(
     messages: Sequence[bytes], pauses: Iterable[float] = (), *, server_name: str = "localhost"
 ) -> tuple[list[Glimpse], bytes]:
-    """Send messages over TLS, a record each, and return what somebody on the line has seen of them, and all the octets.
+    """Send messages over TLS, a record each, and return what somebody on the line has seen of them, and all the bytes.
 
-    messages: each of 1 to 2^14 octets, which fit a record. pauses: seconds to wait before each message, none where
+    messages: each of 1 to 2^14 bytes, which fit a record. pauses: seconds to wait before each message, none where
     there are no more. server_name: whom the client asks for. Raises InvalidParameter.
     """
     if not all(0 < len(message) <= _MOST for message in messages):
-        raise InvalidParameter("a message that is to be one record has 1 to 2^14 octets")
+        raise InvalidParameter("a message that is to be one record has 1 to 2^14 bytes")
     ca = tls.LabCA.create()
     server = tls.server_context(ca.issue(server_name), ca, require_client=False)
     with _silent_server(server) as port, Line(port) as line:
@@ -60,7 +60,7 @@ def _records(seen: Iterable[Seen]) -> Iterator[Glimpse]:
     """The protected records in a stream, each with the time at which it was whole (RFC 8446 §5.1)."""
     waiting = b""
     for each in seen:
-        waiting += each.octets
+        waiting += each.data
         while len(waiting) >= (end := _HEADER + int.from_bytes(waiting[3:5], "big")) > _HEADER:
             if waiting[0] == _APPLICATION_DATA:
                 yield Glimpse(each.time, end - _HEADER)

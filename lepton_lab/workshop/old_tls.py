@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509 import Certificate
 
 from lepton_lab.errors import NodeError
-from lepton_lab.octets import Record
+from lepton_lab.buffers import Record
 
 _SUITE = "AES256-GCM-SHA384"  # OpenSSL's name for TLS_RSA_WITH_AES_256_GCM_SHA384
 
@@ -59,18 +59,18 @@ def _recorded(server: ssl.SSLContext, client: ssl.SSLContext, request: bytes, re
             except ssl.SSLWantReadError:
                 pass
             yield from _carried(end is here, to_server if end is here else to_client)
-    for end, octets in ((here, request), (there, response)):
-        end.write(octets)
+    for end, data in ((here, request), (there, response)):
+        end.write(data)
         yield from _carried(end is here, to_server if end is here else to_client)
 
 
 def _carried(is_client: bool, wire: ssl.MemoryBIO) -> Iterator[Record]:
     """What lies on a wire, noted record by record and put back for its reader."""
-    octets = wire.read()
-    if octets:
-        wire.write(octets)
+    data = wire.read()
+    if data:
+        wire.write(data)
     sender: Literal["client", "server"] = "client" if is_client else "server"
-    while octets:
-        end = 5 + int.from_bytes(octets[3:5], "big")
-        yield Record(sender, octets[:end])
-        octets = octets[end:]
+    while data:
+        end = 5 + int.from_bytes(data[3:5], "big")
+        yield Record(sender, data[:end])
+        data = data[end:]

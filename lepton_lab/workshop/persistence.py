@@ -12,7 +12,7 @@ from typing import NamedTuple
 from lepton_lab.nodes import RedisServers
 
 SETTINGS = {"appendfsync always": True, "appendfsync no": False, "no file at all": None}
-_SIZE = 1024  # octets of a value
+_SIZE = 1024  # bytes of a value
 
 
 class Kept(NamedTuple):

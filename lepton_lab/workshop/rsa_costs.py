@@ -16,7 +16,7 @@ from lepton_lab.textbook.primitives import rsa as tb_rsa
 Works = dict[str, Callable[[], object]]
 
 _MESSAGE = bytes(32)  # as long as a data key
-_HASH = 32  # octets of SHA-256
+_HASH = 32  # bytes of SHA-256
 
 
 def operations(bits: int) -> Works:
@@ -47,7 +47,7 @@ def decryptions(private: RSAPrivateKey) -> Works:
 
 
 def forms(private: RSAPrivateKey, length: int) -> Works:
-    """The decryption of `length` octets that were cut in pieces for RSA alone, and of a sealed key with AES-256-GCM."""
+    """The decryption of `length` bytes that were cut in pieces for RSA alone, and of a sealed key with AES-256-GCM."""
     public, message, key = rsa.public_key(private), bytes(length), aes.generate_key()
     piece = private.key_size // 8 - 2 * _HASH - 2  # OAEP's limit (RFC 8017 §7.1.1)
     pure = [rsa.encrypt(public, message[start : start + piece]) for start in range(0, length, piece)]

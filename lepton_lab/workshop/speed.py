@@ -17,7 +17,7 @@ from lepton_lab.erasure import Code
 
 Seal = Callable[[bytes], bytes]
 
-SHARD = 2**20  # octets
+SHARD = 2**20  # bytes
 _AT_LEAST = 0.002  # seconds in one measurement: a clock's step and one interruption must not count
 
 
@@ -43,7 +43,7 @@ def ciphers() -> dict[str, Seal]:
 
 
 def rates(works: Mapping[str, Seal], sizes: Sequence[int], rounds: int = 5) -> dict[str, list[float]]:
-    """Megabytes a second of each cipher at each size of message, in octets: the best of some rounds, all in turn.
+    """Megabytes a second of each cipher at each size of message, in bytes: the best of some rounds, all in turn.
 
     The best and not the mean: whatever else the machine does can only make a round slower.
     """

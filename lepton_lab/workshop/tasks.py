@@ -1,6 +1,6 @@
-"""The tasks of a learner's sheet: how each is made out of a source of octets, and its answer.
+"""The tasks of a learner's sheet: how each is made out of a source of bytes, and its answer.
 
-They are made for `lepton_lab.workshop.instances`. A source gives the same octets for the same purpose again, so nothing
+They are made for `lepton_lab.workshop.instances`. A source gives the same bytes for the same purpose again, so nothing
 here draws randomness; keys that come out of it serve an exercise and nothing else.
 """
 
@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from lepton_lab.octets import framed
+from lepton_lab.buffers import framed
 from lepton_lab.textbook.primitives import paillier, rsa, shamir
 
 Given = bytes | int | list[bytes | int]
@@ -27,18 +27,18 @@ _THRESHOLD, _SHARES = 3, 5
 
 
 class Source:
-    """Octets for one learner's task: HMAC-SHA256 of the course's seed over learner, task, purpose and a counter."""
+    """Bytes for one learner's task: HMAC-SHA256 of the course's seed over learner, task, purpose and a counter."""
 
     def __init__(self, seed: bytes, learner: str, task: str) -> None:
         self._key = hmac.digest(seed, framed(b"lepton_lab instance", learner.encode(), task.encode()), "sha256")
 
-    def octets(self, purpose: str, length: int) -> bytes:
-        """The first `length` octets for a purpose."""
+    def draw_bytes(self, purpose: str, length: int) -> bytes:
+        """The first `length` bytes for a purpose."""
         blocks = (self._block(purpose, i) for i in range(-(-length // 32)))
         return b"".join(blocks)[:length]
 
     def stream(self, purpose: str) -> Callable[[int], bytes]:
-        """A function that gives the next octets at every call."""
+        """A function that gives the next bytes at every call."""
         position = 0
 
         def following(count: int) -> bytes:
@@ -50,8 +50,8 @@ class Source:
         return following
 
     def text(self, purpose: str, letters: int = 64) -> bytes:
-        """A sentence of exactly that many octets, ending in a word of 64 bits that nobody can guess."""
-        raw = self.octets(purpose, 10)
+        """A sentence of exactly that many bytes, ending in a word of 64 bits that nobody can guess."""
+        raw = self.draw_bytes(purpose, 10)
         place, thing = _PLACES[raw[0] % len(_PLACES)], _THINGS[raw[1] % len(_THINGS)]
         return f"The {thing} lies in the {place}; word {raw[2:].hex()}".ljust(letters, ".").encode()
 
@@ -69,14 +69,14 @@ class Declared:
 
 
 def _open(source: Source) -> tuple[dict[str, Given], bytes]:
-    key, nonce, text = source.octets("key", 32), source.octets("nonce", 12), source.text("text")
-    context = b"visit " + source.octets("visit", 4).hex().encode()
+    key, nonce, text = source.draw_bytes("key", 32), source.draw_bytes("nonce", 12), source.text("text")
+    context = b"visit " + source.draw_bytes("visit", 4).hex().encode()
     message = nonce + AESGCM(key).encrypt(nonce, text, context)
     return {"key": key, "message": message, "associated_data": context}, text
 
 
 def _two_times(source: Source) -> tuple[dict[str, Given], bytes]:
-    key, nonce = source.octets("key", 32), source.octets("nonce", 16)
+    key, nonce = source.draw_bytes("key", 32), source.draw_bytes("nonce", 16)
     known, wanted = source.text("known"), source.text("wanted")
 
     def closed(text: bytes) -> bytes:
@@ -86,7 +86,7 @@ def _two_times(source: Source) -> tuple[dict[str, Given], bytes]:
 
 
 def _derive(source: Source) -> tuple[dict[str, Given], bytes]:
-    secret, salt, info = source.octets("secret", 32), source.octets("salt", 32), b"shard " + source.octets("info", 2)
+    secret, salt, info = source.draw_bytes("secret", 32), source.draw_bytes("salt", 32), b"shard " + source.draw_bytes("info", 2)
     key = HKDF(algorithm=hashes.SHA256(), length=16, salt=salt, info=info).derive(secret)
     return {"secret": secret, "salt": salt, "info": info}, hashlib.sha256(key).hexdigest().encode()
 
@@ -107,17 +107,17 @@ def _shared_prime(source: Source) -> tuple[dict[str, Given], bytes]:
 
 def _custodians(source: Source) -> tuple[dict[str, Given], bytes]:
     text, coefficients = source.text("text"), source.stream("coefficients")
-    columns = [shamir.split(octet, coefficients(_THRESHOLD - 1), range(1, _SHARES + 1)).result for octet in text]
+    columns = [shamir.split(byte, coefficients(_THRESHOLD - 1), range(1, _SHARES + 1)).result for byte in text]
     shares = {x: bytes(column[x] for column in columns) for x in range(1, _SHARES + 1)}
-    present = sorted(shares, key=lambda x: source.octets(f"present {x}", 8))[:_THRESHOLD]
+    present = sorted(shares, key=lambda x: source.draw_bytes(f"present {x}", 8))[:_THRESHOLD]
     return {"xs": [*present], "shares": [shares[x] for x in present]}, text
 
 
 def _total(source: Source) -> tuple[dict[str, Given], int]:
     primes = rsa.generate_key(512, source.stream("primes")).result
     key = paillier.key_from_primes(primes.p, primes.q).result
-    amounts = [int.from_bytes(source.octets(f"amount {i}", 10), "big") for i in range(4)]
-    noise = (1 + int.from_bytes(source.octets(f"noise {i}", 60), "big") for i in range(4))
+    amounts = [int.from_bytes(source.draw_bytes(f"amount {i}", 10), "big") for i in range(4)]
+    noise = (1 + int.from_bytes(source.draw_bytes(f"noise {i}", 60), "big") for i in range(4))
     closed: list[bytes | int] = [paillier.encrypt(key.public, m, r).result for m, r in zip(amounts, noise, strict=True)]
     return {"p": primes.p, "q": primes.q, "ciphertexts": closed}, sum((i + 1) * m for i, m in enumerate(amounts))
 
@@ -134,8 +134,8 @@ TASKS = {
         _two_times,
     ),
     "keys.derive": Declared(
-        "Derive 16 octets by HKDF-SHA256 (RFC 5869) from secret, salt and info; give their SHA-256 in hexadecimal.",
-        "extract with the salt first, then expand with info; and hash the 16 octets, not their hexadecimal",
+        "Derive 16 bytes by HKDF-SHA256 (RFC 5869) from secret, salt and info; give their SHA-256 in hexadecimal.",
+        "extract with the salt first, then expand with info; and hash the 16 bytes, not their hexadecimal",
         _derive,
     ),
     "rsa.cube": Declared(
@@ -149,7 +149,7 @@ TASKS = {
         _shared_prime,
     ),
     "keys.custodians": Declared(
-        "Three custodians of five have come (Shamir over the field of AES, octet by octet): give their text.",
+        "Three custodians of five have come (Shamir over the field of AES, byte by byte): give their text.",
         "interpolate at 0, in GF(2⁸), with the xs that are there",
         _custodians,
     ),

@@ -1,4 +1,4 @@
-"""How many octets a second go through a connection on this machine: bare, under TLS, and as a message of the helper's.
+"""How many bytes a second go through a connection on this machine: bare, under TLS, and as a message of the helper's.
 
 Both ends stand in this process, each in a thread of its own. Names are those of the reference run.
 """
@@ -20,9 +20,9 @@ _PATIENCE = 30.0  # seconds
 
 
 def throughput(size: int = 2**25, rounds: int = 3) -> dict[str, float]:
-    """Megabytes a second of PLAIN, BARE and MESSAGE for `size` octets, the best of some rounds, all in turn.
+    """Megabytes a second of PLAIN, BARE and MESSAGE for `size` bytes, the best of some rounds, all in turn.
 
-    Timed from the first octet of data to the receiver's answer that it has all of it; a message, whose helper connects
+    Timed from the first byte of data to the receiver's answer that it has all of it; a message, whose helper connects
     by itself, from before its handshake. Raises NodeError when a receiver breaks off.
     """
     ca = tls.LabCA.create()

@@ -50,7 +50,7 @@ def _label_without_lengths(secret: bytes, label: str, context: bytes, length: in
     return hmac.digest(secret, info + b"\x01", "sha256")[:length]
 
 
-def _label_with_length_of_one_octet(secret: bytes, label: str, context: bytes, length: int) -> bytes:
+def _label_with_length_of_one_byte(secret: bytes, label: str, context: bytes, length: int) -> bytes:
     name = b"tls13 " + label.encode()
     info = bytes([length, len(name)]) + name + bytes([len(context)]) + context
     return hmac.digest(secret, info + b"\x01", "sha256")[:length]
@@ -133,7 +133,7 @@ EXERCISES: tuple[Exercise, ...] = (
         "tls.expand_label",
         "HKDF-Expand-Label",
         "Write expand_label(secret, label, context, length): HKDF-Expand-Label with SHA-256 (RFC 8446, section 7.1), "
-        "for lengths up to 32 octets; label is a str, 'key' for example.",
+        "for lengths up to 32 bytes; label is a str, 'key' for example.",
         solution=_expand_label,
         probes=[
             (_SECRET, "key", b"", 16),
@@ -144,9 +144,9 @@ EXERCISES: tuple[Exercise, ...] = (
         wrong=[
             Wrong(_label_without_prefix, "every label of TLS 1.3 begins with 'tls13 ', the space included"),
             Wrong(_label_with_short_length, "the length in front of the label counts 'tls13 ' too"),
-            Wrong(_label_without_lengths, "label and context each stand behind their length, one octet"),
-            Wrong(_label_with_length_of_one_octet, "the length of the output takes two octets, big-endian"),
-            Wrong(_label_without_counter, "HKDF-Expand appends its counter: the first block ends in an octet 1"),
+            Wrong(_label_without_lengths, "label and context each stand behind their length, one byte"),
+            Wrong(_label_with_length_of_one_byte, "the length of the output takes two bytes, big-endian"),
+            Wrong(_label_without_counter, "HKDF-Expand appends its counter: the first block ends in a byte 1"),
         ],
     ),
     function(
@@ -158,7 +158,7 @@ EXERCISES: tuple[Exercise, ...] = (
         wrong=[
             Wrong(
                 lambda iv, sequence: _xor(iv, sequence.to_bytes(12, "little")),
-                "numbers are big-endian on the wire: the last octet counts the ones",
+                "numbers are big-endian on the wire: the last byte counts the ones",
             ),
             Wrong(
                 lambda iv, sequence: iv[:4] + sequence.to_bytes(8, "big"),
@@ -170,7 +170,7 @@ EXERCISES: tuple[Exercise, ...] = (
             ),
             Wrong(
                 lambda iv, sequence: _xor(iv, sequence.to_bytes(8, "big") + bytes(4)),
-                "the 8 octets of the number are filled with zeros on the left, up to 12",
+                "the 8 bytes of the number are filled with zeros on the left, up to 12",
             ),
             Wrong(
                 lambda iv, sequence: (int.from_bytes(iv, "big") + sequence).to_bytes(13, "big")[-12:],
@@ -182,13 +182,13 @@ EXERCISES: tuple[Exercise, ...] = (
     function(
         "tls.content",
         "What a header gives away",
-        "Write content(length): how many octets of content a protected record of TLS 1.3 holds, when its header says "
+        "Write content(length): how many bytes of content a protected record of TLS 1.3 holds, when its header says "
         "`length` and nothing is padded.",
         solution=lambda length: length - 17,
         probes=[(26,), (23,), (17 + 2**14,), (19,)],
         wrong=[
-            Wrong(lambda length: length - 16, "beside the tag of 16 octets there is one more: the content's real type"),
-            Wrong(lambda length: length - 22, "the header's length does not count the header's own 5 octets"),
+            Wrong(lambda length: length - 16, "beside the tag of 16 bytes there is one more: the content's real type"),
+            Wrong(lambda length: length - 22, "the header's length does not count the header's own 5 bytes"),
             Wrong(lambda length: length - 5, "that is the header, which it does not count; what AES-GCM adds, it does"),
             Wrong(lambda length: length, "AES-GCM adds a tag, and TLS 1.3 puts the real type inside"),
             Wrong(lambda length: length - 29, "no nonce is sent: both sides count"),

@@ -136,6 +136,6 @@ def _await_port(port: int) -> None:
 def visible(traffic: Mapping[str, bytes], needles: Mapping[str, bytes]) -> list[tuple[str, ...]]:
     """Rows for a table: for each needle, whether it can be read in each kind of traffic."""
     return [
-        (what, *("readable" if needle in octets else "not found" for octets in traffic.values()))
+        (what, *("readable" if needle in data else "not found" for data in traffic.values()))
         for what, needle in needles.items()
     ]

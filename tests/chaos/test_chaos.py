@@ -1,4 +1,4 @@
-"""Chaos over real Redis servers: nothing acknowledged is lost, no wrong octet comes back, every refusal names nodes."""
+"""Chaos over real Redis servers: nothing acknowledged is lost, no wrong byte comes back, every refusal names nodes."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_a_round_that_does_not_hold_is_named(tmp_path, monkeypatch):
         arena.ledger["patients"].content = b"what nobody wrote"
 
     monkeypatch.setattr(rounds, "SCENARIOS", (forgetful,))
-    with pytest.raises(Broken, match=r"round 7, forgetful: .* was read, where \['17 octets .*'\] is owed"):
+    with pytest.raises(Broken, match=r"round 7, forgetful: .* was read, where \['17 bytes .*'\] is owed"):
         run(1, 1, tmp_path, first=7)
 
 

@@ -16,7 +16,7 @@ from lepton_lab.sharding.history import History
 
 @pytest.fixture
 def stores(tmp_path, monkeypatch) -> tuple[ShardedStore, ShardedStore]:
-    """Two clients of the same nodes and the same ring; an object of a few hundred octets has many stripes."""
+    """Two clients of the same nodes and the same ring; an object of a few hundred bytes has many stripes."""
     monkeypatch.setattr(store, "SEGMENT", 64)
     nodes = [MemoryNode(f"node-{index}") for index in range(5)]
     ring = KeyRing.create(tmp_path / "ring", "a passphrase", scrypt_n=1 << 14)
@@ -60,10 +60,10 @@ def test_a_reader_who_has_begun_to_write_to_a_sink_is_told_to_begin_again(stores
     ours.put("x", b"old" * 1000)
 
     class Slow(io.BytesIO):
-        def write(self, octets) -> int:
+        def write(self, data) -> int:
             if not self.tell():
                 theirs.put("x", b"new" * 1000)
-            return super().write(octets)
+            return super().write(data)
 
     with pytest.raises(WriteConflict, match="read again"):
         ours.get("x", Slow())

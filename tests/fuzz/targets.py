@@ -1,6 +1,6 @@
-"""One target for each parser of octets from outside: it reads them, or raises a typed error, and nothing else.
+"""One target for each parser of bytes from outside: it reads them, or raises a typed error, and nothing else.
 
-A target takes octets and raises what is no LabError, or an AssertionError when it believed something false. Seeds are
+A target takes bytes and raises what is no LabError, or an AssertionError when it believed something false. Seeds are
 what the package itself writes; a fuzzer starts from them. Only keys that are fixed here are used, so that a found case
 fails again tomorrow. Costs are bounded from outside: `test_fuzz.py` watches time and memory.
 """
@@ -48,7 +48,7 @@ from lepton_lab.keyring.body import Body
 from lepton_lab.keyring.body import Record as KeyRecord
 from lepton_lab.keyring.file import PassphraseKey, SealedFile, Slot
 from lepton_lab.nodes import MemoryNode, wire
-from lepton_lab.octets import Capture, Record, framed, unframed
+from lepton_lab.buffers import Capture, Record, framed, unframed
 from lepton_lab.paillier import EncryptedNumber, Layout, PackedVector, PrivateKey, PublicKey, ballot
 from lepton_lab.sharding import Receipt, ShardedStore
 from lepton_lab.sharding.manifest import Sealed
@@ -61,7 +61,7 @@ from lepton_lab.tls.transfer import _await_acknowledgement, _greeted
 
 VECTORS = Path(__file__).parent.parent / "vectors"
 KEY = bytes(range(32))
-PLAINTEXT = bytes(range(256)) + b"the last octets"
+PLAINTEXT = bytes(range(256)) + b"the last bytes"
 VOTER = ballot.Context("election", "voter")
 
 
@@ -73,10 +73,10 @@ class Target:
     seeds: Callable[[], list[bytes]]
     errors: tuple[type[Exception], ...]
 
-    def __call__(self, octets: bytes) -> None:
+    def __call__(self, raw: bytes) -> None:
         """Feed it. Whatever it raises beside its own errors comes through."""
         try:
-            self.read(octets)
+            self.read(raw)
         except self.errors:
             return
 
@@ -105,19 +105,19 @@ LAYOUT = Layout(64, 16, 100)
 # --- messages and streams --------------------------------------------------------------------------------------------
 
 
-def read_message(octets: bytes) -> None:
-    assert aes.decrypt(KEY, octets, b"context") == PLAINTEXT
+def read_message(raw: bytes) -> None:
+    assert aes.decrypt(KEY, raw, b"context") == PLAINTEXT
 
 
 def small_segments():
     return mock.patch.object(aes, "SEGMENT_SIZE", 128)
 
 
-def read_stream(octets: bytes) -> None:
+def read_stream(raw: bytes) -> None:
     sink = io.BytesIO()
     try:
         with small_segments():
-            aes.decrypt_stream(KEY, io.BytesIO(octets), sink, b"context")
+            aes.decrypt_stream(KEY, io.BytesIO(raw), sink, b"context")
     finally:
         assert PLAINTEXT.startswith(sink.getvalue())
     assert sink.getvalue() in (PLAINTEXT, b"", PLAINTEXT[:72])
@@ -136,12 +136,12 @@ def streams() -> list[bytes]:
 # --- keys in files and envelopes -------------------------------------------------------------------------------------
 
 
-def read_pem(octets: bytes) -> None:
+def read_pem(raw: bytes) -> None:
     """With less patience for costly KDFs than the helper has; the helper's own limits are tested in test_rsa.py."""
     with mock.patch.multiple(rsa, _MEMORY=1 << 22, _BLOCKS=1 << 12, _ITERATIONS=1000):
         for passphrase in (None, "words"):
             try:
-                key = rsa.from_pem(octets, passphrase)
+                key = rsa.from_pem(raw, passphrase)
             except (InvalidKey, InvalidParameter, DecryptionError):
                 continue
             rsa._checked(key if isinstance(key, rsa.RSAPublicKey) else key.public_key())
@@ -176,9 +176,9 @@ def passphrase_key() -> PassphraseKey:
 MASTER = bytes(range(32, 64))
 
 
-def read_ring(octets: bytes) -> None:
+def read_ring(raw: bytes) -> None:
     """The key ring's file, past scrypt, which takes its time; its cost is bounded by Slot.read before."""
-    sealed = SealedFile.read(octets)
+    sealed = SealedFile.read(raw)
     assert 14 <= sealed.slot.log2_n <= 19
     assert sealed.slot.open(passphrase_key()) == MASTER
     sealed.open(MASTER)
@@ -187,12 +187,12 @@ def read_ring(octets: bytes) -> None:
 def rings() -> list[bytes]:
     body = Body.new()
     body.note("created")
-    return [SealedFile.seal(Slot.seal(passphrase_key(), bytes(16), 1, MASTER), 1, MASTER, body).octets]
+    return [SealedFile.seal(Slot.seal(passphrase_key(), bytes(16), 1, MASTER), 1, MASTER, body).data]
 
 
-def read_body(octets: bytes) -> None:
-    body = Body.from_bytes(octets)
-    assert body.to_bytes() == octets
+def read_body(raw: bytes) -> None:
+    body = Body.from_bytes(raw)
+    assert body.to_bytes() == raw
     body.account()
 
 
@@ -205,14 +205,14 @@ def bodies() -> list[bytes]:
     return [body.to_bytes(), bytes(40)]
 
 
-def read_wrapped(octets: bytes) -> None:
-    assert wrapping.unwrap(KEY, octets, b"context") == MASTER
+def read_wrapped(raw: bytes) -> None:
+    assert wrapping.unwrap(KEY, raw, b"context") == MASTER
 
 
-def read_export(octets: bytes) -> None:
+def read_export(raw: bytes) -> None:
     for key in (rsa_key(), hybrid_key()):
         try:
-            assert len(open_for(key, octets, b"context")) == 32
+            assert len(open_for(key, raw, b"context")) == 32
         except DecryptionError:
             continue
 
@@ -230,16 +230,16 @@ def shares() -> tuple[bytes, ...]:
     return tuple(share.to_bytes() for share in shamir.split(b"the secret", 2, 3))
 
 
-def read_share(octets: bytes) -> None:
-    share = shamir.Share.from_bytes(octets)
-    assert share.to_bytes() == octets
+def read_share(raw: bytes) -> None:
+    share = shamir.Share.from_bytes(raw)
+    assert share.to_bytes() == raw
     assert shamir.combine([share, *map(shamir.Share.from_bytes, shares()[1:])]) == b"the secret"
 
 
-def read_shards(octets: bytes) -> None:
-    """Three shards, cut from the octets; what they decode to codes to them again."""
-    third = len(octets) // 3
-    given = {index: octets[index * third : (index + 1) * third] for index in range(3)}
+def read_shards(raw: bytes) -> None:
+    """Three shards, cut from the bytes; what they decode to codes to them again."""
+    third = len(raw) // 3
+    given = {index: raw[index * third : (index + 1) * third] for index in range(3)}
     data = erasure.Code(2, 4).decode(given)
     assert [*map(bytes, given.values())] == erasure.Code(2, 4).encode(data)[:3]
 
@@ -257,10 +257,10 @@ def manifest() -> bytes:
     return next(value for key, value in stored()[1][0].items() if key.endswith("/manifest"))
 
 
-def read_manifest(octets: bytes) -> None:
+def read_manifest(raw: bytes) -> None:
     """Parsed, believed only when it is the one that was written; and it costs no more than its own length."""
-    sealed = Sealed.parse(octets)
-    assert sealed.body.pack() in octets
+    sealed = Sealed.parse(raw)
+    assert sealed.body.pack() in raw
     store, _ = stored()
     wrapped = Sealed.parse(manifest()).wrapped
     context = store.keyring.find(b"")[0][1]
@@ -268,10 +268,10 @@ def read_manifest(octets: bytes) -> None:
     assert verified.body.pack() == Sealed.parse(manifest()).body.pack()
 
 
-def read_from_nodes(octets: bytes) -> None:
+def read_from_nodes(raw: bytes) -> None:
     """Whatever two of the four nodes give for any of their keys, the object comes back whole; all four: typed errors.
 
-    The first octet chooses which key of each node is replaced by the rest.
+    The first byte chooses which key of each node is replaced by the rest.
     """
     store, whole = stored()
     for liars in (2, 4):
@@ -279,8 +279,8 @@ def read_from_nodes(octets: bytes) -> None:
             node.clear()
             node.update(content)
             keys = sorted(content)
-            if index < liars and octets:
-                node[keys[octets[0] % len(keys)]] = octets[1:]
+            if index < liars and raw:
+                node[keys[raw[0] % len(keys)]] = raw[1:]
         try:
             assert store.get("x") == PLAINTEXT
         except (NotEnoughShards, IntegrityError):
@@ -292,35 +292,35 @@ def records() -> list[bytes]:
     return [bytes([index]) + content[key] for index, key in enumerate(sorted(content))]
 
 
-def read_frame(octets: bytes) -> None:
-    assert framed(*unframed(octets)) == octets
+def read_frame(raw: bytes) -> None:
+    assert framed(*unframed(raw)) == raw
 
 
 # --- Paillier --------------------------------------------------------------------------------------------------------
 
 
-def read_number(octets: bytes) -> None:
-    number = EncryptedNumber.from_bytes(octets, paillier_key().public_key)
-    assert number.to_bytes() == octets
+def read_number(raw: bytes) -> None:
+    number = EncryptedNumber.from_bytes(raw, paillier_key().public_key)
+    assert number.to_bytes() == raw
 
 
-def read_vector(octets: bytes) -> None:
-    vector = PackedVector.from_bytes(octets, paillier_key().public_key, LAYOUT)
-    assert vector.to_bytes() == octets
+def read_vector(raw: bytes) -> None:
+    vector = PackedVector.from_bytes(raw, paillier_key().public_key, LAYOUT)
+    assert vector.to_bytes() == raw
 
 
-def read_public_key(octets: bytes) -> None:
-    assert PublicKey.from_bytes(octets).to_bytes() == octets
+def read_public_key(raw: bytes) -> None:
+    assert PublicKey.from_bytes(raw).to_bytes() == raw
 
 
-def read_ballot(octets: bytes) -> None:
-    assert ballot.verify(paillier_key().public_key, octets, VOTER).bound == 1
+def read_ballot(raw: bytes) -> None:
+    assert ballot.verify(paillier_key().public_key, raw, VOTER).bound == 1
 
 
-def read_json(octets: bytes) -> None:
+def read_json(raw: bytes) -> None:
     for read in (EncryptedNumber.from_json, lambda text, key: PackedVector.from_json(text, key, LAYOUT)):
         try:
-            read(octets, paillier_key().public_key)
+            read(raw, paillier_key().public_key)
         except DecryptionError:
             continue
 
@@ -333,10 +333,10 @@ def vector() -> PackedVector:
 
 
 class Line:
-    """In place of a connection: gives octets and then ends, takes everything."""
+    """In place of a connection: gives bytes and then ends, takes everything."""
 
-    def __init__(self, octets: bytes) -> None:
-        self._left = io.BytesIO(octets)
+    def __init__(self, raw: bytes) -> None:
+        self._left = io.BytesIO(raw)
 
     def settimeout(self, seconds: float) -> None:
         assert seconds >= 0
@@ -344,19 +344,19 @@ class Line:
     def recv_into(self, buffer: memoryview) -> int:
         return self._left.readinto(buffer)
 
-    def sendall(self, octets: bytes) -> None:
+    def sendall(self, raw: bytes) -> None:
         pass
 
 
-def read_tls_message(octets: bytes) -> None:
-    delivery = Delivery(Line(octets), "peer", 10_000, 5.0)
+def read_tls_message(raw: bytes) -> None:
+    delivery = Delivery(Line(raw), "peer", 10_000, 5.0)
     assert delivery.hold(lambda _: True)
     assert len(delivery.held) == delivery.size <= 10_000
 
 
-def read_tls_answers(octets: bytes) -> None:
+def read_tls_answers(raw: bytes) -> None:
     """The receiver's greeting and acknowledgement, as a sender reads them."""
-    reader = frames.Reader(Line(octets), 5.0)
+    reader = frames.Reader(Line(raw), 5.0)
     _greeted(reader, "peer")
     _await_acknowledgement(reader, "peer", 3, bytes(32))
 
@@ -374,9 +374,9 @@ class Shown:
         return self._certificate
 
 
-def read_handshake_message(octets: bytes) -> None:
-    _, fields = read_handshake(octets)
-    assert sum(field.length for field in fields) == len(octets)
+def read_handshake_message(raw: bytes) -> None:
+    _, fields = read_handshake(raw)
+    assert sum(field.length for field in fields) == len(raw)
 
 
 def handshake_messages() -> list[bytes]:
@@ -393,8 +393,8 @@ def scratch() -> Path:
     return folder
 
 
-def read_certificate(octets: bytes) -> None:
-    assert all(isinstance(name, str) for name in frames.peer_names(Shown(octets), "peer"))
+def read_certificate(raw: bytes) -> None:
+    assert all(isinstance(name, str) for name in frames.peer_names(Shown(raw), "peer"))
 
 
 def certificates() -> list[bytes]:
@@ -407,12 +407,12 @@ def authority() -> LabCA:
     return LabCA.create()
 
 
-def read_authority(octets: bytes) -> None:
+def read_authority(raw: bytes) -> None:
     """The file of an authority: whatever loads has a private key that fits its certificate, and constraints."""
     place = scratch() / "authority.pem"
-    place.write_bytes(octets)
+    place.write_bytes(raw)
     loaded = LabCA.load(place)
-    assert x509.load_pem_x509_certificate(octets) == loaded.certificate
+    assert x509.load_pem_x509_certificate(raw) == loaded.certificate
     loaded.save(place)
     assert LabCA.load(place).certificate == loaded.certificate
 
@@ -422,26 +422,26 @@ def authorities() -> list[bytes]:
     return [(scratch() / "saved.pem").read_bytes()]
 
 
-def read_capture(octets: bytes) -> None:
-    """A capture and its key log, framed together: every octet of every record is explained, or the capture refused."""
+def read_capture(raw: bytes) -> None:
+    """A capture and its key log, framed together: every byte of every record is explained, or the capture refused."""
     try:
-        log, *sent = unframed(octets)
-    except ValueError:  # no capture, only octets that this target cannot cut
+        log, *sent = unframed(raw)
+    except ValueError:  # no capture, only bytes that this target cannot cut
         return
     records = [Record("client" if each[:1] == b"C" else "server", record) for each in sent for record in cut(each[1:])]
     try:
-        secrets = _secrets(log, records[0].octets[11:43] if records else b"")
+        secrets = _secrets(log, records[0].data[11:43] if records else b"")
     except InvalidParameter:
         secrets = {}
     dissection = tls13.dissect(Capture(tuple(records), secrets, "localhost"), whole=False)
     for record, dissected in zip(records, dissection.records, strict=True):
-        assert len(record.octets) == len(dissected.opened)
-        assert b"".join(field.octets for field in dissected.fields) == dissected.opened
+        assert len(record.data) == len(dissected.opened)
+        assert b"".join(field.data for field in dissected.fields) == dissected.opened
 
 
-def cut(octets: bytes) -> list[bytes]:
-    found = [*_records(octets)]
-    assert b"".join(found) == octets
+def cut(raw: bytes) -> list[bytes]:
+    found = [*_records(raw)]
+    assert b"".join(found) == raw
     return found
 
 
@@ -451,19 +451,19 @@ def captures() -> list[bytes]:
     server, client = ca.issue("localhost"), ca.issue("somebody", client=True)
     capture = record_handshake(server_context(server, ca), client_context(ca, client), "localhost")
     return [
-        framed(key_log(capture), *(record.sender[:1].upper().encode() + record.octets for record in capture.records))
+        framed(key_log(capture), *(record.sender[:1].upper().encode() + record.data for record in capture.records))
     ]
 
 
 def key_log(capture: Capture) -> bytes:
-    random = capture.records[0].octets[11:43].hex()
+    random = capture.records[0].data[11:43].hex()
     return "".join(f"{label} {random} {secret.hex()}\n" for label, secret in capture.secrets.items()).encode()
 
 
-def read_key_log(octets: bytes) -> None:
+def read_key_log(raw: bytes) -> None:
     """A key log of any text gives the secrets of one connection or is refused."""
-    for label, secret in _secrets(octets, KEY).items():
-        assert f"{label} {KEY.hex()} {secret.hex()}".lower() in octets.decode("latin-1").lower()
+    for label, secret in _secrets(raw, KEY).items():
+        assert f"{label} {KEY.hex()} {secret.hex()}".lower() in raw.decode("latin-1").lower()
 
 
 def key_logs() -> list[bytes]:
@@ -474,7 +474,7 @@ def key_logs() -> list[bytes]:
 # --- what nodes and folders give back --------------------------------------------------------------------------------
 
 
-def read_resp(octets: bytes) -> None:
+def read_resp(raw: bytes) -> None:
     """What a Redis server answers to a GET and to a SET."""
     buffer = bytearray(64)
     calls = (
@@ -484,7 +484,7 @@ def read_resp(octets: bytes) -> None:
     for call in calls:
         ours, servers = socket.socketpair()
         with ours, servers:
-            servers.sendall(octets[:4096])
+            servers.sendall(raw[:4096])
             servers.shutdown(socket.SHUT_WR)
             connection = SimpleNamespace(_sock=ours, socket_timeout=5.0, is_connected=True)
             connection.send_command = connection.send_packed_command = lambda *_: None
@@ -492,7 +492,7 @@ def read_resp(octets: bytes) -> None:
                 found = call(connection)
             except redis.RedisError:
                 continue
-        assert found is None or bytes(buffer[:found]) in octets
+        assert found is None or bytes(buffer[:found]) in raw
 
 
 RECEIPT = Receipt("x", 1, "00" * 32, 9)
@@ -502,9 +502,9 @@ def receipts() -> Receipts:
     return Receipts(SimpleNamespace(path=scratch() / "ring", derive=lambda _: KEY))
 
 
-def read_receipts(octets: bytes) -> None:
+def read_receipts(raw: bytes) -> None:
     """The command line's floor beside the key ring: the receipt that was kept, or advice."""
-    (scratch() / "ring.receipts").write_bytes(octets)
+    (scratch() / "ring.receipts").write_bytes(raw)
     assert receipts()["x"] == RECEIPT
 
 

@@ -17,18 +17,18 @@ using namespace CryptoPP;
 using std::string;
 
 static string decoded(const string& hex) {
-    string octets;
-    if (hex != "-") StringSource(hex, true, new HexDecoder(new StringSink(octets)));
-    return octets;
+    string bytes;
+    if (hex != "-") StringSource(hex, true, new HexDecoder(new StringSink(bytes)));
+    return bytes;
 }
 
-static string encoded(const string& octets) {
+static string encoded(const string& bytes) {
     string hex;
-    StringSource(octets, true, new HexEncoder(new StringSink(hex), false));
+    StringSource(bytes, true, new HexEncoder(new StringSink(hex), false));
     return hex.empty() ? "-" : hex;
 }
 
-static const byte* at(const string& octets) { return reinterpret_cast<const byte*>(octets.data()); }
+static const byte* at(const string& bytes) { return reinterpret_cast<const byte*>(bytes.data()); }
 
 static string gcm(bool seal, const string& key, const string& nonce, const string& text, const string& associated) {
     string out;
@@ -55,14 +55,14 @@ static string gcm(bool seal, const string& key, const string& nonce, const strin
 }
 
 // A function and not a value: parameters that nobody has read throw when they go.
-static AlgorithmParameters label(const string& octets) {
-    return MakeParameters(Name::EncodingParameters(), ConstByteArrayParameter(octets, true));
+static AlgorithmParameters label(const string& bytes) {
+    return MakeParameters(Name::EncodingParameters(), ConstByteArrayParameter(bytes, true));
 }
 
 static string answer(const string& verb, const string a[4]) {
     AutoSeededRandomPool random;
     if (verb == "gcm-seal" || verb == "gcm-open") return gcm(verb == "gcm-seal", a[0], a[1], a[2], a[3]);
-    if (verb == "hkdf") {  // ikm, salt, info; 32 octets
+    if (verb == "hkdf") {  // ikm, salt, info; 32 bytes
         string out(32, '\0');
         HKDF<SHA256>().DeriveKey(reinterpret_cast<byte*>(&out[0]), out.size(), at(a[0]), a[0].size(), at(a[1]),
                                  a[1].size(), at(a[2]), a[2].size());

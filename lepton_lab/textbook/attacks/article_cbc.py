@@ -2,9 +2,9 @@
 
 The weak form, call for call as printed (there with PyCryptodome):
 
-- *No padding*. CBC takes whole blocks, so "Hello, World!" is refused, and only texts of 16, 32, … octets pass.
+- *No padding*. CBC takes whole blocks, so "Hello, World!" is refused, and only texts of 16, 32, … bytes pass.
 - *IV confusion*. Encryption returns base64(IV ‖ ciphertext), decryption wants the IV apart in base64 and the ciphertext
-  raw: what the one returns the other cannot take. The obvious repair, the right octets under some other IV, garbles the
+  raw: what the one returns the other cannot take. The obvious repair, the right bytes under some other IV, garbles the
   first block and no more, because P_1 = D_K(C_1) ⊕ IV alone holds the IV: a test that looks at the end still passes.
 - *No authentication*. An attacker writes the first block by changing the IV, without garbling anything; and any blocks
   cut off at the end are missed by nobody.
@@ -20,18 +20,18 @@ from collections.abc import Callable
 
 from lepton_lab.errors import DecryptionError, InvalidParameter, LabError
 from lepton_lab.textbook.attacks import AttackFailed, weak
-from lepton_lab.textbook.primitives.modes import xor_octets
+from lepton_lab.textbook.primitives.modes import xor_bytes
 from lepton_lab.textbook.trace import Recorder, Trace
 
 
 def symmetric_encrypt(plaintext: str, key: bytes, iv: bytes) -> str:
     """The article's function, its random IV an argument. InvalidParameter stands for PyCryptodome's ValueError."""
-    octets = plaintext.encode()
-    if len(octets) % 16:
+    data = plaintext.encode()
+    if len(data) % 16:
         raise InvalidParameter(
-            f"data must be padded to a 16-octet boundary in CBC mode; these are {len(octets)} octets"
+            f"data must be padded to a 16-byte boundary in CBC mode; these are {len(data)} bytes"
         )
-    return base64.b64encode(iv + weak.cbc_encrypt(key, iv, octets)).decode()
+    return base64.b64encode(iv + weak.cbc_encrypt(key, iv, data)).decode()
 
 
 def symmetric_decrypt(ciphertext: bytes, key: bytes, iv: str) -> str:
@@ -40,7 +40,7 @@ def symmetric_decrypt(ciphertext: bytes, key: bytes, iv: str) -> str:
     It also ends in .decode(): whoever hears of that error has an oracle once more.
     """
     if not isinstance(ciphertext, bytes):
-        raise InvalidParameter("the ciphertext must be raw octets: what symmetric_encrypt returned is base64 text")
+        raise InvalidParameter("the ciphertext must be raw bytes: what symmetric_encrypt returned is base64 text")
     try:
         return repaired_decrypt(base64.b64decode(iv) + ciphertext, key).decode()
     except UnicodeDecodeError:
@@ -64,13 +64,13 @@ def wrong_iv(message: bytes, iv: bytes, decrypt: Callable[[bytes], bytes]) -> Tr
 
 
 def rewrite(message: bytes, known: bytes, wanted: bytes, decrypt: Callable[[bytes], bytes]) -> Trace[bytes]:
-    """`message` with the first octets of its plaintext, which are `known`, changed into the `wanted` ones.
+    """`message` with the first bytes of its plaintext, which are `known`, changed into the `wanted` ones.
 
-    `known`, `wanted`: at most 16 octets. Raises AttackFailed when the receiver notices.
+    `known`, `wanted`: at most 16 bytes. Raises AttackFailed when the receiver notices.
     """
     seen = Recorder()
-    difference = seen("Δ", xor_octets(known, wanted).ljust(16, b"\0"), "known xor wanted")
-    forged = seen("IV xor Δ", xor_octets(message[:16], difference)) + message[16:]
+    difference = seen("Δ", xor_bytes(known, wanted).ljust(16, b"\0"), "known xor wanted")
+    forged = seen("IV xor Δ", xor_bytes(message[:16], difference)) + message[16:]
     read = seen("what is read", _opened(decrypt, forged))
     if not read.startswith(wanted):
         raise AttackFailed("the IV does not reach the plaintext")

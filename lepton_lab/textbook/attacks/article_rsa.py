@@ -24,7 +24,7 @@ from lepton_lab.textbook.trace import Recorder, Trace
 
 
 def encrypt(public: PublicKey, plaintext: bytes, K: int) -> tuple[bytes]:  # noqa: N803 - ignored, as it was
-    """PyCrypto's method of old: m^e mod n as octets in a tuple of one; K is ignored."""
+    """PyCrypto's method of old: m^e mod n as bytes in a tuple of one; K is ignored."""
     return (I2OSP(RSAEP(public, OS2IP(plaintext)).result, public.k),)
 
 

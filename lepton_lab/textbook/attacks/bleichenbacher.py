@@ -1,7 +1,7 @@
 """Bleichenbacher's attack (1998): *does it begin with 00 02?*, asked often enough, decrypts PKCS #1 v1.5.
 
 The weak form: a receiver that tells whether the padding of RFC 8017 §7.2 was right, by an error, a delay or a log. Let
-k be the length of n in octets and B = 2^(8(k-2)): a padded message lies in [2B, 3B). RSA multiplies: c·s^e hides m·s
+k be the length of n in bytes and B = 2^(8(k-2)): a padded message lies in [2B, 3B). RSA multiplies: c·s^e hides m·s
 mod n, and whenever the receiver calls that well padded we learn 2B <= m·s - r·n < 3B for some r, that is
 
     (2B + r·n)/s <= m < (3B + r·n)/s,

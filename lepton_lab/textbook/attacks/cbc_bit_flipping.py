@@ -1,10 +1,10 @@
 """CBC bit flipping: change a ciphertext and know what its plaintext becomes, without the key.
 
 The weak form: CBC without a tag (SP 800-38A §6.2). Decryption computes P_j = D_K(C_j) ⊕ C_(j-1), with C_0 the IV. Put
-C_(j-1) ⊕ Δ in the place of C_(j-1) and P_j becomes P_j ⊕ Δ: to turn known octets x into y, take Δ = x ⊕ y. The price is
+C_(j-1) ⊕ Δ in the place of C_(j-1) and P_j becomes P_j ⊕ Δ: to turn known bytes x into y, take Δ = x ⊕ y. The price is
 P_(j-1), which becomes noise; in the first block the IV bears it, and there is no price.
 
-The defence beside it: `lepton_lab.aes` seals every octet with GCM's tag and returns nothing before the tag was right.
+The defence beside it: `lepton_lab.aes` seals every byte with GCM's tag and returns nothing before the tag was right.
 Encryption hides; only authentication keeps a message what it was (Bellare and Namprempre 2000).
 """
 
@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 from lepton_lab.errors import InvalidParameter
 from lepton_lab.textbook.attacks import AttackFailed, weak
-from lepton_lab.textbook.primitives.modes import pkcs7_pad, pkcs7_unpad, xor_octets
+from lepton_lab.textbook.primitives.modes import pkcs7_pad, pkcs7_unpad, xor_bytes
 from lepton_lab.textbook.trace import Recorder, Trace
 
 
@@ -29,20 +29,20 @@ def unseal(key: bytes, message: bytes) -> bytes:
 
 
 def flip(message: bytes, at: int, known: bytes, wanted: bytes, accepts: Callable[[bytes], bool]) -> Trace[bytes]:
-    """Turn the `known` octets of the plaintext, which begin at octet `at`, into the `wanted` ones.
+    """Turn the `known` bytes of the plaintext, which begin at byte `at`, into the `wanted` ones.
 
     `message`: IV ‖ ciphertext. `known`, `wanted`: equally long, inside one block. `accepts(message)`: whether the
-    receiver takes it. Raises AttackFailed when it does not, InvalidParameter when the octets cross blocks.
+    receiver takes it. Raises AttackFailed when it does not, InvalidParameter when the bytes cross blocks.
     """
     if len(known) != len(wanted) or at % 16 + len(known) > 16 or not 0 <= at < len(message) - 16:
         raise InvalidParameter(
-            "the known and the wanted octets must be equally long, and lie in one block of the plaintext"
+            "the known and the wanted bytes must be equally long, and lie in one block of the plaintext"
         )
     seen = Recorder()
-    difference = seen("Δ", xor_octets(known, wanted), "known xor wanted")
-    # octet `at` of the plaintext is XORed with octet `at` of IV ‖ ciphertext: the block before its own
-    place = seen("C_(j-1)", message[at : at + len(known)], "there the plaintext's octets are XORed in")
-    forged = message[:at] + xor_octets(place, difference) + message[at + len(known) :]
+    difference = seen("Δ", xor_bytes(known, wanted), "known xor wanted")
+    # byte `at` of the plaintext is XORed with byte `at` of IV ‖ ciphertext: the block before its own
+    place = seen("C_(j-1)", message[at : at + len(known)], "there the plaintext's bytes are XORed in")
+    forged = message[:at] + xor_bytes(place, difference) + message[at + len(known) :]
     seen("C_(j-1) xor Δ", forged[at : at + len(known)])
     if not accepts(forged):
         raise AttackFailed("the receiver noticed the change: the message is authenticated")

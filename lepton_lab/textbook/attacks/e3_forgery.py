@@ -1,7 +1,7 @@
 """A signature forged with a cube root: e = 3 and a verifier that does not look at the end (Bleichenbacher 2006).
 
 The weak form: PKCS #1 v1.5 verification by parsing: 00 01, some FF, 00, the DigestInfo and the hash, and no check that
-nothing follows. The forger writes the padding as short as he may and leaves the rest, some two thirds of the octets or
+nothing follows. The forger writes the padding as short as he may and leaves the rest, some two thirds of the bytes or
 more, free. Among the numbers that begin like that there is a perfect cube: the gap between cubes near x is about
 3·x^(2/3). Its cube root is the signature; the private key was not needed.
 
@@ -36,7 +36,7 @@ def forge(public: PublicKey, M: bytes) -> Trace[bytes]:  # noqa: N803 - the stan
     """
     seen = Recorder()
     start = seen("start", b"\0\1" + b"\xff" * 8 + b"\0" + DIGEST_INFO["sha256"] + digest("sha256", M))
-    free = seen("free", public.k - len(start), "octets that the verifier does not look at")
+    free = seen("free", public.k - len(start), "bytes that the verifier does not look at")
     least = OS2IP(start) << 8 * max(free, 0)
     s = seen("s", integer_root(least - 1, public.e) + 1, "the smallest number whose e-th power is no less")
     if free <= 0 or s**public.e >> 8 * free != OS2IP(start):

@@ -4,8 +4,8 @@ The weak form: C_j = E_K(P_j), every block alone (SP 800-38A §6.1). E_K is a fi
 ciphertext shows where its plaintext repeats itself.
 
 - *The picture*: areas of one colour stay areas of one block. No key, no query.
-- *Byte at a time*: a service encrypts (our prefix) ‖ (its secret). We choose the prefix so that 15 known octets and one
-  unknown fill a block, have the 256 possible blocks encrypted, and see which one it is; then one octet further.
+- *Byte at a time*: a service encrypts (our prefix) ‖ (its secret). We choose the prefix so that 15 known bytes and one
+  unknown fill a block, have the 256 possible blocks encrypted, and see which one it is; then one byte further.
 
 The defence beside it: `lepton_lab.aes` takes a fresh nonce for every message, so that nothing repeats, not even the
 same message; security against chosen plaintexts (IND-CPA) is impossible for any encryption without fresh randomness.
@@ -44,7 +44,7 @@ def picture(ciphertext: bytes, size: int = 16) -> Trace[bytes]:
 
 
 def byte_at_a_time(encrypt: Callable[[bytes], bytes], limit: int = 5000) -> Trace[bytes]:
-    """Read the secret that `encrypt(prefix)` appends before it encrypts, by two queries for every octet.
+    """Read the secret that `encrypt(prefix)` appends before it encrypts, by two queries for every byte.
 
     Raises AttackFailed when the lengths or the blocks are not those of ECB, or after `limit` queries.
     """
@@ -52,7 +52,7 @@ def byte_at_a_time(encrypt: Callable[[bytes], bytes], limit: int = 5000) -> Trac
     empty = len(ask(b""))
     grown = next((i for i in range(1, 65) if len(ask(bytes(i))) > empty), 0)
     size = seen("block size", len(ask(bytes(grown))) - empty, "by so much the ciphertext grows at once")
-    length = seen("secret's length", empty - grown, f"{grown} octets of prefix just fill the last block")
+    length = seen("secret's length", empty - grown, f"{grown} bytes of prefix just fill the last block")
     repeated = blocks_of(ask(bytes(3 * max(size, 8))), max(size, 8))
     if size < 8 or repeated[0] != repeated[1]:
         raise AttackFailed("three equal blocks do not encrypt to equal blocks: this is not ECB")
@@ -64,9 +64,9 @@ def byte_at_a_time(encrypt: Callable[[bytes], bytes], limit: int = 5000) -> Trac
         dictionary = blocks_of(ask(guesses), size)[:256]
         if target not in dictionary:
             raise AttackFailed(
-                f"octet {at} is none of the 256 possible ones: the service does not append a fixed secret"
+                f"byte {at} is none of the 256 possible ones: the service does not append a fixed secret"
             )
         known += bytes([dictionary.index(target)])
-        seen(f"octet {at}", known[-1:])
+        seen(f"byte {at}", known[-1:])
     seen("queries", ask.asked)
     return seen.trace(known[size - 1 :])

@@ -20,13 +20,13 @@ from dataclasses import dataclass
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from lepton_lab.textbook.attacks import AttackFailed, gf128
-from lepton_lab.textbook.primitives.modes import blocks_of, ghash, ghash_input, xor_octets
+from lepton_lab.textbook.primitives.modes import blocks_of, ghash, ghash_input, xor_bytes
 from lepton_lab.textbook.trace import Recorder, Trace
 
 
 @dataclass(frozen=True)
 class Sealed:
-    """A message as it was caught: nonce (12 octets) ‖ ciphertext ‖ tag (16 octets), and its associated data."""
+    """A message as it was caught: nonce (12 bytes) ‖ ciphertext ‖ tag (16 bytes), and its associated data."""
 
     message: bytes
     associated_data: bytes = b""
@@ -56,7 +56,7 @@ def authentication_keys(first: Sealed, second: Sealed) -> Trace[list[bytes]]:
         [int.from_bytes(block, "big") for block in reversed(blocks_of(ghash_input(sealed.associated_data, c)))]
         for sealed, c in ((first, C), (second, other_C))
     )
-    f = gf128.add([int.from_bytes(xor_octets(T, other_T), "big"), *one], [0, *two])
+    f = gf128.add([int.from_bytes(xor_bytes(T, other_T), "big"), *one], [0, *two])
     seen("f", [a.to_bytes(16, "big") for a in f], "coefficients, the constant first")
     if not any(f[1:]):
         raise AttackFailed("the two messages are equal: their difference says nothing")
@@ -69,13 +69,13 @@ def authentication_keys(first: Sealed, second: Sealed) -> Trace[list[bytes]]:
 def alter(subkey: bytes, caught: Sealed, difference: bytes) -> Trace[Sealed]:
     """The caught message with `difference` XORed into its ciphertext, and the right tag for it, by H alone.
 
-    `subkey`: H, 16 octets. `difference`: as long as the ciphertext; a shorter one cuts the message to its length.
+    `subkey`: H, 16 bytes. `difference`: as long as the ciphertext; a shorter one cuts the message to its length.
     """
     seen = Recorder()
     nonce, C, T = caught.parts  # noqa: N806 - the standard's names
-    altered = seen("C'", xor_octets(C, difference), "C xor difference")
-    mask = seen("E_K(J_0)", xor_octets(T, ghash(subkey, ghash_input(caught.associated_data, C)).result))
-    tag = seen("T'", xor_octets(mask, ghash(subkey, ghash_input(caught.associated_data, altered)).result))
+    altered = seen("C'", xor_bytes(C, difference), "C xor difference")
+    mask = seen("E_K(J_0)", xor_bytes(T, ghash(subkey, ghash_input(caught.associated_data, C)).result))
+    tag = seen("T'", xor_bytes(mask, ghash(subkey, ghash_input(caught.associated_data, altered)).result))
     return seen.trace(Sealed(nonce + altered + tag, caught.associated_data))
 
 
@@ -90,7 +90,7 @@ def forge(
     found = authentication_keys(first, second)
     seen = Recorder()
     for H in seen.include("", found):  # noqa: N806
-        forged = seen.include("", alter(H, first, xor_octets(plaintext, wanted)))
+        forged = seen.include("", alter(H, first, xor_bytes(plaintext, wanted)))
         if accepts(forged):
             return seen.trace(forged)
     raise AttackFailed("every forgery was refused: these are not two tags under one key and one nonce")

@@ -31,7 +31,7 @@ Sender = Literal["client", "server"]
 Change = Callable[[int, bytes], bytes]
 
 _PATIENCE = 10.0  # seconds that either side may be silent
-_HEADER = 5  # octets of a TLS record before its content, the last two its length (RFC 8446 §5.1)
+_HEADER = 5  # bytes of a TLS record before its content, the last two its length (RFC 8446 §5.1)
 
 
 def intercept(p: int, g: int, a: int, b: int, m: int) -> Trace[tuple[int, int]]:
@@ -50,17 +50,17 @@ def intercept(p: int, g: int, a: int, b: int, m: int) -> Trace[tuple[int, int]]:
 
 
 class Seen(NamedTuple):
-    """Some octets that passed: when (seconds since the line was laid), from whom, and what."""
+    """Some bytes that passed: when (seconds since the line was laid), from whom, and what."""
 
     time: float
     sender: Sender
-    octets: bytes
+    data: bytes
 
 
 class Line:
     """A line to a server on this machine, with somebody on it, as a context manager: clients connect to `.port`.
 
-    port: the server's, on 127.0.0.1. change: called with the number (from 0) and the octets of each TLS record that the
+    port: the server's, on 127.0.0.1. change: called with the number (from 0) and the bytes of each TLS record that the
     client sends, returns what is passed on in its place: another record, two, or none. as_server, as_client: the
     contexts of somebody who does not pass TLS on but ends it: he is the server to the client, and a client to the
     server; then what is kept is the content. server_name: what `as_client` asks the server for.
@@ -117,7 +117,7 @@ class Line:
     @property
     def text(self) -> bytes:
         """What has passed, both directions in order of arrival, in one piece: for a search."""
-        return b"".join(each.octets for each in self.seen)
+        return b"".join(each.data for each in self.seen)
 
     def _accept(self) -> None:
         with suppress(OSError):
@@ -151,24 +151,24 @@ class Line:
         while speaking:
             for end in select(speaking, [], [])[0]:
                 sender, other = others[end]
-                while (octets := _read(end)) is not None:
-                    if not octets:
+                while (data := _read(end)) is not None:
+                    if not data:
                         speaking.remove(end)
                         _say_no_more(other)
                         break
                     with self._lock:
-                        self._seen.append(Seen(time.monotonic() - self._began, sender, octets))
-                    other.sendall(changed(octets) if sender == "client" and self._change else octets)
+                        self._seen.append(Seen(time.monotonic() - self._began, sender, data))
+                    other.sendall(changed(data) if sender == "client" and self._change else data)
 
 
 class _Records:
-    """Octets cut into TLS records, each of them changed; what is not a whole record yet waits."""
+    """Bytes cut into TLS records, each of them changed; what is not a whole record yet waits."""
 
     def __init__(self, change: Change | None) -> None:
         self._change, self._waiting, self._number = change, b"", 0
 
-    def __call__(self, octets: bytes) -> bytes:
-        self._waiting += octets
+    def __call__(self, data: bytes) -> bytes:
+        self._waiting += data
         changed = b""
         while len(self._waiting) >= (end := _HEADER + int.from_bytes(self._waiting[3:5], "big")) > _HEADER:
             record, self._waiting = self._waiting[:end], self._waiting[end:]

@@ -2,7 +2,7 @@
 
 The weak form: the next IV can be told in advance: a counter, a clock, or the last block of ciphertext as in TLS 1.0. A
 first block was encrypted as C = E_K(P ⊕ IV). Knowing the next IV, IV', submit the block G ⊕ IV ⊕ IV' for a guess G: it
-becomes E_K(G ⊕ IV), which equals C exactly when G = P. With the unknown octet alone in its block, 256 guesses read it,
+becomes E_K(G ⊕ IV), which equals C exactly when G = P. With the unknown byte alone in its block, 256 guesses read it,
 and then the next (BEAST, Duong and Rizzo 2011).
 
 The defence beside it: `lepton_lab.aes` draws its nonce at random after the message was given, and GCM never feeds the
@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from lepton_lab.textbook.attacks import AttackFailed, Counted, weak
-from lepton_lab.textbook.primitives.modes import pkcs7_pad, xor_octets
+from lepton_lab.textbook.primitives.modes import pkcs7_pad, xor_bytes
 from lepton_lab.textbook.trace import Recorder, Trace
 
 
@@ -43,7 +43,7 @@ def confirm(
     predict: Callable[[bytes], bytes] = last_block,
     limit: int = 70_000,
 ) -> Trace[bytes]:
-    """Which of the `guesses` (16 octets each) is the first block of the plaintext of `message` = IV ‖ ciphertext.
+    """Which of the `guesses` (16 bytes each) is the first block of the plaintext of `message` = IV ‖ ciphertext.
 
     `encrypt(plaintext)` encrypts what the attacker wants under the same key; `predict(message)` says which IV follows
     a message. Raises AttackFailed when a prediction is wrong, no guess fits, or after `limit` queries.
@@ -52,7 +52,7 @@ def confirm(
     victim_iv, target = seen("IV", message[:16]), seen("C", message[16:32])
     for guess in guesses:
         predicted = predict(last)
-        last = ask(xor_octets(xor_octets(guess, victim_iv), predicted))
+        last = ask(xor_bytes(xor_bytes(guess, victim_iv), predicted))
         if last[:16] != predicted:
             raise AttackFailed("the IV was not the predicted one")
         if last[16:32] == target:

@@ -4,7 +4,7 @@ The weak form: CTR (SP 800-38A §6.5), or any stream cipher, with a counter that
 C = P ⊕ S and C' = P' ⊕ S with one keystream S, so C ⊕ C' = P ⊕ P'.
 
 - *One plaintext known*: P' = C ⊕ C' ⊕ P.
-- *None known, many messages*: in column i every message hides its octet under the same Sᵢ. Of its 256 values take the
+- *None known, many messages*: in column i every message hides its byte under the same Sᵢ. Of its 256 values take the
   one that makes the column look most like language.
 
 The defence beside it: `lepton_lab.aes` draws 96 random bits as the nonce of every message, so no keystream comes again;
@@ -18,7 +18,7 @@ from itertools import zip_longest
 
 from lepton_lab.errors import InvalidParameter
 from lepton_lab.textbook.attacks import AttackFailed, weak
-from lepton_lab.textbook.primitives.modes import xor_octets
+from lepton_lab.textbook.primitives.modes import xor_bytes
 from lepton_lab.textbook.trace import Recorder, Trace
 
 # English prose: the commonest characters, each worth more than the next; other printable ones little, the rest a loss
@@ -32,9 +32,9 @@ def seal(key: bytes, counter: bytes, plaintext: bytes) -> bytes:
     return weak.ctr(key, counter, plaintext)
 
 
-def is_text(octets: bytes) -> bool:
-    """Whether all of it is printable ASCII: the chance for 20 random octets is below 2⁻²⁷."""
-    return all(32 <= octet < 127 or octet in b"\n\t" for octet in octets)
+def is_text(data: bytes) -> bool:
+    """Whether all of it is printable ASCII: the chance for 20 random bytes is below 2⁻²⁷."""
+    return all(32 <= byte < 127 or byte in b"\n\t" for byte in data)
 
 
 def known_plaintext(
@@ -48,15 +48,15 @@ def known_plaintext(
     `plausible(plaintext)`: what tells success; by default printable ASCII. Raises AttackFailed when it says no.
     """
     seen = Recorder()
-    keystream = seen("S", xor_octets(C, P), "C xor P")
-    plaintext = seen("P'", xor_octets(other, keystream), "C' xor S")
+    keystream = seen("S", xor_bytes(C, P), "C xor P")
+    plaintext = seen("P'", xor_bytes(other, keystream), "C' xor S")
     if not plausible(plaintext):
         raise AttackFailed("what comes out is noise: these messages do not share a keystream")
     return seen.trace(plaintext)
 
 
 def many_messages(ciphertexts: Sequence[bytes]) -> Trace[list[bytes]]:
-    """English plaintexts of messages under one keystream, guessed column by column; a few octets will be wrong.
+    """English plaintexts of messages under one keystream, guessed column by column; a few bytes will be wrong.
 
     `ciphertexts`: from about ten on; where a column holds fewer messages, guesses get worse. Raises AttackFailed when
     the best guess is still noise, InvalidParameter for fewer than two messages.
@@ -65,13 +65,13 @@ def many_messages(ciphertexts: Sequence[bytes]) -> Trace[list[bytes]]:
         raise InvalidParameter("one message alone is perfectly hidden; give two or more")
     keystream, worth, counted = bytearray(), 0, 0
     for column in zip_longest(*ciphertexts):
-        octets = [octet for octet in column if octet is not None]
-        best, guess = max((sum(WORTH[octet ^ guess] for octet in octets), guess) for guess in range(256))
+        data = [byte for byte in column if byte is not None]
+        best, guess = max((sum(WORTH[byte ^ guess] for byte in data), guess) for guess in range(256))
         keystream.append(guess)
-        worth, counted = worth + best, counted + len(octets)
+        worth, counted = worth + best, counted + len(data)
     seen = Recorder()
     seen("S", bytes(keystream), "the guessed keystream")
-    seen("worth", worth // max(counted, 1), "of an octet in the mean; prose has about 20")
+    seen("worth", worth // max(counted, 1), "of a byte in the mean; prose has about 20")
     if worth < 12 * counted:
         raise AttackFailed("no keystream makes these messages look like language: they do not share one")
-    return seen.trace([xor_octets(ciphertext, bytes(keystream)) for ciphertext in ciphertexts])
+    return seen.trace([xor_bytes(ciphertext, bytes(keystream)) for ciphertext in ciphertexts])

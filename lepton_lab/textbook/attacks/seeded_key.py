@@ -1,6 +1,6 @@
 """A key drawn from a seeded generator is worth no more than its seed (Goldberg and Wagner, 1996: Netscape's SSL).
 
-The weak form: a generator is seeded with the time, in whole seconds, and asked for 32 octets. The key has 256 bits and
+The weak form: a generator is seeded with the time, in whole seconds, and asked for 32 bytes. The key has 256 bits and
 the seed has few values: whoever knows the day knows that it is one of 86,400, a search of log₂ 86,400 = 16.4 bits, and
 one ciphertext tells which. Mixing in more that is known or small (a process number) adds its few bits and no more: so
 were all keys of two years of Debian found (CVE-2008-0166, 32,768 of each kind).
@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from lepton_lab.textbook.attacks import AttackFailed, Counted
-from lepton_lab.textbook.primitives import octets
+from lepton_lab.textbook.primitives import as_bytes
 from lepton_lab.textbook.trace import Recorder, Trace
 
 
@@ -26,7 +26,7 @@ def guess(
     """
     opened, seen = Counted(opens, limit), Recorder()
     for seed in seeds:
-        key = octets("key", key_from(seed))
+        key = as_bytes("key", key_from(seed))
         if opened(key):
             seen("seed", seed)
             seen("queries", opened.asked, "seeds tried")

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from lepton_lab.octets import Record
+from lepton_lab.buffers import Record
 from lepton_lab.textbook.attacks import AttackFailed
 from lepton_lab.textbook.primitives.rsa import digest
 from lepton_lab.textbook.trace import Recorder, Trace
@@ -36,16 +36,16 @@ class _Suite:
 
 
 _SUITES = {0x009C: _Suite("sha256", 16), 0x009D: _Suite("sha384", 32)}  # TLS_RSA_WITH_AES_…_GCM_… (RFC 5288)
-_IV, _EXPLICIT = 4, 8  # octets of a nonce that are secret, and that stand in front of each record (RFC 5288 §3)
+_IV, _EXPLICIT = 4, 8  # bytes of a nonce that are secret, and that stand in front of each record (RFC 5288 §3)
 
 
 def prf(hash_name: str, secret: bytes, label: bytes, seed: bytes, length: int) -> bytes:
-    """TLS 1.2's PRF (RFC 5246 §5): HMAC after HMAC, A(i) = HMAC(secret, A(i-1)), until there are `length` octets."""
-    a, octets = label + seed, b""
-    while len(octets) < length:
+    """TLS 1.2's PRF (RFC 5246 §5): HMAC after HMAC, A(i) = HMAC(secret, A(i-1)), until there are `length` bytes."""
+    a, data = label + seed, b""
+    while len(data) < length:
         a = hmac.digest(secret, a, hash_name)
-        octets += hmac.digest(secret, a + label + seed, hash_name)
-    return octets[:length]
+        data += hmac.digest(secret, a + label + seed, hash_name)
+    return data[:length]
 
 
 def open_recording(records: Sequence[Record], private_key: RSAPrivateKey) -> Trace[dict[str, bytes]]:
@@ -86,36 +86,36 @@ def _in_the_clear(records: Sequence[Record]) -> dict[int, bytes]:
     messages: dict[int, bytes] = {}
     silent: set[str] = set()
     for record in records:
-        if record.octets[0] == _CHANGE_CIPHER_SPEC:
+        if record.data[0] == _CHANGE_CIPHER_SPEC:
             silent.add(record.sender)
-        elif record.octets[0] == _HANDSHAKE and record.sender not in silent:
-            stream = record.octets[5:]
+        elif record.data[0] == _HANDSHAKE and record.sender not in silent:
+            stream = record.data[5:]
             while stream and _CLIENT_KEY_EXCHANGE not in messages:
                 end = 4 + int.from_bytes(stream[1:4], "big")
                 messages[stream[0]], stream = stream[:end], stream[end:]
     return messages
 
 
-def _extensions(octets: bytes) -> Iterator[int]:
+def _extensions(data: bytes) -> Iterator[int]:
     """Their types: 0 2 length of all, then for each 0 2 type   2 2 n   4 n content (RFC 5246 §7.4.1.4)."""
-    octets = octets[2:]
-    while len(octets) >= 4:
-        yield int.from_bytes(octets[:2], "big")
-        octets = octets[4 + int.from_bytes(octets[2:4], "big") :]
+    data = data[2:]
+    while len(data) >= 4:
+        yield int.from_bytes(data[:2], "big")
+        data = data[4 + int.from_bytes(data[2:4], "big") :]
 
 
 def _said(records: Sequence[Record], side: str, key: bytes, iv: bytes) -> bytes:
     """The application data of one side; records are counted from its ChangeCipherSpec on (RFC 5246 §6.2.3.3)."""
     said, number, protected = b"", 0, False
-    for octets in (record.octets for record in records if record.sender == side):
+    for data in (record.data for record in records if record.sender == side):
         if protected:
-            explicit, sealed = octets[5 : 5 + _EXPLICIT], octets[5 + _EXPLICIT :]
-            header = number.to_bytes(8, "big") + octets[:3] + (len(sealed) - 16).to_bytes(2, "big")
+            explicit, sealed = data[5 : 5 + _EXPLICIT], data[5 + _EXPLICIT :]
+            header = number.to_bytes(8, "big") + data[:3] + (len(sealed) - 16).to_bytes(2, "big")
             try:
                 plain = AESGCM(key).decrypt(iv + explicit, sealed, header)
             except InvalidTag:
                 raise AttackFailed("this is not the key that it was encrypted to") from None
-            said += plain if octets[0] == _APPLICATION_DATA else b""
+            said += plain if data[0] == _APPLICATION_DATA else b""
             number += 1
-        protected = protected or octets[0] == _CHANGE_CIPHER_SPEC
+        protected = protected or data[0] == _CHANGE_CIPHER_SPEC
     return said

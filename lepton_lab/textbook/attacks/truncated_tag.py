@@ -1,11 +1,11 @@
 """A tag cut short: with t bits, one guess in 2^t is right, and a program guesses fast (SP 800-38D Appendix C).
 
-The weak form: GCM, or any authentication, that sends and checks only the first octets of its tag. An altered message
-has one right tag among 2^t; trying them all takes 2^t queries at most, in the mean half of that: 32,768 for two octets,
+The weak form: GCM, or any authentication, that sends and checks only the first bytes of its tag. An altered message
+has one right tag among 2^t; trying them all takes 2^t queries at most, in the mean half of that: 32,768 for two bytes,
 2¹²⁷ for all sixteen. With GCM it is worse: the tag depends linearly on the error, so that short tags leak H (Ferguson
 2005), which is why SP 800-38D allows 32 bits for small messages and few queries only.
 
-The defence beside it: `lepton_lab.aes` has tags of 16 octets and no parameter that would shorten them.
+The defence beside it: `lepton_lab.aes` has tags of 16 bytes and no parameter that would shorten them.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from lepton_lab.textbook.trace import Recorder, Trace
 
 
 def seal(key: bytes, nonce: bytes, plaintext: bytes, tag_length: int) -> bytes:
-    """The weak form: nonce (12 octets) ‖ ciphertext ‖ the first `tag_length` octets of the tag."""
+    """The weak form: nonce (12 bytes) ‖ ciphertext ‖ the first `tag_length` bytes of the tag."""
     return nonce + AESGCM(key).encrypt(nonce, plaintext, None)[: len(plaintext) + tag_length]
 
 
@@ -37,14 +37,14 @@ def receiver(key: bytes, tag_length: int) -> Callable[[bytes], bool]:
 def forge(
     message: bytes, difference: bytes, accepts: Callable[[bytes], bool], tag_length: int, limit: int = 2**17
 ) -> Trace[bytes]:
-    """`message` with `difference` XORed into its ciphertext from the first octet on, and a tag found by trying all.
+    """`message` with `difference` XORed into its ciphertext from the first byte on, and a tag found by trying all.
 
-    `tag_length`: in octets. `limit`: the most queries to make. Raises AttackFailed beyond it.
+    `tag_length`: in bytes. `limit`: the most queries to make. Raises AttackFailed beyond it.
     """
     ask, seen = Counted(accepts, limit), Recorder()
     body = bytearray(message[: len(message) - tag_length])
-    for i, octet in enumerate(difference):
-        body[12 + i] ^= octet
+    for i, byte in enumerate(difference):
+        body[12 + i] ^= byte
     seen("altered", bytes(body))
     for guess in range(256**tag_length):
         if ask(forged := bytes(body) + guess.to_bytes(tag_length, "big")):

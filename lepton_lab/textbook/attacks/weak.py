@@ -25,7 +25,7 @@ def cbc_decrypt(key: bytes, iv: bytes, blocks: bytes) -> bytes:
 
 
 def ctr(key: bytes, counter: bytes, data: bytes) -> bytes:
-    """AES-CTR, its own inverse (SP 800-38A §6.5). `counter`: 16 octets."""
+    """AES-CTR, its own inverse (SP 800-38A §6.5). `counter`: 16 bytes."""
     return _run(Cipher(algorithms.AES(key), modes.CTR(counter)), data)
 
 

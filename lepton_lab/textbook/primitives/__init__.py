@@ -8,7 +8,7 @@ from __future__ import annotations
 from lepton_lab.errors import InvalidParameter
 
 
-def octets(name: str, value: object, *sizes: int, because: str = "") -> bytes:
+def as_bytes(name: str, value: object, *sizes: int, because: str = "") -> bytes:
     """`value` as bytes; InvalidParameter when it is no octet string, or of none of the `sizes` where any are given."""
     if not isinstance(value, (bytes, bytearray, memoryview)):
         raise InvalidParameter(f"{name} must be bytes, not {type(value).__name__}")
@@ -16,7 +16,7 @@ def octets(name: str, value: object, *sizes: int, because: str = "") -> bytes:
     if sizes and len(value) not in sizes:
         wanted = " or ".join(str(size) for size in sizes)
         raise InvalidParameter(
-            f"{name} must be {wanted} octets, not {len(value)}" + (f": {because}" if because else "")
+            f"{name} must be {wanted} bytes, not {len(value)}" + (f": {because}" if because else "")
         )
     return value
 

@@ -1,6 +1,6 @@
 """AES from FIPS 197 (2001, updated 2023): every state of every round, under the standard's names.
 
-`Cipher` and `InvCipher` work on one block of 16 octets and return a `Trace` whose steps are called as in the standard's
+`Cipher` and `InvCipher` work on one block of 16 bytes and return a `Trace` whose steps are called as in the standard's
 Appendix C: round[ 1].start, .s_box, .s_row, .m_col, .k_sch. At the end the modes of operation, with a key in
 front: `tb_aes.gcm(key, nonce, plaintext, associated_data)`; the modes themselves stand in modes.py.
 
@@ -16,7 +16,7 @@ from functools import reduce
 from operator import xor
 
 from lepton_lab.errors import InvalidKey
-from lepton_lab.textbook.primitives import gf256, integer, modes, octets
+from lepton_lab.textbook.primitives import gf256, integer, modes, as_bytes
 from lepton_lab.textbook.trace import Recorder, Trace
 
 _ONE_BLOCK = "AES turns one block of 128 bits into another; longer messages need a mode of operation (modes.py)"
@@ -25,7 +25,7 @@ _ONE_BLOCK = "AES turns one block of 128 bits into another; longer messages need
 def affine(b: int) -> int:
     """b'ᵢ = bᵢ ⊕ bᵢ₊₄ ⊕ bᵢ₊₅ ⊕ bᵢ₊₆ ⊕ bᵢ₊₇ ⊕ cᵢ, indices modulo 8, c = {63} (FIPS 197 §5.1.1): linear, plus c.
 
-    It breaks the algebra of the inverse, and no octet is sent to itself. Raises InvalidParameter.
+    It breaks the algebra of the inverse, and no byte is sent to itself. Raises InvalidParameter.
     """
     doubled = integer("b", b, 0, 256) * 0x101  # two copies, so that shifting right rotates
     return (doubled ^ doubled >> 4 ^ doubled >> 5 ^ doubled >> 6 ^ doubled >> 7) & 0xFF ^ 0x63
@@ -37,12 +37,12 @@ INV_SBOX = bytes(SBOX.index(b) for b in range(256))
 
 
 def SubBytes(state: bytes) -> bytes:
-    """Replace every octet by its entry in the S-box: the only step that is not linear (FIPS 197 §5.1.1)."""
+    """Replace every byte by its entry in the S-box: the only step that is not linear (FIPS 197 §5.1.1)."""
     return _state(state).translate(SBOX)
 
 
 def ShiftRows(state: bytes) -> bytes:
-    """Rotate row r of the state left by r: s'[r, c] = s[r, (c + r) mod 4], s[r, c] being octet r + 4c (§5.1.2)."""
+    """Rotate row r of the state left by r: s'[r, c] = s[r, (c + r) mod 4], s[r, c] being byte r + 4c (§5.1.2)."""
     return bytes(_state(state)[(i + 4 * (i % 4)) % 16] for i in range(16))
 
 
@@ -53,7 +53,7 @@ def MixColumns(state: bytes) -> bytes:
 
 def AddRoundKey(state: bytes, round_key: bytes) -> bytes:
     """The sum state ⊕ round key: its own inverse, and the only place where the key enters (§5.1.4)."""
-    return bytes(map(xor, _state(state), octets("a round key", round_key, 16)))
+    return bytes(map(xor, _state(state), as_bytes("a round key", round_key, 16)))
 
 
 def InvSubBytes(state: bytes) -> bytes:
@@ -72,7 +72,7 @@ def InvMixColumns(state: bytes) -> bytes:
 
 
 def _state(state: bytes) -> bytes:
-    return octets("the state", state, 16, because=_ONE_BLOCK)
+    return as_bytes("the state", state, 16, because=_ONE_BLOCK)
 
 
 def _multiply_columns(state: bytes, first_row: Sequence[int]) -> bytes:
@@ -85,13 +85,13 @@ def _multiply_columns(state: bytes, first_row: Sequence[int]) -> bytes:
 
 
 def KeyExpansion(key: bytes) -> Trace[tuple[bytes, ...]]:
-    """The key schedule (FIPS 197 §5.2): from a key of Nk words to w, 4·(Nr + 1) words of 4 octets; Nr = Nk + 6 rounds.
+    """The key schedule (FIPS 197 §5.2): from a key of Nk words to w, 4·(Nr + 1) words of 4 bytes; Nr = Nk + 6 rounds.
 
-    `key`: 16, 24 or 32 octets, for AES-128, AES-192 or AES-256. The steps are the columns of Appendix A. Raises
+    `key`: 16, 24 or 32 bytes, for AES-128, AES-192 or AES-256. The steps are the columns of Appendix A. Raises
     InvalidKey for any other size.
     """
-    if len(key := octets("key", key)) not in (16, 24, 32):
-        raise InvalidKey(f"an AES key has 16, 24 or 32 octets (10, 12 or 14 rounds), not {len(key)}")
+    if len(key := as_bytes("key", key)) not in (16, 24, 32):
+        raise InvalidKey(f"an AES key has 16, 24 or 32 bytes (10, 12 or 14 rounds), not {len(key)}")
     seen, Nk = Recorder(), len(key) // 4
     w = [seen(f"w[{i}]", key[4 * i : 4 * i + 4], "the key itself") for i in range(Nk)]
     Rcon = 1
@@ -109,12 +109,12 @@ def KeyExpansion(key: bytes) -> Trace[tuple[bytes, ...]]:
 
 
 def Cipher(block: bytes, w: Sequence[bytes]) -> Trace[bytes]:
-    """Encrypt one block (FIPS 197 §5.1, Algorithm 1). `block`: 16 octets; `w`: the result of `KeyExpansion`.
+    """Encrypt one block (FIPS 197 §5.1, Algorithm 1). `block`: 16 bytes; `w`: the result of `KeyExpansion`.
 
     Raises InvalidParameter for another size of block, InvalidKey for another length of w.
     """
     Nr, seen = _rounds(w), Recorder()
-    state = seen("round[ 0].input", octets("block", block, 16, because=_ONE_BLOCK))
+    state = seen("round[ 0].input", as_bytes("block", block, 16, because=_ONE_BLOCK))
     state = AddRoundKey(state, seen("round[ 0].k_sch", _round_key(w, 0)))
     for r in range(1, Nr + 1):
         seen(f"round[{r:2}].start", state)
@@ -129,7 +129,7 @@ def Cipher(block: bytes, w: Sequence[bytes]) -> Trace[bytes]:
 def InvCipher(block: bytes, w: Sequence[bytes]) -> Trace[bytes]:
     """Decrypt one block: the steps undone in reverse order (FIPS 197 §5.3, Algorithm 3). Arguments as for `Cipher`."""
     Nr, seen = _rounds(w), Recorder()
-    state = seen("round[ 0].iinput", octets("block", block, 16, because=_ONE_BLOCK))
+    state = seen("round[ 0].iinput", as_bytes("block", block, 16, because=_ONE_BLOCK))
     state = AddRoundKey(state, seen("round[ 0].ik_sch", _round_key(w, Nr)))
     for r in range(1, Nr + 1):
         seen(f"round[{r:2}].istart", state)

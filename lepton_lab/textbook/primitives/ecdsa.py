@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 
 from lepton_lab.errors import InvalidKey, InvalidParameter, InvalidSignature
-from lepton_lab.textbook.primitives import integer, octets
+from lepton_lab.textbook.primitives import integer, as_bytes
 from lepton_lab.textbook.trace import Recorder, Trace
 
 Point = tuple[int, int]
@@ -92,4 +92,4 @@ def sign(d: int, M: bytes, *, k: int) -> Trace[tuple[int, int]]:
 
 
 def _hashed(M: bytes) -> int:
-    return int.from_bytes(hashlib.sha256(octets("M", M)).digest(), "big")
+    return int.from_bytes(hashlib.sha256(as_bytes("M", M)).digest(), "big")

@@ -1,6 +1,6 @@
-"""GF(2⁸): the 256 octets as a field, where AES, Reed–Solomon codes and Shamir's shares do their arithmetic.
+"""GF(2⁸): the 256 bytes as a field, where AES, Reed–Solomon codes and Shamir's shares do their arithmetic.
 
-An octet b₇…b₀ is the polynomial b₇x⁷ + … + b₁x + b₀ with coefficients in {0, 1}; sums and products are those of
+A byte b₇…b₀ is the polynomial b₇x⁷ + … + b₁x + b₀ with coefficients in {0, 1}; sums and products are those of
 polynomials, modulo 2 and modulo an irreducible polynomial of degree 8 (FIPS 197 §4). AES takes
 m(x) = x⁸ + x⁴ + x³ + x + 1, written 0x11B; Reed–Solomon codes mostly take 0x11D.
 """
@@ -30,7 +30,7 @@ def xtime(a: int, polynomial: int = AES_POLYNOMIAL) -> int:
 def multiply_steps(a: int, b: int, polynomial: int = AES_POLYNOMIAL) -> Trace[int]:
     """The product a • b: the sum of a·xⁱ over the bits i that are set in b (FIPS 197 §4.2), with every a·xⁱ shown.
 
-    `a`, `b`: octets, 0..255. `polynomial`: of degree 8, irreducible (not checked). Raises InvalidParameter.
+    `a`, `b`: bytes, 0..255. `polynomial`: of degree 8, irreducible (not checked). Raises InvalidParameter.
     """
     integer("b", b, 0, 256)
     integer("polynomial", polynomial, 0x100, 0x200, because="its degree is 8, so bit 8 is its highest")

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hmac
 
 from lepton_lab.errors import DecryptionError, InvalidParameter, InvalidSignature, MessageTooLarge
-from lepton_lab.textbook.primitives import integer, octets
+from lepton_lab.textbook.primitives import integer, as_bytes
 from lepton_lab.textbook.primitives.rsa import I2OSP, OS2IP, RSADP, RSAEP, RSASP1, RSAVP1, PrivateKey, PublicKey, digest
 from lepton_lab.textbook.trace import Recorder, Trace
 
@@ -27,12 +27,12 @@ DIGEST_INFO = {
 def RSAES_PKCS1_V1_5_ENCRYPT(public: PublicKey, M: bytes, *, PS: bytes) -> Trace[bytes]:
     """RSAES-PKCS1-v1_5 encryption (RFC 8017 §7.2.1): EM = 00 ‖ 02 ‖ PS ‖ 00 ‖ M.
 
-    `PS`: k - 3 - len(M) random octets, at least 8, none of them 0. Raises MessageTooLarge, InvalidParameter.
+    `PS`: k - 3 - len(M) random bytes, at least 8, none of them 0. Raises MessageTooLarge, InvalidParameter.
     """
-    seen, room = Recorder(), public.k - 3 - len(octets("M", M))
+    seen, room = Recorder(), public.k - 3 - len(as_bytes("M", M))
     if room < 8:
-        raise MessageTooLarge(f"M may have {max(public.k - 11, 0)} octets: k - 11")
-    if 0 in octets("PS", PS, room, because="it fills EM up to k octets"):
+        raise MessageTooLarge(f"M may have {max(public.k - 11, 0)} bytes: k - 11")
+    if 0 in as_bytes("PS", PS, room, because="it fills EM up to k bytes"):
         raise InvalidParameter("PS must hold no 0: the first 0 ends it")
     EM = seen("EM", b"\0\2" + PS + b"\0" + M, "00 ‖ 02 ‖ PS ‖ 00 ‖ M")
     return seen.trace(seen("C", I2OSP(seen.include("", RSAEP(public, OS2IP(EM))), public.k)))
@@ -41,7 +41,7 @@ def RSAES_PKCS1_V1_5_ENCRYPT(public: PublicKey, M: bytes, *, PS: bytes) -> Trace
 def RSAES_PKCS1_V1_5_DECRYPT(private: PrivateKey, C: bytes) -> Trace[bytes]:
     """RSAES-PKCS1-v1_5 decryption (RFC 8017 §7.2.2). That its DecryptionError can be told from success is the hole."""
     seen, k = Recorder(), private.public.k
-    if len(octets("C", C)) != k or OS2IP(C) >= private.n:
+    if len(as_bytes("C", C)) != k or OS2IP(C) >= private.n:
         raise DecryptionError
     EM = seen("EM", I2OSP(seen.include("", RSADP(private, OS2IP(C))), k))
     PS, zero, M = EM[2:].partition(b"\0")
@@ -53,14 +53,14 @@ def RSAES_PKCS1_V1_5_DECRYPT(private: PrivateKey, C: bytes) -> Trace[bytes]:
 def EMSA_PKCS1_V1_5_ENCODE(M: bytes, emLen: int, hash_name: str = "sha256") -> Trace[bytes]:
     """EMSA-PKCS1-v1_5 encoding (RFC 8017 §9.2): EM = 00 ‖ 01 ‖ FF…FF ‖ 00 ‖ T, T = DigestInfo ‖ Hash(M). No salt.
 
-    `emLen`: at least len(T) + 11 octets. Raises MessageTooLarge, InvalidParameter.
+    `emLen`: at least len(T) + 11 bytes. Raises MessageTooLarge, InvalidParameter.
     """
     if hash_name not in DIGEST_INFO:
         raise InvalidParameter(f"{hash_name!r} is not one of {', '.join(DIGEST_INFO)}")
     seen = Recorder()
     T = seen("T", DIGEST_INFO[hash_name] + digest(hash_name, M), "DigestInfo ‖ Hash(M)")
     if integer("emLen", emLen, least=0) < len(T) + 11:
-        raise MessageTooLarge(f"intended encoded message length too short: {hash_name} needs {len(T) + 11} octets")
+        raise MessageTooLarge(f"intended encoded message length too short: {hash_name} needs {len(T) + 11} bytes")
     return seen.trace(seen("EM", b"\0\1" + b"\xff" * (emLen - len(T) - 3) + b"\0" + T, "00 ‖ 01 ‖ PS ‖ 00 ‖ T"))
 
 
@@ -74,8 +74,8 @@ def RSASSA_PKCS1_V1_5_SIGN(private: PrivateKey, M: bytes, *, hash_name: str = "s
 def RSASSA_PKCS1_V1_5_VERIFY(public: PublicKey, M: bytes, S: bytes, *, hash_name: str = "sha256") -> Trace[str]:
     """RSASSA-PKCS1-v1_5 verification (RFC 8017 §8.2.2) by encoding M again and comparing all of it."""
     seen = Recorder()
-    if len(octets("S", S)) != public.k or OS2IP(S) >= public.n:
-        raise InvalidSignature("a signature has k octets and is below n")
+    if len(as_bytes("S", S)) != public.k or OS2IP(S) >= public.n:
+        raise InvalidSignature("a signature has k bytes and is below n")
     EM = seen("EM", I2OSP(seen.include("", RSAVP1(public, OS2IP(S))), public.k))
     expected = seen.include("EM' ", EMSA_PKCS1_V1_5_ENCODE(M, public.k, hash_name))
     if not hmac.compare_digest(EM, expected):

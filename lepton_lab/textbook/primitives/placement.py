@@ -13,7 +13,7 @@ from lepton_lab.errors import InvalidParameter
 
 
 def weigh(node: str, key: str) -> int:
-    """A node's lot for a key: the first 8 octets of SHA-256 over both, as a number."""
+    """A node's lot for a key: the first 8 bytes of SHA-256 over both, as a number."""
     return int.from_bytes(hashlib.sha256(f"{node}\0{key}".encode()).digest()[:8], "big")
 
 

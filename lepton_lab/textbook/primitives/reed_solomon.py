@@ -1,4 +1,4 @@
-"""Reed–Solomon codes by hand: k octets are values of a polynomial, and any k values of it give all the others back.
+"""Reed–Solomon codes by hand: k bytes are values of a polynomial, and any k values of it give all the others back.
 
 A polynomial P of degree below k over GF(2⁸) is fixed by its values at any k points (Reed and Solomon, 1960). Here the
 message is its values at 0 … k − 1, so that it stands in the codeword as it is (a *systematic* code), and what is added
@@ -14,7 +14,7 @@ from functools import reduce
 from operator import xor
 
 from lepton_lab.errors import InvalidParameter
-from lepton_lab.textbook.primitives import gf256, integer, octets
+from lepton_lab.textbook.primitives import gf256, integer, as_bytes
 from lepton_lab.textbook.trace import Recorder, Trace
 
 POLYNOMIAL = 0x11D
@@ -22,7 +22,7 @@ Matrix = tuple[tuple[int, ...], ...]
 
 
 def multiply(a: int, b: int) -> int:
-    """The product a • b in this field. Raises InvalidParameter for what is no octet."""
+    """The product a • b in this field. Raises InvalidParameter for what is no byte."""
     return gf256.multiply(a, b, POLYNOMIAL)
 
 
@@ -34,7 +34,7 @@ def inverse(a: int) -> int:
 def lagrange_weights(points: Iterable[int], at: int, polynomial: int = POLYNOMIAL) -> Trace[dict[int, int]]:
     """How much each point's value counts at `at`: wᵢ = Π (at − xⱼ)/(xᵢ − xⱼ) over the other points xⱼ.
 
-    points: distinct octets; at: an octet. Raises InvalidParameter.
+    points: distinct bytes; at: a byte. Raises InvalidParameter.
     """
     xs = [integer("a point", x, 0, 256) for x in points]
     integer("at", at, 0, 256)
@@ -53,7 +53,7 @@ def lagrange_weights(points: Iterable[int], at: int, polynomial: int = POLYNOMIA
 def interpolate(values: Mapping[int, int], at: int, polynomial: int = POLYNOMIAL) -> Trace[int]:
     """The value at `at` of the one polynomial of degree below k through k points: Σ values[xᵢ] • wᵢ (Lagrange).
 
-    values: point → value, octets both. Raises InvalidParameter.
+    values: point → value, bytes both. Raises InvalidParameter.
     """
     seen, total = Recorder(), 0
     for x, weight in lagrange_weights(values, at, polynomial).result.items():
@@ -63,13 +63,13 @@ def interpolate(values: Mapping[int, int], at: int, polynomial: int = POLYNOMIAL
 
 
 def encode(message: bytes, n: int) -> Trace[bytes]:
-    """The codeword of n octets: the message, and behind it the values of its polynomial at k … n − 1.
+    """The codeword of n bytes: the message, and behind it the values of its polynomial at k … n − 1.
 
-    message: k octets, 1 ≤ k ≤ n ≤ 256. Raises InvalidParameter.
+    message: k bytes, 1 ≤ k ≤ n ≤ 256. Raises InvalidParameter.
     """
-    k = len(octets("message", message))
+    k = len(as_bytes("message", message))
     if not k:
-        raise InvalidParameter("message must be at least one octet")
+        raise InvalidParameter("message must be at least one byte")
     integer("n", n, k, 257, because="there are 256 points, and the message takes the first")
     values, seen = dict(enumerate(message)), Recorder()
     for x, value in values.items():
@@ -79,7 +79,7 @@ def encode(message: bytes, n: int) -> Trace[bytes]:
 
 
 def decode(symbols: Mapping[int, int], k: int) -> Trace[bytes]:
-    """The message of k octets from any k symbols of its codeword, position → octet; more than k are not looked at.
+    """The message of k bytes from any k symbols of its codeword, position → byte; more than k are not looked at.
 
     It mends what is missing and believes what is there: a false symbol gives a false message. Raises InvalidParameter.
     """
@@ -97,14 +97,14 @@ def decode(symbols: Mapping[int, int], k: int) -> Trace[bytes]:
 
 
 def cauchy(xs: Sequence[int], ys: Sequence[int]) -> Matrix:
-    """The matrix 1/(xᵢ + yⱼ), a row for each x. All xs and ys are distinct octets. Raises InvalidParameter."""
+    """The matrix 1/(xᵢ + yⱼ), a row for each x. All xs and ys are distinct bytes. Raises InvalidParameter."""
     if len({*xs, *ys}) != len(xs) + len(ys):
         raise InvalidParameter("all xs and ys must be distinct: x + y = 0 has no inverse")
     return tuple(tuple(inverse(gf256.add(x, y)) for y in ys) for x in xs)
 
 
 def times(matrix: Sequence[Sequence[int]], vector: Sequence[int]) -> bytes:
-    """The matrix times a column of octets. Raises InvalidParameter."""
+    """The matrix times a column of bytes. Raises InvalidParameter."""
     if any(len(row) != len(vector) for row in matrix):
         raise InvalidParameter("the vector must be as long as the rows")
     return bytes(reduce(xor, map(multiply, row, vector), 0) for row in matrix)

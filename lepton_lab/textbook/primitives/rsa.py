@@ -1,6 +1,6 @@
 """RSA from RFC 8017 (PKCS #1 v2.2): keys, the raw operations, OAEP and PSS, every intermediate value under its name.
 
-Randomness is an argument everywhere: seeds and salts as octets, prime candidates from a function such as
+Randomness is an argument everywhere: seeds and salts as bytes, prime candidates from a function such as
 `secrets.token_bytes`, so that published vectors can be replayed. Nothing here is constant-time and tiny keys are
 welcome: `lepton_lab.rsa` is what protects. The older padding, PKCS #1 v1.5, stands in pkcs1v15.py.
 """
@@ -16,16 +16,16 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from lepton_lab.errors import DecryptionError, InvalidKey, InvalidParameter, InvalidSignature, MessageTooLarge
-from lepton_lab.textbook.primitives import integer, numtheory, octets
-from lepton_lab.textbook.primitives.modes import xor_octets
+from lepton_lab.textbook.primitives import integer, numtheory, as_bytes
+from lepton_lab.textbook.primitives.modes import xor_bytes
 from lepton_lab.textbook.trace import Recorder, Trace
 
-RandomOctets = Callable[[int], bytes]
+RandomBytes = Callable[[int], bytes]
 
 HASHES = ("sha1", "sha224", "sha256", "sha384", "sha512")
 
 MILLER_RABIN_ROUNDS = 50  # a composite passes with probability at most 4^-50 = 2^-100
-_NOT_RANDOM = "no two primes in a very long run: randbytes does not return random octets"
+_NOT_RANDOM = "no two primes in a very long run: randbytes does not return random bytes"
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class PublicKey:
 
     @property
     def k(self) -> int:
-        """The length of n in octets: of every ciphertext and signature too."""
+        """The length of n in bytes: of every ciphertext and signature too."""
         return -(-self.n.bit_length() // 8)
 
 
@@ -93,10 +93,10 @@ def key_from_primes(p: int, q: int, e: int = 65537) -> Trace[PrivateKey]:
     return seen.trace(key)
 
 
-def generate_key(bits: int, randbytes: RandomOctets, e: int = 65537) -> Trace[PrivateKey]:
+def generate_key(bits: int, randbytes: RandomBytes, e: int = 65537) -> Trace[PrivateKey]:
     """A key of exactly `bits` bits from given randomness (after FIPS 186-5 A.1.3); the steps show every candidate.
 
-    `bits`: 16 to 4096; below 2048 it is a toy. `randbytes(count)` returns that many random octets: pass
+    `bits`: 16 to 4096; below 2048 it is a toy. `randbytes(count)` returns that many random bytes: pass
     `secrets.token_bytes`, or a fixed sequence to replay. Both primes have their top two bits set, so that n has full
     length. Raises InvalidKey, InvalidParameter.
     """
@@ -112,10 +112,10 @@ def generate_key(bits: int, randbytes: RandomOctets, e: int = 65537) -> Trace[Pr
     raise InvalidParameter(_NOT_RANDOM)
 
 
-def _random_prime(bits: int, randbytes: RandomOctets, e: int) -> Trace[int]:
+def _random_prime(bits: int, randbytes: RandomBytes, e: int) -> Trace[int]:
     size, seen = -(-bits // 8), Recorder()
     for _ in range(100 * bits):  # one odd number in 0.35·bits is prime: this many misses mean broken randomness
-        candidate = int.from_bytes(octets("randbytes(…)", randbytes(size), size), "big") % (1 << bits)
+        candidate = int.from_bytes(as_bytes("randbytes(…)", randbytes(size), size), "big") % (1 << bits)
         candidate |= 0b11 << bits - 2 | 1
         if math.gcd(candidate - 1, e) != 1:
             seen("candidate", candidate, "its p - 1 shares a factor with e")
@@ -129,15 +129,15 @@ def _random_prime(bits: int, randbytes: RandomOctets, e: int) -> Trace[int]:
 
 
 def I2OSP(x: int, xLen: int) -> bytes:
-    """The integer x >= 0 as xLen octets, big-endian (RFC 8017 §4.1). Raises InvalidParameter: integer too large."""
+    """The integer x >= 0 as xLen bytes, big-endian (RFC 8017 §4.1). Raises InvalidParameter: integer too large."""
     if integer("x", x, least=0) >= 256 ** integer("xLen", xLen, least=0):
-        raise InvalidParameter(f"integer too large for {xLen} octets")
+        raise InvalidParameter(f"integer too large for {xLen} bytes")
     return x.to_bytes(xLen, "big")
 
 
 def OS2IP(X: bytes) -> int:
-    """The octets X as an integer, big-endian (RFC 8017 §4.2)."""
-    return int.from_bytes(octets("X", X), "big")
+    """The bytes X as an integer, big-endian (RFC 8017 §4.2)."""
+    return int.from_bytes(as_bytes("X", X), "big")
 
 
 def RSAEP(public: PublicKey, m: int) -> Trace[int]:
@@ -182,12 +182,12 @@ def digest(hash_name: str, data: bytes) -> bytes:
     """Hash(data) for a name that `hashlib` knows ("sha256", "sha1", …). Raises InvalidParameter."""
     if hash_name not in HASHES:
         raise InvalidParameter(f"{hash_name!r} is not one of {', '.join(HASHES)}")
-    return hashlib.new(hash_name, octets("data", data), usedforsecurity=False).digest()
+    return hashlib.new(hash_name, as_bytes("data", data), usedforsecurity=False).digest()
 
 
 def MGF1(mgfSeed: bytes, maskLen: int, hash_name: str = "sha256") -> bytes:
-    """Hash(seed ‖ 0) ‖ Hash(seed ‖ 1) ‖ …, counters of 4 octets, cut to maskLen octets (RFC 8017 B.2.1)."""
-    mask, hLen = b"", len(digest(hash_name, octets("mgfSeed", mgfSeed)))
+    """Hash(seed ‖ 0) ‖ Hash(seed ‖ 1) ‖ …, counters of 4 bytes, cut to maskLen bytes (RFC 8017 B.2.1)."""
+    mask, hLen = b"", len(digest(hash_name, as_bytes("mgfSeed", mgfSeed)))
     for counter in range(-(-integer("maskLen", maskLen, 0, 2**20) // hLen)):
         mask += digest(hash_name, mgfSeed + I2OSP(counter, 4))
     return mask[:maskLen]
@@ -198,22 +198,22 @@ def RSAES_OAEP_ENCRYPT(
 ) -> Trace[bytes]:
     """RSAES-OAEP encryption (RFC 8017 §7.1.1): a two-round Feistel network mixes M with the seed before RSAEP.
 
-    `M`: at most k - 2·hLen - 2 octets. `L`: the label. `seed`: hLen octets, fresh and random for every message.
+    `M`: at most k - 2·hLen - 2 bytes. `L`: the label. `seed`: hLen bytes, fresh and random for every message.
     Raises MessageTooLarge, InvalidParameter.
     """
     seen, hLen = Recorder(), len(digest(hash_name, b""))
-    if len(octets("M", M)) > public.k - 2 * hLen - 2:
+    if len(as_bytes("M", M)) > public.k - 2 * hLen - 2:
         raise MessageTooLarge(
-            f"M may have {max(public.k - 2 * hLen - 2, 0)} octets: k - 2·hLen - 2, the rest is padding"
+            f"M may have {max(public.k - 2 * hLen - 2, 0)} bytes: k - 2·hLen - 2, the rest is padding"
         )
-    octets("seed", seed, hLen, because="it is as long as the hash")
+    as_bytes("seed", seed, hLen, because="it is as long as the hash")
     lHash = seen("lHash", digest(hash_name, L))
     PS = seen("PS", bytes(public.k - len(M) - 2 * hLen - 2))
     DB = seen("DB", lHash + PS + b"\1" + M, "lHash ‖ PS ‖ 01 ‖ M")
     dbMask = seen("dbMask", MGF1(seen("seed", seed), public.k - hLen - 1, hash_name), "MGF1(seed)")
-    maskedDB = seen("maskedDB", xor_octets(DB, dbMask), "DB xor dbMask")
+    maskedDB = seen("maskedDB", xor_bytes(DB, dbMask), "DB xor dbMask")
     seedMask = seen("seedMask", MGF1(maskedDB, hLen, hash_name), "MGF1(maskedDB)")
-    maskedSeed = seen("maskedSeed", xor_octets(seed, seedMask), "seed xor seedMask")
+    maskedSeed = seen("maskedSeed", xor_bytes(seed, seedMask), "seed xor seedMask")
     EM = seen("EM", b"\0" + maskedSeed + maskedDB, "00 ‖ maskedSeed ‖ maskedDB")
     c = seen.include("", RSAEP(public, OS2IP(EM)))
     return seen.trace(seen("C", I2OSP(c, public.k)))
@@ -222,7 +222,7 @@ def RSAES_OAEP_ENCRYPT(
 def RSAES_OAEP_DECRYPT(private: PrivateKey, C: bytes, L: bytes = b"", *, hash_name: str = "sha256") -> Trace[bytes]:
     """RSAES-OAEP decryption (RFC 8017 §7.1.2). Raises DecryptionError, whatever was wrong: Manger (2001) needs less.
 
-    `C`: k octets. `L`: the label given when encrypting.
+    `C`: k bytes. `L`: the label given when encrypting.
     """
     seen, hLen, k = Recorder(), len(digest(hash_name, b"")), private.public.k
     c = OS2IP(C)
@@ -230,8 +230,8 @@ def RSAES_OAEP_DECRYPT(private: PrivateKey, C: bytes, L: bytes = b"", *, hash_na
         raise DecryptionError
     EM = seen("EM", I2OSP(seen.include("", RSADP(private, c)), k), "00 ‖ maskedSeed ‖ maskedDB")
     maskedSeed, maskedDB = seen("maskedSeed", EM[1 : hLen + 1]), seen("maskedDB", EM[hLen + 1 :])
-    seed = seen("seed", xor_octets(maskedSeed, MGF1(maskedDB, hLen, hash_name)), "maskedSeed xor MGF1(maskedDB)")
-    DB = seen("DB", xor_octets(maskedDB, MGF1(seed, k - hLen - 1, hash_name)), "maskedDB xor MGF1(seed)")
+    seed = seen("seed", xor_bytes(maskedSeed, MGF1(maskedDB, hLen, hash_name)), "maskedSeed xor MGF1(maskedDB)")
+    DB = seen("DB", xor_bytes(maskedDB, MGF1(seed, k - hLen - 1, hash_name)), "maskedDB xor MGF1(seed)")
     PS, one, M = DB[hLen:].partition(b"\1")
     right_label = hmac.compare_digest(DB[:hLen], digest(hash_name, L))
     if EM[0] or any(PS) or not one or not right_label:
@@ -246,14 +246,14 @@ def EMSA_PSS_ENCODE(M: bytes, emBits: int, *, salt: bytes, hash_name: str = "sha
     MessageTooLarge, which the standard calls encoding error.
     """
     seen, hLen, emLen = Recorder(), len(digest(hash_name, b"")), -(-integer("emBits", emBits, least=1) // 8)
-    if emLen < hLen + len(octets("salt", salt)) + 2:
+    if emLen < hLen + len(as_bytes("salt", salt)) + 2:
         raise MessageTooLarge("the modulus has no room for this hash and this salt: encoding error")
     mHash = seen("mHash", digest(hash_name, M))
     M_prime = seen("M'", bytes(8) + mHash + seen("salt", salt), "00×8 ‖ mHash ‖ salt")
     H = seen("H", digest(hash_name, M_prime))
     DB = seen("DB", bytes(emLen - len(salt) - hLen - 2) + b"\1" + salt, "PS ‖ 01 ‖ salt")
     dbMask = seen("dbMask", MGF1(H, emLen - hLen - 1, hash_name), "MGF1(H)")
-    maskedDB = xor_octets(DB, dbMask)
+    maskedDB = xor_bytes(DB, dbMask)
     maskedDB = seen("maskedDB", _clear_top(maskedDB, 8 * emLen - emBits), "DB xor dbMask, top bits cleared")
     return seen.trace(seen("EM", maskedDB + H + b"\xbc", "maskedDB ‖ H ‖ bc"))
 
@@ -261,18 +261,18 @@ def EMSA_PSS_ENCODE(M: bytes, emBits: int, *, salt: bytes, hash_name: str = "sha
 def EMSA_PSS_VERIFY(M: bytes, EM: bytes, emBits: int, *, sLen: int = 32, hash_name: str = "sha256") -> Trace[str]:
     """EMSA-PSS verification (RFC 8017 §9.1.2): the result is "consistent"; InvalidSignature is raised otherwise.
 
-    `emBits` as in encoding; `sLen`: the length that the salt must have, in octets.
+    `emBits` as in encoding; `sLen`: the length that the salt must have, in bytes.
     """
     seen, hLen, emLen = Recorder(), len(digest(hash_name, b"")), -(-integer("emBits", emBits, least=1) // 8)
     inconsistent = InvalidSignature("inconsistent: this encoded message is not one of this message")
-    if emLen < hLen + integer("sLen", sLen, least=0) + 2 or len(octets("EM", EM)) != emLen or EM[-1] != 0xBC:
+    if emLen < hLen + integer("sLen", sLen, least=0) + 2 or len(as_bytes("EM", EM)) != emLen or EM[-1] != 0xBC:
         raise inconsistent
     mHash = seen("mHash", digest(hash_name, M))
     maskedDB, H = seen("maskedDB", EM[: emLen - hLen - 1]), seen("H", EM[emLen - hLen - 1 : -1])
     spare = 8 * emLen - emBits
     if _clear_top(maskedDB, spare) != maskedDB:
         raise inconsistent
-    DB = _clear_top(xor_octets(maskedDB, MGF1(H, emLen - hLen - 1, hash_name)), spare)
+    DB = _clear_top(xor_bytes(maskedDB, MGF1(H, emLen - hLen - 1, hash_name)), spare)
     seen("DB", DB, "maskedDB xor MGF1(H), top bits cleared")
     salt = seen("salt", DB[len(DB) - sLen :])
     H_prime = seen("H'", digest(hash_name, bytes(8) + mHash + salt), "Hash(00×8 ‖ mHash ‖ salt)")
@@ -296,10 +296,10 @@ def RSASSA_PSS_SIGN(private: PrivateKey, M: bytes, *, salt: bytes, hash_name: st
 def RSASSA_PSS_VERIFY(
     public: PublicKey, M: bytes, S: bytes, *, sLen: int = 32, hash_name: str = "sha256"
 ) -> Trace[str]:
-    """RSASSA-PSS verification (RFC 8017 §8.1.2). Raises InvalidSignature unless S signs M, its salt sLen octets."""
+    """RSASSA-PSS verification (RFC 8017 §8.1.2). Raises InvalidSignature unless S signs M, its salt sLen bytes."""
     emBits, seen = public.n.bit_length() - 1, Recorder()
-    if len(octets("S", S)) != public.k or OS2IP(S) >= public.n:
-        raise InvalidSignature("a signature has k octets and is below n")
+    if len(as_bytes("S", S)) != public.k or OS2IP(S) >= public.n:
+        raise InvalidSignature("a signature has k bytes and is below n")
     m = seen.include("", RSAVP1(public, OS2IP(S)))
     if m.bit_length() > 8 * -(-emBits // 8):
         raise InvalidSignature("the number under the signature is too long for an encoded message")

@@ -1,6 +1,6 @@
 """SHA-256 from its standard (FIPS 180-4 §4.1.2, §4.2.2, §5, §6.2).
 
-The message, padded to whole blocks of 64 octets, is worked into a state of eight words, block by block:
+The message, padded to whole blocks of 64 bytes, is worked into a state of eight words, block by block:
 H⁽ⁱ⁾ = H⁽ⁱ⁻¹⁾ + (64 rounds over H⁽ⁱ⁻¹⁾ and block i). The constants are not typed but computed from their definition: the
 first 32 bits of the fractional parts of square and cube roots of the first primes.
 """
@@ -11,7 +11,7 @@ import struct
 from itertools import count, islice
 
 from lepton_lab.errors import InvalidParameter
-from lepton_lab.textbook.primitives import integer, octets
+from lepton_lab.textbook.primitives import integer, as_bytes
 from lepton_lab.textbook.primitives.numtheory import integer_root
 from lepton_lab.textbook.trace import Recorder, Trace
 
@@ -23,29 +23,29 @@ INITIAL = struct.pack(">8I", *(integer_root(p << 64, 2) & _MASK for p in _PRIMES
 
 
 def padding(length: int) -> bytes:
-    """What follows a message of `length` octets: a bit 1, zeros, and its length in bits in 8 octets (§5.1.1)."""
+    """What follows a message of `length` bytes: a bit 1, zeros, and its length in bits in 8 bytes (§5.1.1)."""
     zeros = (55 - integer("length", length, 0, 1 << 61)) % BLOCK
     return b"\x80" + bytes(zeros) + struct.pack(">Q", 8 * length)
 
 
 def sha256(message: bytes, state: bytes = INITIAL, before: int = 0) -> Trace[bytes]:
-    """The digest, 32 octets, with the state after each block (§6.2).
+    """The digest, 32 bytes, with the state after each block (§6.2).
 
-    `state` and `before` go on from an earlier point: H⁽ⁱ⁾ after `before` octets, a multiple of 64. InvalidParameter.
+    `state` and `before` go on from an earlier point: H⁽ⁱ⁾ after `before` bytes, a multiple of 64. InvalidParameter.
     """
     if integer("before", before, least=0) % BLOCK:
         raise InvalidParameter(f"before must be a multiple of {BLOCK}: a state stands between two blocks")
-    seen, h = Recorder(), octets("state", state, 32)
-    padded = seen("padded", octets("message", message) + padding(before + len(message)))
+    seen, h = Recorder(), as_bytes("state", state, 32)
+    padded = seen("padded", as_bytes("message", message) + padding(before + len(message)))
     for i in range(0, len(padded), BLOCK):
         h = seen(f"H({i // BLOCK + 1})", compress(h, padded[i : i + BLOCK]))
     return seen.trace(h)
 
 
 def compress(state: bytes, block: bytes) -> bytes:
-    """H⁽ⁱ⁾ from H⁽ⁱ⁻¹⁾ and one block of 64 octets (§6.2.2)."""
-    w = _schedule(octets("block", block, BLOCK))
-    h = struct.unpack(">8I", octets("state", state, 32))
+    """H⁽ⁱ⁾ from H⁽ⁱ⁻¹⁾ and one block of 64 bytes (§6.2.2)."""
+    w = _schedule(as_bytes("block", block, BLOCK))
+    h = struct.unpack(">8I", as_bytes("state", state, 32))
     a, b, c, d, e, f, g, hh = h
     for t in range(64):
         s1 = _rotr(e, 6) ^ _rotr(e, 11) ^ _rotr(e, 25)

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from lepton_lab.errors import InvalidParameter
-from lepton_lab.textbook.primitives import gf256, integer, octets
+from lepton_lab.textbook.primitives import gf256, integer, as_bytes
 from lepton_lab.textbook.primitives.numtheory import inverse, miller_rabin
 from lepton_lab.textbook.trace import Recorder, Trace
 
@@ -51,9 +51,9 @@ def evaluate(coefficients: Sequence[int], x: int, field: Field = GF256) -> int:
 
 
 def split(secret: int, coefficients: Sequence[int], xs: Iterable[int], field: Field = GF256) -> Trace[dict[int, int]]:
-    """Share an element of the field, an octet if no other is given: x → P(x), with P = secret + c₁x + … .
+    """Share an element of the field, a byte if no other is given: x → P(x), with P = secret + c₁x + … .
 
-    coefficients: c₁, c₂, …, threshold - 1 of them (octets may come as bytes), uniform and secret; any of them may be 0.
+    coefficients: c₁, c₂, …, threshold - 1 of them (bytes may come as bytes), uniform and secret; any of them may be 0.
     xs: distinct elements, not 0, for there the secret lies. Raises InvalidParameter.
     """
     polynomial = [integer("coefficient", c, 0, field.size) for c in (secret, *coefficients)]
@@ -90,15 +90,15 @@ def combine(shares: Mapping[int, int], field: Field = GF256, at: int = 0) -> Tra
     return seen.trace(total)
 
 
-def combine_octets(shares: Mapping[int, bytes], at: int = 0) -> Trace[bytes]:
-    """Many octets at once, x → values, as `lepton_lab.shamir` lays them out. Raises InvalidParameter."""
-    sizes = {len(octets("a share", values)) for values in shares.values()}
+def combine_bytes(shares: Mapping[int, bytes], at: int = 0) -> Trace[bytes]:
+    """Many bytes at once, x → values, as `lepton_lab.shamir` lays them out. Raises InvalidParameter."""
+    sizes = {len(as_bytes("a share", values)) for values in shares.values()}
     if len(sizes) != 1:
         raise InvalidParameter("shares of one secret are of one length, and there is at least one")
     seen, found = Recorder(), bytearray(sizes.pop())
     for x, weight in seen("w", weights(shares, at=at)).items():
-        for place, octet in enumerate(shares[x]):
-            found[place] ^= gf256.multiply(octet, weight)
+        for place, byte in enumerate(shares[x]):
+            found[place] ^= gf256.multiply(byte, weight)
     return seen.trace(bytes(found))
 
 

@@ -8,7 +8,7 @@ step is where a real implementation must be constant-time and this one is not. `
 from __future__ import annotations
 
 from lepton_lab.errors import InvalidParameter
-from lepton_lab.textbook.primitives import octets
+from lepton_lab.textbook.primitives import as_bytes
 from lepton_lab.textbook.trace import Recorder, Trace
 
 P = 2**255 - 19
@@ -18,12 +18,12 @@ BASE_POINT = (9).to_bytes(32, "little")  # of prime order 2²⁵² + 27742317777
 
 
 def decode_scalar(k: bytes) -> int:
-    """32 octets as a scalar: little-endian, the lowest three bits cleared, bit 254 set, bit 255 cleared (§5).
+    """32 bytes as a scalar: little-endian, the lowest three bits cleared, bit 254 set, bit 255 cleared (§5).
 
     Clearing makes it a multiple of 8, the cofactor: what a point of small order could betray is then nothing. Setting
     gives every scalar the same length, so that no ladder is shorter than another. Raises InvalidParameter.
     """
-    clamped = bytearray(octets("k", k, 32))
+    clamped = bytearray(as_bytes("k", k, 32))
     clamped[0] &= 0b1111_1000
     clamped[31] &= 0b0111_1111
     clamped[31] |= 0b0100_0000
@@ -31,15 +31,15 @@ def decode_scalar(k: bytes) -> int:
 
 
 def decode_u(u: bytes) -> int:
-    """32 octets as a u-coordinate: little-endian, the top bit ignored, taken modulo p (§5). Raises InvalidParameter."""
-    number = int.from_bytes(octets("u", u, 32), "little")
+    """32 bytes as a u-coordinate: little-endian, the top bit ignored, taken modulo p (§5). Raises InvalidParameter."""
+    number = int.from_bytes(as_bytes("u", u, 32), "little")
     return number % (1 << BITS) % P
 
 
 def x25519(k: bytes, u: bytes = BASE_POINT) -> Trace[bytes]:
     """The u-coordinate of k·P for the point P with coordinate u, by the Montgomery ladder (§5).
 
-    `k`: 32 octets, a secret. `u`: 32 octets, the other's public value, or the base point to make one's own. A step for
+    `k`: 32 bytes, a secret. `u`: 32 bytes, the other's public value, or the base point to make one's own. A step for
     every bit holds two points that differ by P; it doubles one and adds the two. The result may be 32 zeros, for a `u`
     of small order: `shared_secret` refuses that. Raises InvalidParameter.
     """

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, WriteableBuffer
 
 N, K = 5, 3
-SEGMENT = 4096  # octets: a small object has many stripes, and a round many moments to fail at
+SEGMENT = 4096  # bytes: a small object has many stripes, and a round many moments to fail at
 STRIPE = K * (SEGMENT - 16)
 TIMEOUT = 0.75  # seconds; what each hanging node costs an operation
 MEMORY = 16 << 20
@@ -49,7 +49,7 @@ def small_segments() -> Iterator[None]:
 
 
 class Trap(io.BytesIO):
-    """A source that springs when it has been read up to a certain octet, or a sink when as much was written."""
+    """A source that springs when it has been read up to a certain byte, or a sink when as much was written."""
 
     def __init__(self, content: bytes, at: int, spring: Callable[[], object]) -> None:
         super().__init__(content)
@@ -61,9 +61,9 @@ class Trap(io.BytesIO):
         self._look()
         return count
 
-    def write(self, octets: ReadableBuffer, /) -> int:
+    def write(self, data: ReadableBuffer, /) -> int:
         """As a file's."""
-        count = super().write(octets)
+        count = super().write(data)
         self._look()
         return count
 
@@ -119,9 +119,9 @@ class Arena:
     # --- what users do ----------------------------------------------------------------------------------------------
 
     def content(self, most: int = 12) -> bytes:
-        """Fresh octets, mostly of a few stripes and sometimes at their edges."""
+        """Fresh bytes, mostly of a few stripes and sometimes at their edges."""
         sizes = [0, 1, STRIPE, STRIPE + 1, self.dice.below(most * STRIPE), self.dice.below(most * STRIPE)]
-        return self.dice.octets(self.dice.pick(sizes))
+        return self.dice.draw_bytes(self.dice.pick(sizes))
 
     def put(
         self,

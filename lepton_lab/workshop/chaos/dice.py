@@ -40,6 +40,6 @@ class Dice:
         """So many different numbers below `end`, in any order."""
         return [int(each) for each in self._generator.permutation(end)[:count]]
 
-    def octets(self, count: int) -> bytes:
-        """Any octets."""
+    def draw_bytes(self, count: int) -> bytes:
+        """Any bytes."""
         return self._generator.bytes(count)

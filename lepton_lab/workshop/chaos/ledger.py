@@ -83,4 +83,4 @@ class Ledger:
 def _told(content: bytes | None) -> str:
     if content is None:
         return "nothing"
-    return f"{len(content)} octets {hashlib.sha256(content).hexdigest()[:8]}"
+    return f"{len(content)} bytes {hashlib.sha256(content).hexdigest()[:8]}"

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from lepton_lab.errors import OversizedValue
 from lepton_lab.nodes import Node
 from lepton_lab.nodes.node import room_in, too_long
-from lepton_lab.octets import Octets
+from lepton_lab.buffers import BytesLike
 
 Lie = Callable[["Liar", str, bytes | None], bytes | None]
 
@@ -39,7 +39,7 @@ class Liar(Node):
             raise KeyError(key)
         return answer
 
-    def __setitem__(self, key: str, value: Octets) -> None:
+    def __setitem__(self, key: str, value: BytesLike) -> None:
         self.honest[key] = value
 
     def __delitem__(self, key: str) -> None:
@@ -48,7 +48,7 @@ class Liar(Node):
     def __iter__(self) -> Iterator[str]:
         return iter(self.honest)
 
-    def set_if_absent(self, key: str, value: Octets) -> bool:
+    def set_if_absent(self, key: str, value: BytesLike) -> bool:
         """As in Node."""
         return self.honest.set_if_absent(key, value)
 
@@ -60,11 +60,11 @@ class Liar(Node):
         """As in Node."""
         return self.honest.keys_with_prefix(prefix)
 
-    def write(self, key: str, buffer: Octets) -> None:
+    def write(self, key: str, buffer: BytesLike) -> None:
         """As in Node."""
         self.honest.write(key, buffer)
 
-    def read_into(self, key: str, buffer: Octets) -> int:
+    def read_into(self, key: str, buffer: BytesLike) -> int:
         """As in Node."""
         if self.lie is None:
             return self.honest.read_into(key, buffer)
@@ -85,7 +85,7 @@ def old_data(liar: Liar, key: str, value: bytes | None) -> bytes | None:
 
 
 def garbage(liar: Liar, key: str, value: bytes | None) -> bytes | None:
-    """As many octets as there should be, and none of them right."""
+    """As many bytes as there should be, and none of them right."""
     return secrets.token_bytes(len(value)) if value else value
 
 

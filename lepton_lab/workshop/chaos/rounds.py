@@ -90,7 +90,7 @@ def round_of(arena: Arena, number: int) -> None:
 
 
 def killed_during_a_put(arena: Arena) -> None:
-    """SIGKILL for up to n − k nodes at some octet."""
+    """SIGKILL for up to n − k nodes at some byte."""
     during_a_put(arena, arena.kill)
 
 
@@ -105,7 +105,7 @@ def full_during_a_put(arena: Arena) -> None:
 
 
 def during_a_put(arena: Arena, fault: Fault, store: ShardedStore | None = None) -> None:
-    """Strike a few nodes at some octet of a put."""
+    """Strike a few nodes at some byte of a put."""
     name, content, chosen = arena.dice.pick(NAMES), arena.content(), arena.some()
     source = Trap(content, arena.dice.below(len(content) + 1), lambda: strike(fault, chosen))
     receipt = arena.put(name, content, source, to=store)
@@ -124,7 +124,7 @@ def hanging_during_a_get(arena: Arena) -> None:
 
 
 def during_a_get(arena: Arena, fault: Fault, store: ShardedStore | None = None) -> None:
-    """Strike a few nodes at some octet of a get."""
+    """Strike a few nodes at some byte of a get."""
     name, chosen = arena.dice.pick(NAMES), arena.some()
     at = arena.dice.below(len(arena.ledger[name].content or b"") + 1)
     arena.get(name, Trap(b"", at, lambda: strike(fault, chosen)), by=store)
@@ -260,7 +260,7 @@ def rolled_back(arena: Arena) -> None:
 def faults_in_different_stripes(arena: Arena) -> None:
     """Every node is struck, but in no stripe more than n − k of them: all is read, all is mended."""
     name = arena.dice.pick(NAMES)
-    receipt = arena.put(name, arena.dice.octets(5 * STRIPE))
+    receipt = arena.put(name, arena.dice.draw_bytes(5 * STRIPE))
     version = f"/{receipt.version:016x}/" if receipt else ""
     shards = [sorted(k for k in node if version in k and k.count("/") == 4) for node in arena.nodes]
     folder = next(iter({k.split("/")[0] for k in shards[0]} & _folders_of_five(shards)))
@@ -323,7 +323,7 @@ def readers_during_writes(arena: Arena) -> None:
 
 def client_killed_while_writing(arena: Arena) -> None:
     """SIGKILL for a client, at any piece or right after: its write counts if it was told so, else it is open."""
-    name, content = arena.dice.pick(NAMES), arena.dice.octets(arena.dice.between(STRIPE, 12 * STRIPE))
+    name, content = arena.dice.pick(NAMES), arena.dice.draw_bytes(arena.dice.between(STRIPE, 12 * STRIPE))
     arena.ledger.begun(name, content)
     said = _written_until_killed(arena, name, content, arena.dice.below(15))
     if said and said[-1].startswith("{") and said[-1].endswith("\n"):

@@ -1,8 +1,8 @@
-"""TLS 1.3 taken apart: its key schedule, its record layer, and a dissector that explains every octet (RFC 8446).
+"""TLS 1.3 taken apart: its key schedule, its record layer, and a dissector that explains every byte (RFC 8446).
 
     dissection = tls13.dissect(capture)          # from lepton_lab.tls.record_handshake
     print(dissection)                            # a line for each message
-    for field in dissection.records[0].fields:   # every octet of the first record: offset, length, path, value, meaning
+    for field in dissection.records[0].fields:   # every byte of the first record: offset, length, path, value, meaning
         print(field)
     print(tls13.key_schedule("sha256", messages, shared_secret=secret))
 

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKey
 from cryptography.utils import CryptographyDeprecationWarning
 
 from lepton_lab.errors import InvalidParameter
-from lepton_lab.textbook.primitives import octets
+from lepton_lab.textbook.primitives import as_bytes
 from lepton_lab.textbook.protocols.tls13.errors import MalformedCapture, WrongSignature
 from lepton_lab.textbook.protocols.tls13.names import SIGNATURE_SCHEMES, named
 from lepton_lab.textbook.trace import Recorder, Trace
@@ -40,7 +40,7 @@ _HASHES: dict[str, hashes.HashAlgorithm] = {
     "sha384": hashes.SHA384(),
     "sha512": hashes.SHA512(),
 }
-# What `cryptography` raises for octets that are no certificate, or one that it cannot make sense of.
+# What `cryptography` raises for bytes that are no certificate, or one that it cannot make sense of.
 _UNREADABLE = (
     ValueError,
     TypeError,
@@ -122,7 +122,7 @@ def certificate_verify_content(sender: str, transcript_hash: bytes) -> Trace[byt
     seen = Recorder()
     spaces = seen("64 spaces", b" " * 64)
     context = seen("context string", f"TLS 1.3, {sender} CertificateVerify".encode())
-    hashed = seen("Transcript-Hash", octets("transcript_hash", transcript_hash))
+    hashed = seen("Transcript-Hash", as_bytes("transcript_hash", transcript_hash))
     return seen.trace(seen("content covered by the signature", spaces + context + b"\0" + hashed))
 
 

@@ -1,4 +1,4 @@
-"""What a dissection gives: records and messages with every octet explained, and what was verified on the way."""
+"""What a dissection gives: records and messages with every byte explained, and what was verified on the way."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from lepton_lab.textbook.trace import Trace, shown
 
 @dataclass(frozen=True, repr=False)
 class Record:
-    """One record: as it crossed the wire (`octets`) and `opened`, header ‖ TLSInnerPlaintext ‖ tag, of the same length.
+    """One record: as it crossed the wire (`bytes`) and `opened`, header ‖ TLSInnerPlaintext ‖ tag, of the same length.
 
-    The AEADs of TLS 1.3 keep every octet in its place, so octet i of `opened` is what octet i on the wire hides. An
+    The AEADs of TLS 1.3 keep every byte in its place, so byte i of `opened` is what byte i on the wire hides. An
     unprotected record is its own `opened`. `fields` cover `opened` in order, without gap or overlap. `content_type` is
     what the header says, `inner_type` what it is. `protection`: the steps from the traffic secret to the
     TLSInnerPlaintext; `secret_label`: that secret's name in a key log; None and "" when it was not protected.
-    `messages`: indices of those that have octets here.
+    `messages`: indices of those that have bytes here.
     """
 
     index: int
     sender: str
-    octets: bytes
+    data: bytes
     opened: bytes
     content_type: str
     inner_type: str
@@ -43,7 +43,7 @@ class Record:
 
     def __repr__(self) -> str:
         under = f" under {self.secret_label}" if self.protected else ""
-        return f"record {self.index}: {self.sender}, {self.inner_type}, {len(self.octets)} octets{under}"
+        return f"record {self.index}: {self.sender}, {self.inner_type}, {len(self.data)} bytes{under}"
 
 
 @dataclass(frozen=True, repr=False)
@@ -51,14 +51,14 @@ class Message:
     """One message, whole, its handshake header included; of a ChangeCipherSpec, an alert or data what the record holds.
 
     `records`: the indices of those that it lies in; `start`: where it begins in the first, from that record's start.
-    `fields` cover `octets`; their offsets count from the message's start. `check`: how a Finished or CertificateVerify
+    `fields` cover `bytes`; their offsets count from the message's start. `check`: how a Finished or CertificateVerify
     was verified. `transcript_hash`: up to and including it, b"" for what is in no transcript. `summary`: one line.
     """
 
     index: int
     sender: str
     name: str
-    octets: bytes
+    data: bytes
     records: tuple[int, ...]
     start: int
     fields: tuple[Field, ...]
@@ -74,7 +74,7 @@ class Message:
         raise InvalidParameter(f"{self.name} has no field {path_end!r}")
 
     def __repr__(self) -> str:
-        return f"{self.sender}: {self.name}, {len(self.octets)} octets" + (f": {self.summary}" if self.summary else "")
+        return f"{self.sender}: {self.name}, {len(self.data)} bytes" + (f": {self.summary}" if self.summary else "")
 
 
 @dataclass(frozen=True, repr=False)
@@ -98,7 +98,7 @@ class Dissection:
 
     @property
     def fields(self) -> tuple[Field, ...]:
-        """The fields of all records, one after another: together they are every octet of the capture."""
+        """The fields of all records, one after another: together they are every byte of the capture."""
         return tuple(each for record in self.records for each in record.fields)
 
     def message(self, name: str, sender: str | None = None) -> Message:
@@ -112,11 +112,11 @@ class Dissection:
     def application_data(self, sender: str) -> bytes:
         """Everything that "client" or "server" said, early data included."""
         said = [each for each in self.messages if each.name == "ApplicationData" and each.sender == sender]
-        return b"".join(each.octets for each in said)
+        return b"".join(each.data for each in said)
 
     def __repr__(self) -> str:
-        rows = [(_records(each.records), each.sender, each.name, str(len(each.octets)), each.summary) for each in self]
-        rows.insert(0, ("record", "sender", "message", "octets", ""))
+        rows = [(_records(each.records), each.sender, each.name, str(len(each.data)), each.summary) for each in self]
+        rows.insert(0, ("record", "sender", "message", "bytes", ""))
         widths = [max(len(row[column]) for row in rows) for column in range(4)]
         return "\n".join(
             f"{a:>{widths[0]}}  {b:<{widths[1]}}  {c:<{widths[2]}}  {d:>{widths[3]}}  {e}".rstrip()

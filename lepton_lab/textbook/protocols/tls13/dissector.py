@@ -1,4 +1,4 @@
-"""The dissector: a whole connection, every octet of it explained, everything in it that can be verified verified.
+"""The dissector: a whole connection, every byte of it explained, everything in it that can be verified verified.
 
 A record layer that reads both directions at once (RFC 8446 §5), over the handshake of `handshake.py`. Unlike a peer it
 is given every secret, and it says exactly what is wrong with a capture.
@@ -17,8 +17,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from lepton_lab.errors import DecryptionError, InvalidParameter
-from lepton_lab.octets import Capture
-from lepton_lab.textbook.primitives import octets as octets_of
+from lepton_lab.buffers import Capture
+from lepton_lab.textbook.primitives import as_bytes as bytes_of
 from lepton_lab.textbook.protocols.tls13 import messages, names
 from lepton_lab.textbook.protocols.tls13.dissection import Dissection, Message, Record, summary_of_fields
 from lepton_lab.textbook.protocols.tls13.errors import DissectionError, MalformedCapture, RecordNotOpened
@@ -47,14 +47,14 @@ def dissect(
     """
     if not isinstance(capture, Capture):
         raise InvalidParameter(f"a Capture is needed, not {type(capture).__name__}: record_handshake makes one")
-    given = Given(octets_of("shared_secret", shared_secret), octets_of("psk", psk), external)
-    secrets = {label: octets_of(f"secret {label}", secret) for label, secret in capture.secrets.items()}
-    wire = [(record.sender, octets_of("a record", record.octets)) for record in capture.records]
+    given = Given(bytes_of("shared_secret", shared_secret), bytes_of("psk", psk), external)
+    secrets = {label: bytes_of(f"secret {label}", secret) for label, secret in capture.secrets.items()}
+    wire = [(record.sender, bytes_of("a record", record.data)) for record in capture.records]
     dissector = _Dissector(Handshake(secrets, given, _suite_of(wire)))
-    for sender, octets in wire:
+    for sender, data in wire:
         if sender not in ("client", "server"):
             raise InvalidParameter(f'a sender is "client" or "server", not {sender!r}')
-        dissector.take(sender, octets)
+        dissector.take(sender, data)
     return dissector.result(whole)
 
 
@@ -63,7 +63,7 @@ class _Open:
     """A record while its messages are not all there."""
 
     sender: str
-    octets: bytes
+    data: bytes
     opened: bytes
     content_type: str
     inner_type: str
@@ -77,7 +77,7 @@ class _Open:
 
 @dataclass(frozen=True)
 class _Piece:
-    """Where part of a message lies: `length` octets from `offset` of record number `record`."""
+    """Where part of a message lies: `length` bytes from `offset` of record number `record`."""
 
     record: int
     offset: int
@@ -95,13 +95,13 @@ class _Dissector:
         self._sequence: dict[str, int] = {}  # by label: each new key counts from 0 (§5.3)
         self._closed: set[str] = set()
 
-    def take(self, sender: str, octets: bytes) -> None:
+    def take(self, sender: str, data: bytes) -> None:
         """The next record. Raises DissectionError."""
         index = len(self._records)
         with _in_record(index):
             if sender in self._closed:
                 raise MalformedCapture("record", f"the {sender} has already closed its side")
-            record = self._opened(sender, octets)
+            record = self._opened(sender, data)
             self._records.append(record)
             if record.inner_type == "handshake":
                 self._take_handshake(index, record)
@@ -134,42 +134,42 @@ class _Dissector:
 
     # --- records ---
 
-    def _opened(self, sender: str, octets: bytes) -> _Open:
+    def _opened(self, sender: str, data: bytes) -> _Open:
         """A record with its header read and its protection, if any, taken off."""
         fields: list[Field] = []
-        is_protected = octets[:1] == b"\x17"
-        with Reader(octets, "TLSCiphertext" if is_protected else "TLSPlaintext", fields) as reader:
+        is_protected = data[:1] == b"\x17"
+        with Reader(data, "TLSCiphertext" if is_protected else "TLSPlaintext", fields) as reader:
             kind = _read_header(reader, is_protected, is_first=not self._messages)
-            inside = reader.octets[HEADER:]
+            inside = reader.data[HEADER:]
             reader.position = reader.end
         label = self._handshake.labels[sender]
         if is_protected:
-            return self._decrypted(sender, octets, fields)
+            return self._decrypted(sender, data, fields)
         if kind == "change_cipher_spec":
             if not self._messages or label.startswith(f"{sender.upper()}_TRAFFIC"):
                 raise MalformedCapture("ChangeCipherSpec", "it is allowed between ClientHello and Finished only (§5)")
         elif label:
             raise MalformedCapture("record", f"it is not protected, though the {sender} has keys")
-        return _Open(sender, octets, octets, kind, kind, inside, fields=fields)
+        return _Open(sender, data, data, kind, kind, inside, fields=fields)
 
-    def _decrypted(self, sender: str, octets: bytes, fields: list[Field]) -> _Open:
+    def _decrypted(self, sender: str, data: bytes, fields: list[Field]) -> _Open:
         """A TLSCiphertext, opened."""
         label, suite = self._handshake.labels[sender], self._handshake.suite
         if not label or suite is None:
             raise MalformedCapture("record", f"it is protected, though the {sender} has no keys yet")
         secret, sequence = self._handshake.secret(label), self._sequence.get(label, 0)
         try:
-            protection = open_record(suite, secret, sequence, octets, sender)
+            protection = open_record(suite, secret, sequence, data, sender)
         except DecryptionError:
             why = f"it was not sealed under {label} with the sequence number {sequence}, or was altered"
             raise RecordNotOpened("record", why) from None
         self._sequence[label] = sequence + 1
-        inner, tag = protection.result, octets[len(octets) - suite.tag_length :]
+        inner, tag = protection.result, data[len(data) - suite.tag_length :]
         content = inner.rstrip(b"\0")
         kind = names.CONTENT_TYPES.get(content[-1], "") if content else ""
         if kind in ("", "change_cipher_spec") or len(inner) > LONGEST_PLAINTEXT + 1:
             raise MalformedCapture("TLSInnerPlaintext", "it is too long, or holds no type that may be in it (§5.4)")
-        record = _Open(sender, octets, octets[:HEADER] + inner + tag, "application_data", kind, content[:-1])
+        record = _Open(sender, data, data[:HEADER] + inner + tag, "application_data", kind, content[:-1])
         record.secret_label, record.protection = label, protection
         record.padding = len(inner) - len(content)
         record.fields = [*fields, *_inner_fields(record)]
@@ -179,7 +179,7 @@ class _Dissector:
         record = self._records[index]
         fields = sorted((each.cut(0, each.length, each.offset, index) for each in record.fields), key=_by_offset)
         return Record(
-            index, record.sender, record.octets, record.opened, record.content_type, record.inner_type, record.padding,
+            index, record.sender, record.data, record.opened, record.content_type, record.inner_type, record.padding,
             record.secret_label, record.protection, tuple(fields), tuple(record.messages),
         )  # fmt: skip
 
@@ -197,17 +197,17 @@ class _Dissector:
             self._take_message(record.sender, message, mine, has_more=bool(left))
         self._unfinished[record.sender] = left, pieces
 
-    def _take_message(self, sender: str, octets: bytes, pieces: list[_Piece], has_more: bool) -> None:
-        name, fields = messages.read_handshake(octets)
+    def _take_message(self, sender: str, data: bytes, pieces: list[_Piece], has_more: bool) -> None:
+        name, fields = messages.read_handshake(data)
         before = dict(self._handshake.labels)
-        check = self._handshake.take(sender, name, octets, fields)
+        check = self._handshake.take(sender, name, data, fields)
         other = "server" if sender == "client" else "client"
         changed = {side for side, label in self._handshake.labels.items() if label != before[side]}
         if (sender in changed and has_more) or (other in changed and self._unfinished[other][0]):
             raise MalformedCapture(f"{sender} {name}", "handshake messages go on across a change of keys (§5.1)")
         in_transcript = self._handshake.last == f"{sender} {name}"
         hashed = self._handshake.transcript_hash() if in_transcript else b""
-        self._add(sender, name, octets, fields, pieces, check=check, transcript_hash=hashed)
+        self._add(sender, name, data, fields, pieces, check=check, transcript_hash=hashed)
 
     def _take_other(self, index: int, record: _Open) -> None:
         pieces = [_Piece(index, HEADER, len(record.content))]
@@ -227,7 +227,7 @@ class _Dissector:
         self,
         sender: str,
         name: str,
-        octets: bytes,
+        data: bytes,
         fields: Sequence[Field],
         pieces: list[_Piece],
         *,
@@ -251,7 +251,7 @@ class _Dissector:
         where = tuple(piece.record for piece in pieces)
         summary = summary_of_fields(name, tuple(fields))
         message = Message(
-            index, sender, name, octets, where, pieces[0].offset, tuple(located), check, transcript_hash, summary
+            index, sender, name, data, where, pieces[0].offset, tuple(located), check, transcript_hash, summary
         )
         self._messages.append(message)
 
@@ -263,13 +263,13 @@ def _read_header(reader: Reader, is_protected: bool, is_first: bool) -> str:
     kind = reader.number("opaque_type" if is_protected else "type", 1, "type", meaning, names.CONTENT_TYPES)
     meaning = "always TLS 1.2, or 1.0 around the first ClientHello (§5.1)"
     version = reader.number("legacy_record_version", 2, "version", meaning, names.VERSIONS)
-    length = reader.number("length", 2, "length", "how many octets follow")
+    length = reader.number("length", 2, "length", "how many bytes follow")
     if kind not in names.CONTENT_TYPES:
         raise MalformedCapture("record", f"there is no content type {kind}")
     if version != 0x0303 and not (is_first and version == 0x0301):
         raise MalformedCapture("record", f"its legacy_record_version is 0x{version:04x}")
     if length != reader.left or length > (LONGEST_CIPHERTEXT if is_protected else LONGEST_PLAINTEXT):
-        raise MalformedCapture("record", f"its header says {length} octets, and {reader.left} follow")
+        raise MalformedCapture("record", f"its header says {length} bytes, and {reader.left} follow")
     return names.CONTENT_TYPES[kind]
 
 
@@ -280,12 +280,12 @@ def _inner_fields(record: _Open) -> list[Field]:
     reader.number("type", 1, "type", "what the content really is (§5.2)", names.CONTENT_TYPES)
     reader.take("zeros", record.padding, "padding", "zeros that hide how long the content is (§5.4)")
     reader.path = "TLSCiphertext"
-    reader.take("tag", reader.left, "mac", "the AEAD's tag: no octet of the record or its header was altered (§5.2)")
+    reader.take("tag", reader.left, "mac", "the AEAD's tag: no byte of the record or its header was altered (§5.2)")
     return fields
 
 
 def _divided(pieces: list[_Piece], size: int) -> tuple[list[_Piece], list[_Piece]]:
-    """The pieces that hold the first `size` octets, and those that hold the rest."""
+    """The pieces that hold the first `size` bytes, and those that hold the rest."""
     mine, rest = [], []
     for piece in pieces:
         taken = min(size, piece.length)
@@ -299,10 +299,10 @@ def _divided(pieces: list[_Piece], size: int) -> tuple[list[_Piece], list[_Piece
 
 def _suite_of(wire: Sequence[tuple[str, bytes]]) -> CipherSuite | None:
     """The suite that the first ServerHello or HelloRetryRequest names: early data is sealed under it before that."""
-    for sender, octets in wire:
-        if sender == "server" and octets[:1] == b"\x16" and octets[HEADER : HEADER + 1] == b"\x02":
-            start = HEADER + 39 + int.from_bytes(octets[HEADER + 38 : HEADER + 39], "big")
-            return SUITES.get(int.from_bytes(octets[start : start + 2], "big"))
+    for sender, data in wire:
+        if sender == "server" and data[:1] == b"\x16" and data[HEADER : HEADER + 1] == b"\x02":
+            start = HEADER + 39 + int.from_bytes(data[HEADER + 38 : HEADER + 39], "big")
+            return SUITES.get(int.from_bytes(data[start : start + 2], "big"))
     return None
 
 

@@ -21,7 +21,7 @@ class MalformedCapture(DissectionError):
 
 
 class RecordNotOpened(DissectionError, DecryptionError):
-    """A record whose tag is wrong: the secret is not the one it was sealed under, or an octet was altered."""
+    """A record whose tag is wrong: the secret is not the one it was sealed under, or a byte was altered."""
 
 
 class WrongFinished(DissectionError, IntegrityError):

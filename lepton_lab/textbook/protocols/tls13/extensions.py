@@ -23,7 +23,7 @@ def read_extensions(message: Reader, name: str, part: str = "") -> None:
     with message.vector(f"{part}extensions", 2) as extensions:
         while extensions.left:
             index = len(seen)
-            code = int.from_bytes(extensions.octets[extensions.position : extensions.position + 2], "big")
+            code = int.from_bytes(extensions.data[extensions.position : extensions.position + 2], "big")
             parser, meaning = PARSERS.get(code, UNKNOWN)
             extensions.number(f"[{index}].extension_type", 2, "type", f"{meaning} (§4.2)", names.EXTENSIONS)
             if code in seen:
@@ -50,7 +50,7 @@ def _server_name(data: Reader, message: str) -> None:
 
 
 def _max_fragment_length(data: Reader, message: str) -> None:
-    data.number("max_fragment_length", 1, "choice", "2 to the power of 8 more than this, in octets (RFC 6066 §4)")
+    data.number("max_fragment_length", 1, "choice", "2 to the power of 8 more than this, in bytes (RFC 6066 §4)")
 
 
 def _status_request(data: Reader, message: str) -> None:
@@ -130,7 +130,7 @@ def _pre_shared_key(data: Reader, message: str) -> None:
 def _early_data(data: Reader, message: str) -> None:
     if message == "NewSessionTicket":
         data.number(
-            "max_early_data_size", 4, "length", "how many octets of early data the ticket is good for (§4.2.10)"
+            "max_early_data_size", 4, "length", "how many bytes of early data the ticket is good for (§4.2.10)"
         )
 
 

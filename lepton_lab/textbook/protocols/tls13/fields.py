@@ -1,4 +1,4 @@
-"""Every octet gets a name: a cursor that can read nothing without saying what it is."""
+"""Every byte gets a name: a cursor that can read nothing without saying what it is."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ Kind = Literal[
 
 @dataclass(frozen=True, repr=False)
 class Field:
-    """Octets that mean one thing.
+    """Bytes that mean one thing.
 
     offset: from the start of the message (in `Message.fields`) or of the record (in `Record.fields`). path: nested as
     RFC 8446's structs are, "ClientHello.extensions[3].key_share.client_shares[0].key_exchange". value: a number, the
-    name that is registered for it, a text, octets, or a CertificateSummary. record: the index of the record in which
-    its first octet lies.
+    name that is registered for it, a text, bytes, or a CertificateSummary. record: the index of the record in which
+    its first byte lies.
     """
 
     offset: int
     length: int
-    octets: bytes
+    data: bytes
     path: str
     value: object
     meaning: str
@@ -45,8 +45,8 @@ class Field:
         return f"{self.offset:5d} {self.length:5d}  {self.path}  {shown(self.value)}  ({self.meaning})"
 
     def cut(self, start: int, end: int, offset: int, record: int) -> Field:
-        """The part of it from octet `start` to `end` that a record holds, at `offset` there."""
-        return replace(self, offset=offset, length=end - start, octets=self.octets[start:end], record=record)
+        """The part of it from byte `start` to `end` that a record holds, at `offset` there."""
+        return replace(self, offset=offset, length=end - start, data=self.data[start:end], record=record)
 
 
 class Reader:
@@ -57,13 +57,13 @@ class Reader:
     holds them.
     """
 
-    def __init__(self, octets: bytes, path: str, fields: list[Field], start: int = 0, end: int | None = None) -> None:
-        self.octets, self.path, self.fields = octets, path, fields
-        self.position, self.end = start, len(octets) if end is None else end
+    def __init__(self, data: bytes, path: str, fields: list[Field], start: int = 0, end: int | None = None) -> None:
+        self.data, self.path, self.fields = data, path, fields
+        self.position, self.end = start, len(data) if end is None else end
 
     @property
     def left(self) -> int:
-        """How many octets there are still to read."""
+        """How many bytes there are still to read."""
         return self.end - self.position
 
     def path_to(self, name: str) -> str:
@@ -73,34 +73,34 @@ class Reader:
     def take(
         self, name: str, length: int, kind: Kind, meaning: str, *, value: Callable[[bytes], object] | None = None
     ) -> bytes:
-        """The next `length` octets; `value` says what to show for them. None at all are no field."""
+        """The next `length` bytes; `value` says what to show for them. None at all are no field."""
         if length > self.left:
-            raise MalformedCapture(self.path_to(name), f"it needs {length} octets where {self.left} are left")
-        octets = self.octets[self.position : self.position + length]
+            raise MalformedCapture(self.path_to(name), f"it needs {length} bytes where {self.left} are left")
+        data = self.data[self.position : self.position + length]
         if length:
-            shown_as = octets if value is None else value(octets)
-            self.fields.append(Field(self.position, length, octets, self.path_to(name), shown_as, meaning, kind))
+            shown_as = data if value is None else value(data)
+            self.fields.append(Field(self.position, length, data, self.path_to(name), shown_as, meaning, kind))
         self.position += length
-        return octets
+        return data
 
     def number(self, name: str, length: int, kind: Kind, meaning: str, names: Mapping[int, str] | None = None) -> int:
         """An unsigned number, big-endian, shown under the name that `names` has for it."""
 
-        def value(octets: bytes) -> object:
-            number = int.from_bytes(octets, "big")
+        def value(data: bytes) -> object:
+            number = int.from_bytes(data, "big")
             return number if names is None else named(number, names, length)
 
         return int.from_bytes(self.take(name, length, kind, meaning, value=value), "big")
 
     def vector(self, name: str, prefix: int, least: int = 0) -> Reader:
-        """A vector behind its length of `prefix` octets, as a cursor of its own; of at least `least` octets (§3.4)."""
+        """A vector behind its length of `prefix` bytes, as a cursor of its own; of at least `least` bytes (§3.4)."""
         path = self.path_to(name)
-        meaning = f"how many octets of {path.rpartition('.')[2]} follow"
+        meaning = f"how many bytes of {path.rpartition('.')[2]} follow"
         count = self.number(f"{name}.length" if name else "length", prefix, "length", meaning)
         if not least <= count <= self.left:
             raise MalformedCapture(path, f"its length says {count}, where {least} to {self.left} are possible")
         start, self.position = self.position, self.position + count
-        return Reader(self.octets, path, self.fields, start, self.position)
+        return Reader(self.data, path, self.fields, start, self.position)
 
     def opaque(
         self,
@@ -112,7 +112,7 @@ class Reader:
         least: int = 0,
         value: Callable[[bytes], object] | None = None,
     ) -> bytes:
-        """A vector of octets that are one thing."""
+        """A vector of bytes that are one thing."""
         with self.vector(name, prefix, least) as inside:
             return inside.take("", inside.left, kind, meaning, value=value)
 
@@ -133,9 +133,9 @@ class Reader:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         if error is None and self.left:
-            raise MalformedCapture(self.path, f"{self.left} octets are left over at its end")
+            raise MalformedCapture(self.path, f"{self.left} bytes are left over at its end")
 
 
-def text(octets: bytes) -> str:
-    """Octets of a name, as text; what is not printable ASCII is escaped, so that it cannot disturb a terminal."""
-    return "".join(chr(octet) if 32 <= octet < 127 else f"\\x{octet:02x}" for octet in octets)
+def text(data: bytes) -> str:
+    """Bytes of a name, as text; what is not printable ASCII is escaped, so that it cannot disturb a terminal."""
+    return "".join(chr(byte) if 32 <= byte < 127 else f"\\x{byte:02x}" for byte in data)

@@ -74,7 +74,7 @@ class Handshake:
         """Whether both sides have sent their Finished."""
         return self.last == "client Finished"
 
-    def take(self, sender: str, name: str, octets: bytes, fields: Sequence[Field]) -> Trace[object] | None:
+    def take(self, sender: str, name: str, data: bytes, fields: Sequence[Field]) -> Trace[object] | None:
         """The next message; how it was verified, where there is something to verify."""
         step = f"{sender} {name}"
         if name in AFTER_THE_HANDSHAKE:
@@ -84,7 +84,7 @@ class Handshake:
             raise MalformedCapture(step, f"it came where {' or '.join(expected) or 'no message'} was expected")
         self._fields[step] = fields
         check = self._verify(sender, name) if name in ("CertificateVerify", "Finished") else None
-        self._transcript.append(octets)
+        self._transcript.append(data)
         self.last = step
         self._act(sender, name)
         return check
@@ -98,7 +98,7 @@ class Handshake:
         if label not in self.secrets or not self.suite:
             raise MalformedCapture(f"secret {label}", "it is needed here, and the capture does not hold it")
         if len(self.secrets[label]) != self.suite.hash_length:
-            raise MalformedCapture(f"secret {label}", f"it must be {self.suite.hash_length} octets")
+            raise MalformedCapture(f"secret {label}", f"it must be {self.suite.hash_length} bytes")
         return self.secrets[label]
 
     def _expected(self) -> tuple[str, ...]:
@@ -152,11 +152,11 @@ class Handshake:
 
     def _server_hello(self) -> None:
         version = self._find("server ServerHello", "selected_version")
-        if version is None or version.octets != b"\x03\x04":
+        if version is None or version.data != b"\x03\x04":
             raise MalformedCapture("server ServerHello", "it does not choose TLS 1.3")
         suite, before = (self._find(f"server {each}", "cipher_suite") for each in ("ServerHello", "HelloRetryRequest"))
-        self.suite = SUITES.get(int.from_bytes(suite.octets, "big")) if suite else None
-        if suite is None or self.suite is None or (before and before.octets != suite.octets):
+        self.suite = SUITES.get(int.from_bytes(suite.data, "big")) if suite else None
+        if suite is None or self.suite is None or (before and before.data != suite.data):
             raise MalformedCapture("server ServerHello", "its cipher suite is none of TLS 1.3's, or changed on the way")
         self._check_what_was_offered()
         group = self._find("server ServerHello", "server_share.group")
@@ -173,7 +173,7 @@ class Handshake:
         hello = self._fields["client ClientHello"]
         for choice, offer in (("cipher_suite", ".cipher_suites["), ("server_share.group", ".client_shares[")):
             chosen = self._find("server ServerHello", choice)
-            if chosen and chosen.octets not in [each.octets for each in hello if offer in each.path]:
+            if chosen and chosen.data not in [each.data for each in hello if offer in each.path]:
                 raise MalformedCapture(
                     "server ServerHello", f"it chooses a {chosen.name} that the client did not offer"
                 )
@@ -181,7 +181,7 @@ class Handshake:
             self._find("client ClientHello", "_session_id"),
             self._find("server ServerHello", "_session_id_echo"),
         )
-        if (sent.octets if sent else b"") != (echo.octets if echo else b""):
+        if (sent.data if sent else b"") != (echo.data if echo else b""):
             raise MalformedCapture("server ServerHello", "it does not send back the client's legacy_session_id")
 
     def _certificate(self, sender: str) -> None:
@@ -210,9 +210,9 @@ class Handshake:
         algorithm, signature = (self._find(f"{sender} CertificateVerify", end) for end in ("algorithm", "signature"))
         if algorithm is None or signature is None:
             raise MalformedCapture(f"{sender} CertificateVerify", "it lacks its algorithm or its signature")
-        scheme = int.from_bytes(algorithm.octets, "big")
+        scheme = int.from_bytes(algorithm.data, "big")
         der = self.certificates[sender][0].der
-        check = check_signature(sender, der, scheme, signature.octets, transcript_hash)
+        check = check_signature(sender, der, scheme, signature.data, transcript_hash)
         self.verified.append(f"{sender} CertificateVerify: {check.result} by {self.certificates[sender][0].subject}")
         return check
 
@@ -221,7 +221,7 @@ class Handshake:
         base_key = self.secret(f"{sender.upper()}_HANDSHAKE_TRAFFIC_SECRET")
         seen(f"{sender}_handshake_traffic_secret", base_key)
         wanted = seen.include("", verify_data(self._suite.hash, base_key, transcript_hash))
-        if shown is None or not hmac.compare_digest(wanted, shown.octets):
+        if shown is None or not hmac.compare_digest(wanted, shown.data):
             raise WrongFinished(f"{sender} Finished", "it is not the MAC of the transcript under this side's secret")
         self.verified.append(f"{sender} Finished: the MAC of the {len(self._transcript)} messages before it")
         return seen.trace(wanted)
@@ -231,14 +231,14 @@ class Handshake:
         chosen = self._find("server ServerHello", "selected_identity")
         if chosen is None or not self._given.psk:
             return
-        index = int.from_bytes(chosen.octets, "big")
+        index = int.from_bytes(chosen.data, "big")
         binder = self._find("client ClientHello", f"binders[{index}]")
         start = self._find("client ClientHello", "binders.length")
         truncated = [*self._transcript[:-2], self._transcript[-2][: start.offset if start else 0]]
         hashed = Transcript_Hash(self._suite.hash, *truncated).result
         early = key_schedule(self._suite.hash, [], psk=self._given.psk, external=self._given.external)
         wanted = verify_data(self._suite.hash, early["binder_key"], hashed).result
-        if binder is None or not hmac.compare_digest(wanted, binder.octets):
+        if binder is None or not hmac.compare_digest(wanted, binder.data):
             raise WrongFinished("PSK binder", "it is not the MAC of the ClientHello under the PSK")
         self.verified.append("PSK binder: the MAC of the ClientHello up to it")
 
@@ -280,4 +280,4 @@ class Handshake:
 
     def _has_extension(self, step: str, code: int) -> bool:
         types = [each for each in self._fields.get(step, ()) if each.name == "extension_type"]
-        return any(int.from_bytes(each.octets, "big") == code for each in types)
+        return any(int.from_bytes(each.data, "big") == code for each in types)

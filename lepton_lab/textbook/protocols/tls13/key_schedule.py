@@ -33,7 +33,7 @@ import struct
 from collections.abc import Iterable
 
 from lepton_lab.errors import InvalidParameter
-from lepton_lab.textbook.primitives import integer, octets
+from lepton_lab.textbook.primitives import integer, as_bytes
 from lepton_lab.textbook.protocols.tls13.names import is_hello_retry_request
 from lepton_lab.textbook.protocols.tls13.suites import CipherSuite
 from lepton_lab.textbook.trace import Recorder, Trace
@@ -49,31 +49,31 @@ class Secrets(dict[str, bytes]):
 
 
 def hash_length(hash: str) -> int:
-    """Hash.length in octets. Raises InvalidParameter for a hash that TLS 1.3's suites do not use."""
+    """Hash.length in bytes. Raises InvalidParameter for a hash that TLS 1.3's suites do not use."""
     if hash not in HASH_LENGTHS:
         raise InvalidParameter(f"hash is one of {', '.join(HASH_LENGTHS)}, not {hash!r}")
     return HASH_LENGTHS[hash]
 
 
 def HKDF_Extract(hash: str, salt: bytes, IKM: bytes) -> Trace[bytes]:
-    """PRK = HMAC-Hash(salt, IKM) (RFC 5869 §2.2): whatever entropy IKM has, in one key of Hash.length octets.
+    """PRK = HMAC-Hash(salt, IKM) (RFC 5869 §2.2): whatever entropy IKM has, in one key of Hash.length bytes.
 
     An empty salt stands for Hash.length zeros. Raises InvalidParameter.
     """
     seen = Recorder()
-    salt = seen("salt", octets("salt", salt) or bytes(hash_length(hash)))
-    IKM = seen("IKM", octets("IKM", IKM))
+    salt = seen("salt", as_bytes("salt", salt) or bytes(hash_length(hash)))
+    IKM = seen("IKM", as_bytes("IKM", IKM))
     return seen.trace(seen("PRK", hmac.digest(salt, IKM, hash), "HMAC-Hash(salt, IKM)"))
 
 
 def HKDF_Expand(hash: str, PRK: bytes, info: bytes, L: int) -> Trace[bytes]:
-    """OKM, L octets, at most 255 · Hash.length: the first of T(1) ‖ T(2) ‖ … (RFC 5869 §2.3). InvalidParameter."""
+    """OKM, L bytes, at most 255 · Hash.length: the first of T(1) ‖ T(2) ‖ … (RFC 5869 §2.3). InvalidParameter."""
     seen, T, OKM = Recorder(), b"", b""
-    PRK, info = seen("PRK", octets("PRK", PRK)), seen("info", octets("info", info))
+    PRK, info = seen("PRK", as_bytes("PRK", PRK)), seen("info", as_bytes("info", info))
     for i in range(1, -(-integer("L", L, 0, 255 * hash_length(hash) + 1) // hash_length(hash)) + 1):
         T = seen(f"T({i})", hmac.digest(PRK, T + info + bytes([i]), hash), f"HMAC-Hash(PRK, T({i - 1}) | info | {i})")
         OKM += T
-    return seen.trace(seen("OKM", OKM[:L], f"the first {L} octets"))
+    return seen.trace(seen("OKM", OKM[:L], f"the first {L} bytes"))
 
 
 def HKDF_Expand_Label(hash: str, Secret: bytes, Label: str, Context: bytes, Length: int) -> Trace[bytes]:
@@ -86,18 +86,18 @@ def HKDF_Expand_Label(hash: str, Secret: bytes, Label: str, Context: bytes, Leng
     3+l  1   c, the length of the context
     4+l  c   Context
 
-    Label: 1 to 249 octets of ASCII. Context: at most 255 octets, a transcript hash as a rule. Raises InvalidParameter.
+    Label: 1 to 249 bytes of ASCII. Context: at most 255 bytes, a transcript hash as a rule. Raises InvalidParameter.
     """
     if not isinstance(Label, str) or not Label.isascii() or not 0 < len(Label) <= 249:
         raise InvalidParameter("Label is 1 to 249 characters of ASCII, without the 'tls13 ' that goes before it")
-    if len(octets("Context", Context)) > 255:
-        raise InvalidParameter(f"Context is at most 255 octets, not {len(Context)}")
+    if len(as_bytes("Context", Context)) > 255:
+        raise InvalidParameter(f"Context is at most 255 bytes, not {len(Context)}")
     seen = Recorder()
     length = seen("HkdfLabel.length", struct.pack(">H", integer("Length", Length, 0, 255 * hash_length(hash) + 1)))
     label = seen("HkdfLabel.label", b"tls13 " + Label.encode(), f'"tls13 {Label}"')
     context = seen("HkdfLabel.context", bytes(Context))
     info = length + bytes([len(label)]) + label + bytes([len(context)]) + context
-    seen("HkdfLabel", info, "length, and the two others behind their own lengths of one octet")
+    seen("HkdfLabel", info, "length, and the two others behind their own lengths of one byte")
     return seen.trace(seen.include("", HKDF_Expand(hash, Secret, info, Length)))
 
 
@@ -108,7 +108,7 @@ def Transcript_Hash(hash: str, *messages: bytes) -> Trace[bytes]:
     hash, so that a server need not remember it. Raises InvalidParameter.
     """
     hash_length(hash)
-    seen, transcript = Recorder(), [octets("a message", message) for message in messages]
+    seen, transcript = Recorder(), [as_bytes("a message", message) for message in messages]
     if len(transcript) > 1 and is_hello_retry_request(transcript[1]):
         digest = hashlib.new(hash, transcript[0]).digest()
         transcript[0] = seen("message_hash", b"\xfe\0\0" + bytes([len(digest)]) + digest, "254, length, Hash(CH1)")
@@ -134,10 +134,10 @@ def key_schedule(
     psk: empty without one; external: it was agreed on outside of TLS, not by a ticket. The secrets before the
     Handshake Secret that only a PSK has are left out without one. Raises InvalidParameter.
     """
-    zeros, transcript = bytes(hash_length(hash)), [octets("a message", message) for message in messages]
+    zeros, transcript = bytes(hash_length(hash)), [as_bytes("a message", message) for message in messages]
     steps = _Schedule(hash)
     hellos, to_server_finished, to_client_finished = _stages(transcript)
-    steps.extract("Early Secret", b"", octets("psk", psk) or zeros, "HKDF-Extract(0, PSK or 0)")
+    steps.extract("Early Secret", b"", as_bytes("psk", psk) or zeros, "HKDF-Extract(0, PSK or 0)")
     if psk:
         steps.derive("binder_key", "Early Secret", "ext binder" if external else "res binder")
     if psk and transcript:
@@ -146,7 +146,7 @@ def key_schedule(
     salt = steps.derive("Derived (early)", "Early Secret", "derived")
     if not hellos:
         return steps.seen.trace(steps.secrets)
-    secret = octets("shared_secret", shared_secret) or zeros
+    secret = as_bytes("shared_secret", shared_secret) or zeros
     steps.extract("Handshake Secret", salt, secret, 'HKDF-Extract(Derive-Secret(Early Secret, "derived", ""), (EC)DHE)')
     steps.derive("client_handshake_traffic_secret", "Handshake Secret", "c hs traffic", *hellos)
     steps.derive("server_handshake_traffic_secret", "Handshake Secret", "s hs traffic", *hellos)
@@ -214,7 +214,7 @@ def verify_data(hash: str, base_key: bytes, transcript_hash: bytes) -> Trace[byt
     """What a Finished says: HMAC(finished_key, Transcript-Hash(all messages before it)) (§4.4.4). InvalidParameter."""
     seen = Recorder()
     key = seen("finished_key", finished_key(hash, base_key).result, 'HKDF-Expand-Label(base key, "finished", "")')
-    seen("Transcript-Hash", octets("transcript_hash", transcript_hash, hash_length(hash)))
+    seen("Transcript-Hash", as_bytes("transcript_hash", transcript_hash, hash_length(hash)))
     mac = hmac.digest(key, transcript_hash, hash)
     return seen.trace(seen("verify_data", mac, "HMAC(finished_key, Transcript-Hash)"))
 
@@ -230,5 +230,5 @@ def exporter(hash: str, exporter_master_secret: bytes, label: str, context: byte
     secret = seen(
         "Secret", Derive_Secret(hash, exporter_master_secret, label).result, f'Derive-Secret(., "{label}", "")'
     )
-    hashed = seen("Hash(context_value)", Transcript_Hash(hash, octets("context", context)).result)
+    hashed = seen("Hash(context_value)", Transcript_Hash(hash, as_bytes("context", context)).result)
     return seen.trace(HKDF_Expand_Label(hash, secret, "exporter", hashed, length).result)

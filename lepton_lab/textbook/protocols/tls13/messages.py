@@ -20,51 +20,51 @@ from lepton_lab.textbook.protocols.tls13.suites import SUITE_NAMES
 ALL_SUITES = SUITE_NAMES | names.OTHER_SUITES
 
 
-def read_handshake(octets: bytes) -> tuple[str, tuple[Field, ...]]:
-    """One handshake message, its header included: its name in RFC 8446 and its fields, which cover every octet.
+def read_handshake(data: bytes) -> tuple[str, tuple[Field, ...]]:
+    """One handshake message, its header included: its name in RFC 8446 and its fields, which cover every byte.
 
     Raises MalformedCapture.
     """
-    name, parser = MESSAGES.get(octets[0], ("", None)) if octets else ("", None)
+    name, parser = MESSAGES.get(data[0], ("", None)) if data else ("", None)
     if parser is None:
-        raise MalformedCapture("handshake", f"no message of type {octets[:1].hex() or 'nothing'} is explained here")
-    if names.is_hello_retry_request(octets):
+        raise MalformedCapture("handshake", f"no message of type {data[:1].hex() or 'nothing'} is explained here")
+    if names.is_hello_retry_request(data):
         name = "HelloRetryRequest"
     fields: list[Field] = []
-    with Reader(octets, name, fields) as message:
+    with Reader(data, name, fields) as message:
         message.number("msg_type", 1, "type", "which message this is (§4)", names.HANDSHAKE_TYPES)
         with message.vector("", 3) as body:
             parser(body, name)
     return name, tuple(fields)
 
 
-def read_change_cipher_spec(octets: bytes) -> tuple[Field, ...]:
-    """The one octet 1, sent for the sake of middleboxes that know TLS 1.2 only (§5, §D.4). MalformedCapture."""
-    if octets != b"\x01":
-        raise MalformedCapture("ChangeCipherSpec", "it is a single octet 1, and nothing else")
+def read_change_cipher_spec(data: bytes) -> tuple[Field, ...]:
+    """The one byte 1, sent for the sake of middleboxes that know TLS 1.2 only (§5, §D.4). MalformedCapture."""
+    if data != b"\x01":
+        raise MalformedCapture("ChangeCipherSpec", "it is a single byte 1, and nothing else")
     meaning = "does nothing: it makes TLS 1.3 look like a resumed TLS 1.2 to what stands between (§D.4)"
-    return (Field(0, 1, octets, "ChangeCipherSpec.type", "change_cipher_spec", meaning, "type"),)
+    return (Field(0, 1, data, "ChangeCipherSpec.type", "change_cipher_spec", meaning, "type"),)
 
 
-def read_alert(octets: bytes) -> tuple[Field, ...]:
+def read_alert(data: bytes) -> tuple[Field, ...]:
     """An alert (§6): 0 1 level, 1 1 description. Raises MalformedCapture."""
     fields: list[Field] = []
-    with Reader(octets, "Alert", fields) as alert:
+    with Reader(data, "Alert", fields) as alert:
         alert.number("level", 1, "type", "in TLS 1.3 the description alone counts (§6)", names.ALERT_LEVELS)
         alert.number("description", 1, "type", "what has happened (§6.1, §6.2)", names.ALERTS)
     return tuple(fields)
 
 
-def read_application_data(octets: bytes) -> tuple[Field, ...]:
+def read_application_data(data: bytes) -> tuple[Field, ...]:
     """What the application says: TLS does not look into it."""
     fields: list[Field] = []
     meaning = "what the application says"
-    Reader(octets, "ApplicationData", fields).take("data", len(octets), "data", meaning, value=_as_text)
+    Reader(data, "ApplicationData", fields).take("data", len(data), "data", meaning, value=_as_text)
     return tuple(fields)
 
 
-def _as_text(octets: bytes) -> object:
-    return octets.decode("ascii") if octets.isascii() and octets.decode("ascii").isprintable() else octets
+def _as_text(data: bytes) -> object:
+    return data.decode("ascii") if data.isascii() and data.decode("ascii").isprintable() else data
 
 
 def _client_hello(message: Reader, name: str) -> None:
@@ -74,7 +74,7 @@ def _client_hello(message: Reader, name: str) -> None:
         "a suite that the client offers, the one it likes best first; those without a name here are older than 1.3"
     )
     message.numbers("cipher_suites", 2, 2, "choice", meaning, names=ALL_SUITES)
-    message.opaque("legacy_compression_methods", 1, "choice", "always one octet 0: TLS 1.3 does not compress", least=1)
+    message.opaque("legacy_compression_methods", 1, "choice", "always one byte 0: TLS 1.3 does not compress", least=1)
     read_extensions(message, name)
 
 

@@ -154,12 +154,12 @@ HELLO_RETRY_REQUEST_RANDOM = bytes.fromhex(  # SHA-256 of "HelloRetryRequest" (Â
 )
 
 
-def named(number: int, names: Mapping[int, str], octets: int = 2) -> str:
+def named(number: int, names: Mapping[int, str], data: int = 2) -> str:
     """What a number is called; RFC 8701's GREASE values and numbers that are in no table here say so."""
     if number in names:
         return names[number]
-    what = "GREASE" if octets == 2 and number & 0x0F0F == 0x0A0A and number >> 8 == number & 0xFF else "unknown here"
-    return f"{what} (0x{number:0{2 * octets}x})"
+    what = "GREASE" if data == 2 and number & 0x0F0F == 0x0A0A and number >> 8 == number & 0xFF else "unknown here"
+    return f"{what} (0x{number:0{2 * data}x})"
 
 
 def is_hello_retry_request(message: bytes) -> bool:

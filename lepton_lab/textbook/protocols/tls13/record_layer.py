@@ -4,10 +4,10 @@ TLSCiphertext
  0   1   opaque_type: 23, application_data, whatever is inside
  1   2   legacy_record_version: 0x0303
  3   2   length of what follows: that of TLSInnerPlaintext and of the tag, at most 2¹⁴ + 256
- 5   n   encrypted_record: TLSInnerPlaintext, each octet in its place, and the tag
+ 5   n   encrypted_record: TLSInnerPlaintext, each byte in its place, and the tag
 
 TLSInnerPlaintext
- 0   c   content, at most 2¹⁴ octets
+ 0   c   content, at most 2¹⁴ bytes
  c   1   type: what it really is
 c+1  z   zeros: padding, any number
 """
@@ -19,7 +19,7 @@ import struct
 from cryptography.exceptions import InvalidTag
 
 from lepton_lab.errors import DecryptionError, InvalidParameter
-from lepton_lab.textbook.primitives import integer, octets
+from lepton_lab.textbook.primitives import integer, as_bytes
 from lepton_lab.textbook.protocols.tls13.key_schedule import traffic_keys
 from lepton_lab.textbook.protocols.tls13.names import CONTENT_TYPES
 from lepton_lab.textbook.protocols.tls13.suites import CipherSuite
@@ -34,7 +34,7 @@ def nonce(write_iv: bytes, sequence_number: int) -> Trace[bytes]:
     Both sides count their records from 0 under each key, so it is never sent and never repeats. InvalidParameter.
     """
     seen = Recorder()
-    write_iv = octets("write_iv", write_iv, 12, because="every AEAD of TLS 1.3 takes a nonce of 12")
+    write_iv = as_bytes("write_iv", write_iv, 12, because="every AEAD of TLS 1.3 takes a nonce of 12")
     number = integer("sequence_number", sequence_number, 0, 2**64).to_bytes(8, "big")
     padded = seen("padded to iv_length", bytes(4) + seen("64-bit sequence number", number))
     seen("write_iv", write_iv)
@@ -52,9 +52,9 @@ def seal(
     types = {name: number for number, name in CONTENT_TYPES.items() if name != "change_cipher_spec"}
     if content_type not in types:
         raise InvalidParameter(f"content_type is one of {', '.join(types)}, not {content_type!r}")
-    inner = octets("content", content) + bytes([types[content_type]]) + bytes(integer("padding", padding, 0, 2**14 + 1))
+    inner = as_bytes("content", content) + bytes([types[content_type]]) + bytes(integer("padding", padding, 0, 2**14 + 1))
     if len(inner) > LONGEST_PLAINTEXT + 1:
-        raise InvalidParameter(f"content and padding are at most {LONGEST_PLAINTEXT} octets together")
+        raise InvalidParameter(f"content and padding are at most {LONGEST_PLAINTEXT} bytes together")
     header = struct.pack(">BHH", 23, 0x0303, len(inner) + suite.tag_length)
     seen, key, each = _prepared(suite, secret, sequence_number, header)
     seen("TLSInnerPlaintext", inner)
@@ -65,12 +65,12 @@ def seal(
 def open_record(
     suite: CipherSuite, secret: bytes, sequence_number: int, record: bytes, sender: str = ""
 ) -> Trace[bytes]:
-    """TLSInnerPlaintext out of a protected record; its type is the last octet that is not 0.
+    """TLSInnerPlaintext out of a protected record; its type is the last byte that is not 0.
 
     sender: "client" or "server" has the steps name the keys as §7.3 does, client_write_key. Raises DecryptionError when
     it was not sealed under this secret with this number, or is no protected record at all; InvalidParameter.
     """
-    record = octets("record", record)
+    record = as_bytes("record", record)
     header, sealed = record[:5], record[5:]
     if len(sealed) <= suite.tag_length or header != struct.pack(">BHH", 23, 0x0303, len(sealed) & 0xFFFF):
         raise DecryptionError
@@ -88,7 +88,7 @@ def _prepared(
 ) -> tuple[Recorder, bytes, bytes]:
     """The steps that sealing and opening share: key, nonce and additional data."""
     seen = Recorder()
-    secret = seen("traffic secret", octets("secret", secret, suite.hash_length))
+    secret = seen("traffic secret", as_bytes("secret", secret, suite.hash_length))
     key, iv = traffic_keys(suite, secret).result
     seen(f"{whose}write_key", key, 'HKDF-Expand-Label(Secret, "key", "", key_length)')
     seen(f"{whose}write_iv", iv, 'HKDF-Expand-Label(Secret, "iv", "", iv_length)')

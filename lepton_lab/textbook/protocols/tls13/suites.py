@@ -13,7 +13,7 @@ AEAD = AESGCM | AESCCM | ChaCha20Poly1305
 
 @dataclass(frozen=True)
 class CipherSuite:
-    """TLS_AEAD_HASH. Lengths in octets; `hash` as hashlib calls it."""
+    """TLS_AEAD_HASH. Lengths in bytes; `hash` as hashlib calls it."""
 
     name: str
     code: int
@@ -25,7 +25,7 @@ class CipherSuite:
     iv_length: int = 12
 
     def cipher(self, write_key: bytes) -> AEAD:
-        """The AEAD under a key of `key_length` octets."""
+        """The AEAD under a key of `key_length` bytes."""
         if self.aead == "ChaCha20-Poly1305":
             return ChaCha20Poly1305(write_key)
         return AESGCM(write_key) if self.aead == "AES-GCM" else AESCCM(write_key, self.tag_length)

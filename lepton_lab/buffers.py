@@ -1,4 +1,4 @@
-"""Octets in and out: injective framing, reads that are never short, and the plain data that helpers and wing share."""
+"""Bytes in and out: injective framing, reads that are never short, and the plain data that helpers and wing share."""
 
 from __future__ import annotations
 
@@ -9,41 +9,41 @@ from typing import BinaryIO, Literal, cast
 
 from lepton_lab.errors import InvalidParameter
 
-Octets = bytes | bytearray | memoryview
+BytesLike = bytes | bytearray | memoryview
 
 
-def view_of(octets: Octets) -> memoryview:
-    """Octets as a flat view, without a copy. Raises InvalidParameter for anything that is not octets."""
-    if not isinstance(octets, bytes | bytearray | memoryview):
-        raise InvalidParameter(f"octets are needed (bytes, bytearray or memoryview), not {type(octets).__name__}")
-    view = memoryview(octets)
+def view_of(data: BytesLike) -> memoryview:
+    """Bytes as a flat view, without a copy. Raises InvalidParameter for anything that is not bytes."""
+    if not isinstance(data, bytes | bytearray | memoryview):
+        raise InvalidParameter(f"bytes are needed (bytes, bytearray or memoryview), not {type(data).__name__}")
+    view = memoryview(data)
     if not view.nbytes:
         return memoryview(b"")
     return view.cast("B") if view.c_contiguous else memoryview(view.tobytes())
 
 
 def framed(*parts: bytes) -> bytes:
-    """Every part behind its length (8 octets, big-endian), so that no two lists of parts give the same octets.
+    """Every part behind its length (8 bytes, big-endian), so that no two lists of parts give the same bytes.
 
     Without it ("ab", "c") and ("a", "bc") would derive the same key.
     """
     return b"".join(len(part).to_bytes(8, "big") + part for part in parts)
 
 
-def unframed(octets: bytes) -> list[bytes]:
-    """The parts that `framed` put together. Raises ValueError when `octets` are not such a list."""
+def unframed(data: bytes) -> list[bytes]:
+    """The parts that `framed` put together. Raises ValueError when `bytes` are not such a list."""
     parts, position = [], 0
-    while position < len(octets):
+    while position < len(data):
         start = position + 8
-        position = start + int.from_bytes(octets[position:start], "big")
-        if start > len(octets) or position > len(octets):
-            raise ValueError("the octets end inside a part")
-        parts.append(octets[start:position])
+        position = start + int.from_bytes(data[position:start], "big")
+        if start > len(data) or position > len(data):
+            raise ValueError("the bytes end inside a part")
+        parts.append(data[start:position])
     return parts
 
 
 def read_into(source: BinaryIO, buffer: memoryview) -> int:
-    """Fill `buffer` from a binary file and return how many octets it got; fewer than its length only at the end.
+    """Fill `buffer` from a binary file and return how many bytes it got; fewer than its length only at the end.
 
     Pipes, sockets and unbuffered files may return less than was asked for, so this reads until full or finished.
     Raises InvalidParameter when the file gives text, BlockingIOError when it has nothing *yet*: that is not its end.
@@ -66,7 +66,7 @@ def read_into(source: BinaryIO, buffer: memoryview) -> int:
 
 
 def pieces_of(source: BinaryIO, first: int, size: int) -> Iterator[tuple[memoryview, bool]]:
-    """A binary file in pieces, `first` octets and then `size` at a time, each with whether it is the last.
+    """A binary file in pieces, `first` bytes and then `size` at a time, each with whether it is the last.
 
     An empty file is one empty piece. It is read one piece ahead, to know the last, into two buffers in turn: a piece is
     valid until the next but one is asked for.
@@ -85,27 +85,27 @@ def pieces_of(source: BinaryIO, first: int, size: int) -> Iterator[tuple[memoryv
     yield current, True
 
 
-def write_all(sink: BinaryIO, octets: memoryview) -> None:
+def write_all(sink: BinaryIO, data: memoryview) -> None:
     """Write everything: an unbuffered file may take less than it was given, and says so only by its return value.
 
     A sink of somebody's own that returns None is taken to have written all. Raises BlockingIOError when a file or
     socket in non-blocking mode takes nothing.
     """
-    while octets:
-        taken = cast("int | None", sink.write(octets))
+    while data:
+        taken = cast("int | None", sink.write(data))
         if taken is None and not isinstance(sink, io.RawIOBase):
             return
         if not taken:
             raise BlockingIOError("the file takes nothing now; give it in blocking mode")
-        octets = octets[taken:]
+        data = data[taken:]
 
 
 @dataclass(frozen=True)
 class Record:
-    """One TLS record as it crossed the wire, its 5-octet header included (RFC 8446 §5.1)."""
+    """One TLS record as it crossed the wire, its 5-byte header included (RFC 8446 §5.1)."""
 
     sender: Literal["client", "server"]
-    octets: bytes = field(repr=False)
+    data: bytes = field(repr=False)
 
 
 @dataclass(frozen=True)
