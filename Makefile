@@ -39,7 +39,7 @@ mutation: env  ## change the helpers one thing at a time and count what their te
 	@$(BIN)/python -m tools.mutation
 
 fuzz: env  ## feed every parser for SECONDS=60 each (Linux); what is found is kept
-	@cd tests && PYTHONPATH=..:. ../$(BIN)/python -m fuzz.run --seconds $(or $(SECONDS),60)
+	@$(BIN)/python -m tests.fuzz.run --seconds $(or $(SECONDS),60)
 
 evidence: env  ## count the vectors again and write tests/EVIDENCE.md
 	@$(BIN)/python -m tools.evidence

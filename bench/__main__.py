@@ -21,7 +21,11 @@ from lepton_lab.errors import InvalidParameter
 
 _WIDE = 220  # columns of a table that goes into a file
 _SHARED = ("rows", "paillier_peers")  # what parts are made of
-PARTS = tuple(sorted(path.stem for path in Path(__file__).parent.glob("[a-z]*.py") if path.stem not in _SHARED))
+PARTS = tuple(
+    sorted(
+        path.stem for path in Path(__file__).parent.glob("[a-z]*.py") if path.stem not in _SHARED
+    )
+)
 ROOT = Path(__file__).resolve().parent.parent
 REFERENCE, FIGURES = ROOT / "lepton_lab" / "data" / "bench", ROOT / "build" / "bench"
 
@@ -33,7 +37,9 @@ def measure(parts: Sequence[str], *, quick: bool) -> None:
     """
     unknown = set(parts) - set(PARTS)
     if unknown:
-        raise InvalidParameter(f"no part {', '.join(sorted(unknown))}; there are: {', '.join(PARTS)}")
+        raise InvalidParameter(
+            f"no part {', '.join(sorted(unknown))}; there are: {', '.join(PARTS)}"
+        )
     for part in parts or PARTS:
         rows = import_module(f"bench.{part}").run(quick)
         Console(width=None if sys.stdout.isatty() else _WIDE).print(_table(part, rows))
@@ -52,9 +58,23 @@ def machine() -> dict[str, str]:
     cpu = platform.processor() or platform.machine()
     info = Path("/proc/cpuinfo")
     if info.exists():
-        cpu = next((line.split(":")[1].strip() for line in info.read_text().splitlines() if "model name" in line), cpu)
-    packages = " ".join(f"{name} {version(name)}" for name in ("cryptography", "gmpy2", "numpy", "redis"))
-    return {"cpu": cpu, "system": platform.system(), "python": platform.python_version(), "packages": packages}
+        cpu = next(
+            (
+                line.split(":")[1].strip()
+                for line in info.read_text().splitlines()
+                if "model name" in line
+            ),
+            cpu,
+        )
+    packages = " ".join(
+        f"{name} {version(name)}" for name in ("cryptography", "gmpy2", "numpy", "redis")
+    )
+    return {
+        "cpu": cpu,
+        "system": platform.system(),
+        "python": platform.python_version(),
+        "packages": packages,
+    }
 
 
 def _table(part: str, rows: Sequence[Row]) -> Table:
@@ -83,7 +103,9 @@ def _figure(part: str, rows: Sequence[Row]) -> show.Picture:
     if ratios:
         return show.bars(ratios, title=f"{part}: how many times the baseline", unit="×", log=True)
     unit = rows[0].unit
-    return show.bars({row.name: row.value for row in rows if row.unit == unit}, title=part, unit=unit)
+    return show.bars(
+        {row.name: row.value for row in rows if row.unit == unit}, title=part, unit=unit
+    )
 
 
 if __name__ == "__main__":

@@ -28,7 +28,9 @@ def run(quick: bool) -> list[Row]:
     seconds = interleaved(works, 3 if quick else 9)
     speeds = {name: size / 1e6 / taken for name, taken in seconds.items()}
     if figures:
-        speeds[OPENSSL] = statistics.median(figures[1:])  # it says its figure itself; the first round warms up
+        speeds[OPENSSL] = statistics.median(
+            figures[1:]
+        )  # it says its figure itself; the first round warms up
     return [
         Row(name, speed, "MB/s", *((speed / speeds[OPENSSL], OPENSSL) if figures else ()))
         for name, speed in speeds.items()
@@ -44,7 +46,9 @@ def _works(size: int) -> dict[str, Callable[[], object]]:
     pieces = range(size // PIECE)
 
     def reused() -> None:
-        for _ in pieces:  # one nonce for all: only the time counts here, and the ciphertext is thrown away
+        for _ in (
+            pieces
+        ):  # one nonce for all: only the time counts here, and the ciphertext is thrown away
             cipher.encrypt_into(nonce, piece, None, sealed)
 
     return {
@@ -57,7 +61,18 @@ def _works(size: int) -> dict[str, Callable[[], object]]:
 
 def _openssl_speed(openssl: str) -> float:
     """Megabytes a second of wall time, from its machine-readable line +F:…:bytes a second."""
-    command = [openssl, "speed", "-mr", "-elapsed", "-seconds", "1", "-bytes", str(PIECE), "-evp", "aes-256-gcm"]
+    command = [
+        openssl,
+        "speed",
+        "-mr",
+        "-elapsed",
+        "-seconds",
+        "1",
+        "-bytes",
+        str(PIECE),
+        "-evp",
+        "aes-256-gcm",
+    ]
     told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     line = next(line for line in told.splitlines() if line.startswith("+F:"))
     return float(line.rsplit(":", 1)[1]) / 1e6

@@ -6,7 +6,7 @@ import secrets
 
 from bench.rows import Row
 from lepton_lab.textbook.primitives import aes as tb_aes
-from lepton_lab.workshop.speed import Seal, ciphers, rates
+from lepton_lab.workshop.experiments.speed import Seal, ciphers, rates
 
 SIZES = tuple(4**power for power in range(2, 11))  # 16 bytes to 1 MiB
 TEXTBOOK_SIZE = 1024
@@ -19,9 +19,18 @@ def run(quick: bool) -> list[Row]:
     The note is the size of the messages in bytes.
     """
     sizes = SIZES[:6] if quick else SIZES
-    found = rates({**ciphers(), "AES-GCM (PyCryptodome)": _pycryptodome()}, sizes, rounds=3 if quick else 150)
+    found = rates(
+        {**ciphers(), "AES-GCM (PyCryptodome)": _pycryptodome()}, sizes, rounds=3 if quick else 150
+    )
     rows = [
-        Row(name, speed, "MB/s", None if name == HELPER else speed / helper, HELPER * (name != HELPER), str(size))
+        Row(
+            name,
+            speed,
+            "MB/s",
+            None if name == HELPER else speed / helper,
+            HELPER * (name != HELPER),
+            str(size),
+        )
         for name, speeds in found.items()
         for size, speed, helper in zip(sizes, speeds, found[HELPER], strict=True)
     ]
@@ -46,6 +55,11 @@ def _textbook(quick: bool) -> list[Row]:
         "textbook": lambda message: tb_aes.gcm(key, secrets.token_bytes(12), message).result,
         HELPER: ciphers()[HELPER],
     }
-    speeds = {name: found[0] for name, found in rates(works, [TEXTBOOK_SIZE], rounds=3 if quick else 9).items()}
+    speeds = {
+        name: found[0]
+        for name, found in rates(works, [TEXTBOOK_SIZE], rounds=3 if quick else 9).items()
+    }
     slower = speeds["textbook"] / speeds[HELPER]
-    return [Row("AES-GCM (textbook)", speeds["textbook"], "MB/s", slower, HELPER, str(TEXTBOOK_SIZE))]
+    return [
+        Row("AES-GCM (textbook)", speeds["textbook"], "MB/s", slower, HELPER, str(TEXTBOOK_SIZE))
+    ]

@@ -15,7 +15,12 @@ def run(quick: bool) -> list[Row]:
     for costs in zip(*runs, strict=True):
         seconds = statistics.median(cost.seconds for cost in costs)
         rows.append(
-            Row(costs[0].step, seconds, "s", note=f"{costs[0].bytes_out} bytes" if costs[0].bytes_out else "")
+            Row(
+                costs[0].step,
+                seconds,
+                "s",
+                note=f"{costs[0].bytes_out} bytes" if costs[0].bytes_out else "",
+            )
         )
     return rows
 

@@ -20,7 +20,11 @@ WORKS = ("encode", "decode, two lost")
 
 def run(quick: bool) -> list[Row]:
     """Megabytes of data a second, all in one thread; the ratio is to zfec where it is installed."""
-    return [row for k, n in CODES for row in _rows(k, n, stripes=max(2, (12 if quick else 48) // k), quick=quick)]
+    return [
+        row
+        for k, n in CODES
+        for row in _rows(k, n, stripes=max(2, (12 if quick else 48) // k), quick=quick)
+    ]
 
 
 def _rows(k: int, n: int, stripes: int, quick: bool) -> list[Row]:
@@ -30,11 +34,21 @@ def _rows(k: int, n: int, stripes: int, quick: bool) -> list[Row]:
         works |= _zfec(k, n, data)
     seconds = interleaved(works, 3 if quick else 9)
     rows = []
-    for work, baseline in ((f"{who} {what}", f"zfec {what}") for what in WORKS for who in ("lepton_lab", "zfec")):
+    for work, baseline in (
+        (f"{who} {what}", f"zfec {what}") for what in WORKS for who in ("lepton_lab", "zfec")
+    ):
         if work in seconds:
             ratio = seconds[baseline] / seconds[work] if baseline in seconds else None
             speed = data.nbytes / 1e6 / seconds[work]
-            rows.append(Row(f"{k}-of-{n} {work}", speed, "MB/s", ratio, f"{k}-of-{n} {baseline}" if ratio else ""))
+            rows.append(
+                Row(
+                    f"{k}-of-{n} {work}",
+                    speed,
+                    "MB/s",
+                    ratio,
+                    f"{k}-of-{n} {baseline}" if ratio else "",
+                )
+            )
     return rows
 
 

@@ -79,9 +79,16 @@ def main(kind: str, size: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         ring = KeyRing.create(Path(folder) / "ring", "a passphrase", scrypt_n=1 << 14)
         servers = RedisServers.start(5, tls=False, sync=False) if kind == "redis" else None
-        nodes = servers.nodes if servers else [DirectoryNode(Path(folder) / f"node-{i}", sync=False) for i in range(5)]
+        nodes = (
+            servers.nodes
+            if servers
+            else [DirectoryNode(Path(folder) / f"node-{i}", sync=False) for i in range(5)]
+        )
         store, sink = ShardedStore(nodes, ring, k=3), Sink()
-        for verb, work in (("put", lambda: store.put("x", Source(size))), ("get", lambda: store.get("x", sink))):
+        for verb, work in (
+            ("put", lambda: store.put("x", Source(size))),
+            ("get", lambda: store.get("x", sink)),
+        ):
             Path("/proc/self/clear_refs").write_text("5")
             work()
             peaks[verb] = memory("VmHWM") - before

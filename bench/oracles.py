@@ -19,7 +19,8 @@ from cryptography.hazmat.primitives.hpke import MLKEM768X25519PrivateKey
 from bench.rows import Row
 from lepton_lab import aes, rsa
 from lepton_lab.errors import DecryptionError
-from lepton_lab.keyring import open_for, wrapping
+from lepton_lab.keyring import export as wrapping
+from lepton_lab.keyring import open_for
 
 Failing = Callable[[], object]
 
@@ -27,7 +28,13 @@ Failing = Callable[[], object]
 def run(quick: bool) -> list[Row]:
     """The time of a failure by its cause, in microseconds; the ratio is the first cause's median to this one's."""
     rounds = 300 if quick else 3000
-    parts = {"message": _messages(), "stream": _streams(), "OAEP": _oaep(), "key wrap": _key_wrap(), "HPKE": _hpke()}
+    parts = {
+        "message": _messages(),
+        "stream": _streams(),
+        "OAEP": _oaep(),
+        "key wrap": _key_wrap(),
+        "HPKE": _hpke(),
+    }
     return [row for part, causes in parts.items() for row in _compared(part, causes, rounds)]
 
 
@@ -49,7 +56,9 @@ def _compared(part: str, causes: Mapping[str, Failing], rounds: int) -> list[Row
             medians[cause],
             "µs",
             *((medians[first] / medians[cause], f"{part}: {first}") if cause != first else ()),
-            note="" if cause == first else f"longer in {100 * _outlasts(taken[cause], taken[first]):.0f} % of pairs",
+            note=""
+            if cause == first
+            else f"longer in {100 * _outlasts(taken[cause], taken[first]):.0f} % of pairs",
         )
         for cause in causes
     ]
@@ -110,9 +119,15 @@ def _oaep() -> dict[str, Failing]:
     return {
         "wrong label": partial(rsa.decrypt, key, sealed, b"lapel"),
         "another ciphertext": partial(rsa.decrypt, key, b"\1" + sealed[1:], b"label"),
-        "first byte 0, no padding": partial(rsa.decrypt, key, raw(bytes(1) + bytes(range(255))), b"label"),
-        "first byte not 0 (Manger)": partial(rsa.decrypt, key, raw(b"\1" + bytes(range(255))), b"label"),
-        "PKCS #1 v1.5 inside": partial(rsa.decrypt, key, raw(b"\0\2" + b"x" * 200 + bytes(54)), b"label"),
+        "first byte 0, no padding": partial(
+            rsa.decrypt, key, raw(bytes(1) + bytes(range(255))), b"label"
+        ),
+        "first byte not 0 (Manger)": partial(
+            rsa.decrypt, key, raw(b"\1" + bytes(range(255))), b"label"
+        ),
+        "PKCS #1 v1.5 inside": partial(
+            rsa.decrypt, key, raw(b"\0\2" + b"x" * 200 + bytes(54)), b"label"
+        ),
         "c ≥ n, which anybody sees": partial(rsa.decrypt, key, b"\xff" * 256, b"label"),
     }
 
@@ -129,7 +144,10 @@ def _key_wrap() -> dict[str, Failing]:
 
 
 def _hpke() -> dict[str, Failing]:
-    key, other = (MLKEM768X25519PrivateKey(MLKEM768PrivateKey.generate(), X25519PrivateKey.generate()) for _ in "12")
+    key, other = (
+        MLKEM768X25519PrivateKey(MLKEM768PrivateKey.generate(), X25519PrivateKey.generate())
+        for _ in "12"
+    )
     blob = wrapping.seal_for(key.public_key(), bytes(16), b"context", bytes(range(32)))
     return {
         "wrong key": partial(open_for, other, blob, b"context"),

@@ -23,8 +23,9 @@ import phe
 from bench import paillier_peers
 from bench.rows import Row, compared, cpu, cpu_rounds
 from lepton_lab import paillier
-from lepton_lab.paillier import EncryptedNumber, Layout, PrivateKey, PublicKey, modexp
-from lepton_lab.paillier.packing import pack
+from lepton_lab.paillier import EncryptedNumber, Layout, PrivateKey, PublicKey
+from lepton_lab.paillier import secret_power as modexp
+from lepton_lab.paillier.vectors import pack
 
 LAYOUT = Layout(bits=64, fraction_bits=32, additions=1024)
 DJN = "DCR on ⟨hⁿ⟩, short-exponent indistinguishability"
@@ -73,7 +74,9 @@ class _Bench:
         self.bits, self.rounds, self.count = bits, rounds, count
         self.public, self.private = paillier.generate_keypair(bits)
         self.phe_public, self.phe_private = self.public.to_phe(), self.private.to_phe()
-        self.values = np.random.default_rng(1999).normal(0, 1000, (10, count))  # an array for each of ten clients
+        self.values = np.random.default_rng(1999).normal(
+            0, 1000, (10, count)
+        )  # an array for each of ten clients
         self.size = 2.0 * self.public.size
 
     def fresh_key(self) -> PublicKey:
@@ -124,26 +127,42 @@ class _Bench:
         error = max(abs(self.private.decrypt(self.public.encrypt(x)) - x) for x in sample)
         for name, (work, phe_work, note, assumption) in works.items():
             seconds = cpu_rounds({"ours": work, "phe": phes[phe_work]}, 2 * self.rounds)
-            beside = {"note": note.removesuffix(", "), "assumption": assumption, "bytes": self.size, "error": error}
+            beside = {
+                "note": note.removesuffix(", "),
+                "assumption": assumption,
+                "bytes": self.size,
+                "error": error,
+            }
             yield compared(name, seconds["ours"], seconds["phe"], "phe", **beside)
 
     def cold(self) -> Iterator[Row]:
         """What a new client pays: the tables, where they come, are in the figure."""
         beside = {"bytes": self.size, "assumption": DJN}
-        beside["note"] = "each; the first two without tables, then small ones, full ones some 32 later"
+        beside["note"] = (
+            "each; the first two without tables, then small ones, full ones some 32 later"
+        )
         for count in (1, 10, 100, self.count):
             encrypt = {"ours": lambda count=count: _encrypt(self.fresh_key(), count)}
             encrypt["phe"] = lambda: self.phe_public.encrypt(3.14)
             seconds = cpu_rounds(encrypt, self.rounds if count <= 100 else max(1, self.rounds // 3))
             phes = [count * each for each in seconds["phe"]]
-            yield compared(f"encrypt {count:,} numbers, cold", seconds["ours"], phes, "phe", per=count, **beside)
+            yield compared(
+                f"encrypt {count:,} numbers, cold",
+                seconds["ours"],
+                phes,
+                "phe",
+                per=count,
+                **beside,
+            )
         key, spent, paid_back = self.fresh_key(), 0.0, None
         phe_encrypt = statistics.median(seconds["phe"])
         for number in range(1, 201):
             spent += cpu(lambda: key.encrypt(3.14))
             ahead = spent < number * phe_encrypt
             paid_back = (paid_back or number) if ahead else None
-        yield Row("tables are paid back for good after", paid_back or 200, "encryptions", assumption=DJN)
+        yield Row(
+            "tables are paid back for good after", paid_back or 200, "encryptions", assumption=DJN
+        )
 
     def vectors(self) -> Iterator[Row]:
         a, count = self.values[0], self.count
@@ -153,7 +172,9 @@ class _Bench:
         ciphertexts = vector.ciphertexts()[:20]
         theirs, sample = [self.phe_public.encrypt(float(x)) for x in a[:SAMPLE]], a[:20].tolist()
         packs = {
-            "encrypt": lambda: [self.phe_public.raw_encrypt(m, secrets.randbelow(self.public.n)) for m in raw],
+            "encrypt": lambda: [
+                self.phe_public.raw_encrypt(m, secrets.randbelow(self.public.n)) for m in raw
+            ],
             "decrypt": lambda: [self.phe_private.raw_decrypt(c) for c in ciphertexts],
         }
         phes = {
@@ -169,7 +190,9 @@ class _Bench:
         error = float(np.abs(self.private.decrypt_vector(vector) - a).max())
         beside = {"bytes": len(vector.to_bytes()) / count, "error": error}
         for name, of_phe in (("encrypt", len(sample)), ("decrypt", SAMPLE), ("add", SAMPLE)):
-            works = {"ours": ours[name], "phe": phes[name]} | ({"packed": packs[name]} if name in packs else {})
+            works = {"ours": ours[name], "phe": phes[name]} | (
+                {"packed": packs[name]} if name in packs else {}
+            )
             seconds = cpu_rounds(works, self.rounds)
             beside["assumption"] = DJN if name == "encrypt" else ""
             label = f"vector {name}, tables made" if name == "encrypt" else f"vector {name}"
@@ -179,8 +202,13 @@ class _Bench:
             if name in packs:
                 note = f"each; what packing alone brings: phe's raw_{name} of the same packed integers, a sample"
                 packed_all = [each * of_all for each in seconds["packed"]]
-                label, rests = f"phe with the same packing, {name}", {"assumption": DCR if name == "encrypt" else ""}
-                yield compared(label, packed_all, phe_all, "phe", per=count, note=note, **(beside | rests))
+                label, rests = (
+                    f"phe with the same packing, {name}",
+                    {"assumption": DCR if name == "encrypt" else ""},
+                )
+                yield compared(
+                    label, packed_all, phe_all, "phe", per=count, note=note, **(beside | rests)
+                )
 
     def jobs(self) -> Iterator[Row]:
         """All of it, from keys without tables to the decrypted sum; every client has an array of its own."""
@@ -195,18 +223,25 @@ class _Bench:
             }
             seconds = cpu_rounds(works, max(3, self.rounds // 2))
             phes = [
-                self.count * (clients * encrypt / len(sample) + ((clients - 1) * add + decrypt) / len(theirs))
-                for encrypt, add, decrypt in zip(seconds["encrypt"], seconds["add"], seconds["decrypt"], strict=True)
+                self.count
+                * (clients * encrypt / len(sample) + ((clients - 1) * add + decrypt) / len(theirs))
+                for encrypt, add, decrypt in zip(
+                    seconds["encrypt"], seconds["add"], seconds["decrypt"], strict=True
+                )
             ]
             total = self.values[:clients].sum(axis=0)
             error = float(np.abs(self._job(clients) - total).max())
             note = f"{self.count:,} floats a client; key checks, tables, encryption, sum, decryption; phe: a sample"
             data = len(self.public.encrypt_vector(total, LAYOUT).to_bytes()) / self.count
             beside = {"note": note, "bytes": data, "error": error, "assumption": DJN}
-            yield compared(f"whole job, {clients} clients, cold", seconds["ours"], phes, "phe", **beside)
+            yield compared(
+                f"whole job, {clients} clients, cold", seconds["ours"], phes, "phe", **beside
+            )
 
     def _job(self, clients: int) -> Any:
-        total = sum(self.fresh_key().encrypt_vector(array, LAYOUT) for array in self.values[:clients])
+        total = sum(
+            self.fresh_key().encrypt_vector(array, LAYOUT) for array in self.values[:clients]
+        )
         return self.private.decrypt_vector(total)
 
     def many(self) -> Iterator[Row]:
@@ -216,9 +251,16 @@ class _Bench:
         works = {"ours": lambda: self.private.decrypt_many(numbers, 2**64)}
         works["phe"] = lambda: [self.phe_private.decrypt(number) for number in pool[:SAMPLE]]
         seconds = cpu_rounds(works, max(3, self.rounds // 2))
-        error = float(np.abs(np.array(self.private.decrypt_many(numbers, 2**64)) - self.values[0]).max())
-        note = f"each of {len(pool):,}, the check against cheating included; bound 2^64; phe: a sample"
-        phes, beside = [each * len(pool) / SAMPLE for each in seconds["phe"]], {"bytes": self.size, "error": error}
+        error = float(
+            np.abs(np.array(self.private.decrypt_many(numbers, 2**64)) - self.values[0]).max()
+        )
+        note = (
+            f"each of {len(pool):,}, the check against cheating included; bound 2^64; phe: a sample"
+        )
+        phes, beside = (
+            [each * len(pool) / SAMPLE for each in seconds["phe"]],
+            {"bytes": self.size, "error": error},
+        )
         name = "decrypt_many of phe's ciphertexts"
         yield compared(name, seconds["ours"], phes, "phe", per=len(pool), note=note, **beside)
 
@@ -227,7 +269,9 @@ class _Bench:
         encoded = phe.EncodedNumber.encode(self.phe_public, x)
         integer = encoded.encoding if x >= 0 else encoded.encoding - self.public.n
         number = self.public.encrypt(integer, limit=2**64, exponent=0).to_phe()
-        return phe.EncryptedNumber(self.phe_public, number.ciphertext(be_secure=False), encoded.exponent)
+        return phe.EncryptedNumber(
+            self.phe_public, number.ciphertext(be_secure=False), encoded.exponent
+        )
 
     def dot_products(self) -> Iterator[Row]:
         whole = [int(x) for x in self.values[0, :1000]]
@@ -251,7 +295,10 @@ class _Bench:
     def two_workers(self) -> Iterator[Row]:
         """Wall time here, since the work is elsewhere."""
         a, vector = self.values[0], self.public.encrypt_vector(self.values[0], LAYOUT)
-        with ProcessPoolExecutor(2, get_context("spawn")) as processes, ThreadPoolExecutor(2) as threads:
+        with (
+            ProcessPoolExecutor(2, get_context("spawn")) as processes,
+            ThreadPoolExecutor(2) as threads,
+        ):
             first = wall(lambda: self.public.encrypt_vector(a, LAYOUT, processes))
             note = "their start and their tables included"
             yield Row("vector encrypt, two processes, the first time", first * 1e3, "ms", note=note)

@@ -36,7 +36,9 @@ class Peer:
     note: str = ""
 
 
-def rows(bits: int, rounds: int, values: Any, phe_works: dict[str, Callable[[], object]]) -> Iterator[Row]:
+def rows(
+    bits: int, rounds: int, values: Any, phe_works: dict[str, Callable[[], object]]
+) -> Iterator[Row]:
     """Rows for every package that is there; `values` has an array for each client."""
     for module, prepare in (
         ("heu.phe", _heu), ("paillier", _pypaillier), ("lightphe", _lightphe), ("tenseal", _ckks),
@@ -48,7 +50,9 @@ def rows(bits: int, rounds: int, values: Any, phe_works: dict[str, Callable[[], 
         yield from _rows(prepare(library, bits), rounds, values[:2], phe_works)
 
 
-def _rows(peer: Peer, rounds: int, values: Any, phe_works: dict[str, Callable[[], object]]) -> Iterator[Row]:
+def _rows(
+    peer: Peer, rounds: int, values: Any, phe_works: dict[str, Callable[[], object]]
+) -> Iterator[Row]:
     of_all = values.shape[1]
     sample = values[:, : min(peer.sample, of_all)]
     count = sample.shape[1]
@@ -60,20 +64,29 @@ def _rows(peer: Peer, rounds: int, values: Any, phe_works: dict[str, Callable[[]
         seconds = cpu_rounds({"theirs": work} | phes, 2 if len(draws) > 1 else rounds)
         theirs, each = seconds["theirs"], [taken / len(draws) for taken in seconds["phe"]]
         yield compared(f"{peer.name}: {name}", theirs, each, "phe", note=peer.note, **beside)
-    works = {"theirs": lambda: peer.job(sample)} | {name: phe_works[name] for name in ("encrypt", "add", "decrypt")}
+    works = {"theirs": lambda: peer.job(sample)} | {
+        name: phe_works[name] for name in ("encrypt", "add", "decrypt")
+    }
     seconds = cpu_rounds(works, rounds)
     theirs = [each * of_all / count for each in seconds["theirs"]]
     phes = [
         of_all * (2 * encrypt + add + decrypt)
-        for encrypt, add, decrypt in zip(seconds["encrypt"], seconds["add"], seconds["decrypt"], strict=True)
+        for encrypt, add, decrypt in zip(
+            seconds["encrypt"], seconds["add"], seconds["decrypt"], strict=True
+        )
     ]
-    note = f"{of_all:,} floats a client, keys there" + (f"; measured on {count}" if count < of_all else "")
+    note = f"{of_all:,} floats a client, keys there" + (
+        f"; measured on {count}" if count < of_all else ""
+    )
     yield compared(f"{peer.name}: {JOB}", theirs, phes, "phe", note=note, **beside)
 
 
 def _heu(heu: Any, bits: int) -> Peer:
     arrays = import_module("heu.numpy")
-    kit, many = heu.setup(heu.SchemaType.ZPaillier, bits), arrays.setup(heu.SchemaType.ZPaillier, bits)
+    kit, many = (
+        heu.setup(heu.SchemaType.ZPaillier, bits),
+        arrays.setup(heu.SchemaType.ZPaillier, bits),
+    )
     encryptor, decryptor, evaluator = kit.encryptor(), kit.decryptor(), kit.evaluator()
     one, coder = kit.float_encoder(2**32), many.float_encoder(2**32)
     c = encryptor.encrypt(one.encode(3.14))
@@ -98,7 +111,9 @@ def _pypaillier(library: Any, bits: int) -> Peer:
 
     def job(values: Any) -> Any:
         closed = [library.encrypt_many(public, array.tolist(), scale_pow10=10) for array in values]
-        sums = [library.add_many(public, [bytes(c) for c in pair]) for pair in zip(*closed, strict=True)]
+        sums = [
+            library.add_many(public, [bytes(c) for c in pair]) for pair in zip(*closed, strict=True)
+        ]
         opened = library.decrypt_exact_many(private, [bytes(c) for c in sums])
         return [float(Fraction(numerator, 10**power)) for numerator, power in opened]
 
@@ -109,15 +124,27 @@ def _pypaillier(library: Any, bits: int) -> Peer:
         "add": lambda: library.add_many(public, [c, c]),
         "times 12345": lambda: library.multiply_integers_public(public, [c], [12345]),
     }
-    return Peer("pypaillier", "DCR, a short exponent on safe primes", len(c), works, job, 200, "batches of one")
+    return Peer(
+        "pypaillier",
+        "DCR, a short exponent on safe primes",
+        len(c),
+        works,
+        job,
+        200,
+        "batches of one",
+    )
 
 
 def _lightphe(library: Any, bits: int) -> Peer:
     scheme = library.LightPHE(algorithm_name="Paillier", key_size=bits)
     n, c = scheme.cs.keys["public_key"]["n"], scheme.encrypt(314)
 
-    def job(values: Any) -> Any:  # fixed point by hand: its own encoding of floats cannot open a sum
-        closed = [[scheme.encrypt(round(x * 2**32) % n) for x in array.tolist()] for array in values]
+    def job(
+        values: Any,
+    ) -> Any:  # fixed point by hand: its own encoding of floats cannot open a sum
+        closed = [
+            [scheme.encrypt(round(x * 2**32) % n) for x in array.tolist()] for array in values
+        ]
         opened = [scheme.decrypt(a + b) for a, b in zip(*closed, strict=True)]
         return [(m if 2 * m < n else m - n) / 2**32 for m in opened]
 
@@ -147,7 +174,10 @@ def _ckks(tenseal: Any, bits: int) -> Peer:
 
     def job(values: Any) -> Any:
         pieces = range(0, values.shape[1], 4096)
-        closed = [[tenseal.ckks_vector(key, array[at : at + 4096].tolist()) for at in pieces] for array in values]
+        closed = [
+            [tenseal.ckks_vector(key, array[at : at + 4096].tolist()) for at in pieces]
+            for array in values
+        ]
         return np.concatenate([(a + b).decrypt() for a, b in zip(*closed, strict=True)])
 
     works = {
@@ -159,4 +189,6 @@ def _ckks(tenseal: Any, bits: int) -> Peer:
     }
     data = len(whole.serialize()) / 4096
     note = "another scheme, approximate; one number fills a ciphertext of 4096"
-    return Peer("TenSEAL CKKS", "RLWE; shown results must be blurred", data, works, job, 1 << 30, note)
+    return Peer(
+        "TenSEAL CKKS", "RLWE; shown results must be blurred", data, works, job, 1 << 30, note
+    )

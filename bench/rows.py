@@ -61,16 +61,29 @@ def cpu_rounds(works: Works, rounds: int) -> dict[str, list[float]]:
     """CPU seconds of a call in every round, all works in turn in each, after three calls to warm up, the shortest of
     which says how many make a sample long enough.
     """
-    calls = {name: math.ceil(_LEAST / max(min(cpu(work) for _ in range(3)), 1e-6)) for name, work in works.items()}
+    calls = {
+        name: math.ceil(_LEAST / max(min(cpu(work) for _ in range(3)), 1e-6))
+        for name, work in works.items()
+    }
     taken: dict[str, list[float]] = {name: [] for name in works}
     for _ in range(rounds):
         for name, work in works.items():
             many = range(calls[name])
-            taken[name].append(cpu(lambda work=work, many=many: [work() for _ in many]) / calls[name])
+            taken[name].append(
+                cpu(lambda work=work, many=many: [work() for _ in many]) / calls[name]
+            )
     return taken
 
 
-def compared(name: str, ours: list[float], theirs: list[float], against: str, *, per: float = 1, **beside: Any) -> Row:
+def compared(
+    name: str,
+    ours: list[float],
+    theirs: list[float],
+    against: str,
+    *,
+    per: float = 1,
+    **beside: Any,
+) -> Row:
     """Milliseconds of a piece, `per` of them in a round of ours; the ratio is the median of the rounds' ratios.
 
     ours, theirs: seconds of the same work, round by round.

@@ -18,7 +18,11 @@ from lepton_lab.textbook.primitives import rsa as tb_rsa
 
 SIZES = (2048, 3072, 4096)
 LENGTHS = (256, 1024, 4096, 16384, 65536, 262144, 1048576)
-MESSAGE, PIECE, SEALED = bytes(32), 318, 384  # a data key; what RSA-3072 takes at once, and what comes out
+MESSAGE, PIECE, SEALED = (
+    bytes(32),
+    318,
+    384,
+)  # a data key; what RSA-3072 takes at once, and what comes out
 
 
 def run(quick: bool) -> list[Row]:
@@ -88,11 +92,21 @@ def _by_length(quick: bool) -> Iterator[Row]:
             form, _, operation = name.partition(" ")
             baseline = f"pure {operation}"
             note = f"{sizes[form]} bytes of ciphertext"
-            yield Row(f"{name}: {length} bytes", taken * 1000, "ms", seconds[baseline] / taken, baseline, note)
+            yield Row(
+                f"{name}: {length} bytes",
+                taken * 1000,
+                "ms",
+                seconds[baseline] / taken,
+                baseline,
+                note,
+            )
 
 
 def _pure(public: RSAPublicKey, message: bytes) -> list[bytes]:
-    return [rsa.encrypt(public, message[start : start + PIECE]) for start in range(0, len(message), PIECE)]
+    return [
+        rsa.encrypt(public, message[start : start + PIECE])
+        for start in range(0, len(message), PIECE)
+    ]
 
 
 def _pure_decrypted(private: RSAPrivateKey, pieces: list[bytes]) -> bytes:

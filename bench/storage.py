@@ -46,7 +46,11 @@ class Nowhere:
 def run(quick: bool) -> list[Row]:
     """Put, get, and get with two data nodes dead, over private sockets and mutual TLS, in MB/s of plaintext."""
     size, rounds = (32, 2) if quick else (256, 15)
-    return [row for transport in (UNIX, TLS) for row in beside_the_floor(3, 5, size << 20, rounds, transport)]
+    return [
+        row
+        for transport in (UNIX, TLS)
+        for row in beside_the_floor(3, 5, size << 20, rounds, transport)
+    ]
 
 
 def servers_over(transport: str, count: int) -> RedisServers:
@@ -62,7 +66,9 @@ def beside_the_floor(k: int, n: int, size: int, rounds: int, transport: str) -> 
     arithmetic = Arithmetic(k, n, data)
     lost = min(k, n - k)
     with tempfile.TemporaryDirectory() as folder, servers_over(transport, n) as servers:
-        ring = KeyRing.create(Path(folder) / "ring", "a passphrase for a benchmark", scrypt_n=1 << 14)
+        ring = KeyRing.create(
+            Path(folder) / "ring", "a passphrase for a benchmark", scrypt_n=1 << 14
+        )
         store = ShardedStore(servers.nodes, ring, k=k)
         with _sockets(servers) as plugs, ThreadPoolExecutor(max(n, CORES)) as pool:
 
@@ -88,7 +94,9 @@ def beside_the_floor(k: int, n: int, size: int, rounds: int, transport: str) -> 
                 {
                     "floor dead": together(_get_all, plugs[lost : lost + k]),
                     "dead": lambda: store.get("x", Nowhere()),
-                    "alone dead": lambda: list(pool.map(lambda core: arithmetic.get(core, lost), range(CORES))),
+                    "alone dead": lambda: list(
+                        pool.map(lambda core: arithmetic.get(core, lost), range(CORES))
+                    ),
                 },
                 rounds,
             )
@@ -100,14 +108,33 @@ def beside_the_floor(k: int, n: int, size: int, rounds: int, transport: str) -> 
             size / 1e6 / median(seconds),
             median(bare / ours for bare, ours in zip(floor, seconds, strict=True)),
         )
-        return Row(f"{name}: {where}", speed, "MB/s", ratio, "bare sockets", f"floor {size / 1e6 / median(floor):.0f}")
+        return Row(
+            f"{name}: {where}",
+            speed,
+            "MB/s",
+            ratio,
+            "bare sockets",
+            f"floor {size / 1e6 / median(floor):.0f}",
+        )
 
     rows = []
     for name, verb in (("put", "put"), ("get", "get"), (dead, "dead")):
         floor, alone = times[f"floor {verb}"], times[f"alone {verb}"]
         rows.append(row(name, times[verb], floor))
-        rows.append(row(f"bound of {name}", [one + other for one, other in zip(floor, alone, strict=True)], floor))
-    return [*rows, *(row(f"redis-py alone, {v}", times[f"redis-py {v}"], times[f"floor {v}"]) for v in ("put", "get"))]
+        rows.append(
+            row(
+                f"bound of {name}",
+                [one + other for one, other in zip(floor, alone, strict=True)],
+                floor,
+            )
+        )
+    return [
+        *rows,
+        *(
+            row(f"redis-py alone, {v}", times[f"redis-py {v}"], times[f"floor {v}"])
+            for v in ("put", "get")
+        ),
+    ]
 
 
 @dataclass
@@ -147,7 +174,9 @@ class Arithmetic:
         self._stripes._encrypt(rows, stripe, piece, stripe == self._stripes.body.stripes - 1)
         self._stripes._encode(rows)
         for index, row in enumerate(rows):
-            tag = self._stripes._authenticator.encrypt(_shard_nonce(stripe, index), b"", row[:SEGMENT].data)
+            tag = self._stripes._authenticator.encrypt(
+                _shard_nonce(stripe, index), b"", row[:SEGMENT].data
+            )
             row[SEGMENT:] = np.frombuffer(tag, np.uint8)
 
 
@@ -164,7 +193,10 @@ def _sockets(servers: RedisServers) -> Iterator[list[tuple[socket.socket, bytes]
     pools = [node._pool() for node in nodes]
     connections = [pool.get_connection() for pool in pools]
     try:
-        yield [(connection._sock, node._prefix) for node, connection in zip(nodes, connections, strict=True)]
+        yield [
+            (connection._sock, node._prefix)
+            for node, connection in zip(nodes, connections, strict=True)
+        ]
     finally:
         for pool, connection in zip(pools, connections, strict=True):
             connection.disconnect()

@@ -34,29 +34,52 @@ def run(quick: bool) -> list[Row]:
     """Sizes, codes, transports, repair, the cipher alone, a cluster's start, peers."""
     rounds = 1 if quick else 3
     size = (32 if quick else 256) * MIB
-    cases = [(3, 5, 16 * MIB)] if quick else [(3, 5, 64 * MIB), (3, 5, 1024 * MIB), (4, 6, size), (10, 14, size)]
+    cases = (
+        [(3, 5, 16 * MIB)]
+        if quick
+        else [(3, 5, 64 * MIB), (3, 5, 1024 * MIB), (4, 6, size), (10, 14, size)]
+    )
     rows = []
     for transport in (UNIX, TCP, TLS):
-        for k, n, data in cases + [(3, 5, size)] * (transport == TCP):  # the others are in bench/storage.py
+        for k, n, data in cases + [(3, 5, size)] * (
+            transport == TCP
+        ):  # the others are in bench/storage.py
             rows += beside_the_floor(k, n, data, rounds, transport)
     rows += [_repair(k, n, size, rounds) for k, n in ((3, 5), (4, 6), (10, 14))]
     return [*rows, *_cipher(), _cluster(rounds), *_backups(size, rounds), *_tahoe(size, rounds)]
 
 
-def _rate(name: str, size: int, seconds: float, beside: float | None = None, baseline: str = "", note: str = "") -> Row:
+def _rate(
+    name: str,
+    size: int,
+    seconds: float,
+    beside: float | None = None,
+    baseline: str = "",
+    note: str = "",
+) -> Row:
     ratio = None if beside is None else beside / seconds
     return Row(name, size / 1e6 / seconds, "MB/s", ratio, baseline, note)
 
 
 def _repair(k: int, n: int, size: int, rounds: int) -> Row:
     """A node comes back empty, and is filled again: k shards are read and one is written, for every stripe."""
-    with tempfile.TemporaryDirectory() as folder, RedisServers.start(n, tls=False, sync=None) as servers:
-        ring = KeyRing.create(Path(folder) / "ring", "a passphrase for a benchmark", scrypt_n=1 << 14)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        RedisServers.start(n, tls=False, sync=None) as servers,
+    ):
+        ring = KeyRing.create(
+            Path(folder) / "ring", "a passphrase for a benchmark", scrypt_n=1 << 14
+        )
         store = ShardedStore(servers.nodes, ring, k=k)
         store.put("x", os.urandom(size))
-        works = {"loss": lambda: servers.restart(1, empty=True), "repair": lambda: store.repair("x")}
+        works = {
+            "loss": lambda: servers.restart(1, empty=True),
+            "repair": lambda: store.repair("x"),
+        }
         seconds = interleaved(works, rounds)["repair"]
-    return _rate(f"repair of one empty node: {k}-of-{n}, {size // MIB} MiB, unix socket", size, seconds)
+    return _rate(
+        f"repair of one empty node: {k}-of-{n}, {size // MIB} MiB, unix socket", size, seconds
+    )
 
 
 def _cluster(rounds: int) -> Row:
@@ -68,7 +91,11 @@ def _cluster(rounds: int) -> Row:
             return time.perf_counter() - begin
 
     seconds = sorted(stop_watch() for _ in range(rounds))[rounds // 2]
-    return Row("a Redis Cluster of 3 primaries and 3 replicas, mutual TLS, from nothing until it serves", seconds, "s")
+    return Row(
+        "a Redis Cluster of 3 primaries and 3 replicas, mutual TLS, from nothing until it serves",
+        seconds,
+        "s",
+    )
 
 
 def _cipher() -> list[Row]:
@@ -76,7 +103,11 @@ def _cipher() -> list[Row]:
     command = ["openssl", "speed", "-evp", "aes-256-gcm", "-bytes", "1048576", "-seconds", "1"]
     ran = subprocess.run(command, capture_output=True, text=True, check=False)
     found = re.search(r"AES-256-GCM\s+([\d.]+)k", ran.stdout)
-    return [Row("AES-256-GCM alone: openssl speed, 1 MiB", float(found[1]) / 1e3, "MB/s")] if found else []
+    return (
+        [Row("AES-256-GCM alone: openssl speed, 1 MiB", float(found[1]) / 1e3, "MB/s")]
+        if found
+        else []
+    )
 
 
 def _backups(size: int, rounds: int) -> list[Row]:
@@ -86,16 +117,31 @@ def _backups(size: int, rounds: int) -> list[Row]:
         file = home / "file"
 
         ring = KeyRing.create(home / "ring", "a passphrase for a benchmark", scrypt_n=1 << 14)
-        store = ShardedStore([DirectoryNode(home / f"node-{i}", sync=False) for i in range(5)], ring, k=3)
+        store = ShardedStore(
+            [DirectoryNode(home / f"node-{i}", sync=False) for i in range(5)], ring, k=3
+        )
         environment = os.environ | {
-            **{"RESTIC_PASSWORD": "throw-away", "RESTIC_REPOSITORY": str(home / "restic"), "HOME": folder},
-            **{"BORG_PASSPHRASE": "throw-away", "BORG_REPO": str(home / "borg"), "BORG_BASE_DIR": folder},
+            **{
+                "RESTIC_PASSWORD": "throw-away",
+                "RESTIC_REPOSITORY": str(home / "restic"),
+                "HOME": folder,
+            },
+            **{
+                "BORG_PASSPHRASE": "throw-away",
+                "BORG_REPO": str(home / "borg"),
+                "BORG_BASE_DIR": folder,
+            },
         }
 
         def command(*words: str) -> Callable[[], object]:
-            return lambda: subprocess.run(words, cwd=home, env=environment, check=True, capture_output=True)
+            return lambda: subprocess.run(
+                words, cwd=home, env=environment, check=True, capture_output=True
+            )
 
-        writing: Works = {"file": lambda: file.write_bytes(os.urandom(size)), "store": lambda: store.put("x", file)}
+        writing: Works = {
+            "file": lambda: file.write_bytes(os.urandom(size)),
+            "store": lambda: store.put("x", file),
+        }
         reading: Works = {"store": lambda: store.get("x", Nowhere())}
         if shutil.which("restic"):
             command("restic", "init")()
@@ -103,15 +149,27 @@ def _backups(size: int, rounds: int) -> list[Row]:
             reading["restic"] = command("restic", "restore", "latest", "--target", "back")
         if shutil.which("borg"):
             command("borg", "init", "--encryption", "repokey-blake2")()
-            writing["borg"] = command("borg", "create", "--compression", "none", "::{utcnow}", "file")
+            writing["borg"] = command(
+                "borg", "create", "--compression", "none", "::{utcnow}", "file"
+            )
             last = 'borg extract --stdout "::$(borg list --short --last 1)" > /dev/null'
             reading["borg"] = command("sh", "-c", last)
         into, out = interleaved(writing, rounds), interleaved(reading, rounds)
     rows = []
     for verb, times in (("into", into), ("out of", out)):
-        rows.append(_rate(f"{verb} the store, five folders, {size // MIB} MiB", size, times["store"]))
+        rows.append(
+            _rate(f"{verb} the store, five folders, {size // MIB} MiB", size, times["store"])
+        )
         for name in sorted(times.keys() - {"file", "store"}):
-            rows.append(_rate(f"{verb} {name}, {size // MIB} MiB", size, times[name], times["store"], "the store"))
+            rows.append(
+                _rate(
+                    f"{verb} {name}, {size // MIB} MiB",
+                    size,
+                    times[name],
+                    times["store"],
+                    "the store",
+                )
+            )
     return rows
 
 
@@ -132,7 +190,10 @@ def _tahoe(size: int, rounds: int) -> list[Row]:
                 store = ShardedStore(servers.nodes, ring, k=3)
                 works[f"into {name}"] = lambda store=store, name=name: store.put(name, file)
                 works[f"out of {name}"] = lambda store=store, name=name: store.get(name, Nowhere())
-            works |= {"into Tahoe-LAFS": lambda: grid.put(file), "out of Tahoe-LAFS": lambda: grid.get(Nowhere())}
+            works |= {
+                "into Tahoe-LAFS": lambda: grid.put(file),
+                "out of Tahoe-LAFS": lambda: grid.get(Nowhere()),
+            }
             times = interleaved(works, rounds)
     rows = []
     for verb in ("into", "out of"):

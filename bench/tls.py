@@ -21,7 +21,7 @@ from typing import Any
 from bench.rows import Row, interleaved
 from lepton_lab import tls
 from lepton_lab.errors import NotFound
-from lepton_lab.workshop import handshakes
+from lepton_lab.workshop.experiments import nb06_handshakes as handshakes
 
 NAME, HANDSHAKES, PIECE = "localhost", 10, 2**18
 TCP, MUTUAL = "TCP connection", "mutual handshake"
@@ -36,7 +36,10 @@ def run(quick: bool) -> list[Row]:
 
 
 def _handshakes(ca: tls.LabCA, ports: dict[str, int], quick: bool) -> Iterator[Row]:
-    mutual, anonymous = tls.client_context(ca, ca.issue("alice", client=True)), tls.client_context(ca)
+    mutual, anonymous = (
+        tls.client_context(ca, ca.issue("alice", client=True)),
+        tls.client_context(ca),
+    )
     tickets: list[ssl.SSLSession] = []
 
     def connect(port: int, context: ssl.SSLContext | None, *, resumes: bool = False) -> None:
@@ -47,7 +50,9 @@ def _handshakes(ca: tls.LabCA, ports: dict[str, int], quick: bool) -> Iterator[R
                     continue
                 ticket = tickets[-1] if resumes and tickets else None
                 with context.wrap_socket(plain, server_hostname=NAME, session=ticket) as connection:
-                    connection.recv(1)  # until then the server may still refuse; the ticket comes before it
+                    connection.recv(
+                        1
+                    )  # until then the server may still refuse; the ticket comes before it
                     if resumes and connection.session is not None:
                         tickets[:] = [connection.session]
 
@@ -56,7 +61,9 @@ def _handshakes(ca: tls.LabCA, ports: dict[str, int], quick: bool) -> Iterator[R
             TCP: lambda: connect(ports["greet plain"], None),
             MUTUAL: lambda: connect(ports["greet mutual"], mutual),
             "one-sided handshake": lambda: connect(ports["greet one-sided"], anonymous),
-            "resumed mutual handshake": lambda: connect(ports["greet mutual"], mutual, resumes=True),
+            "resumed mutual handshake": lambda: connect(
+                ports["greet mutual"], mutual, resumes=True
+            ),
         },
         5 if quick else 25,
     )
@@ -65,7 +72,10 @@ def _handshakes(ca: tls.LabCA, ports: dict[str, int], quick: bool) -> Iterator[R
 
 
 def _bulk(ca: tls.LabCA, ports: dict[str, int], quick: bool) -> Iterator[Row]:
-    context, data = tls.client_context(ca, ca.issue("alice", client=True)), bytes((16 if quick else 128) * 2**20)
+    context, data = (
+        tls.client_context(ca, ca.issue("alice", client=True)),
+        bytes((16 if quick else 128) * 2**20),
+    )
 
     def pour(port: int, context: ssl.SSLContext | None) -> None:
         with _connected(port) as plain:
@@ -86,7 +96,14 @@ def _bulk(ca: tls.LabCA, ports: dict[str, int], quick: bool) -> Iterator[Row]:
     )
     note = "both ends hash the message, for the acknowledgement"
     for name, taken in seconds.items():
-        yield Row(name, len(data) / 1e6 / taken, "MB/s", seconds[PLAIN] / taken, PLAIN, note if name == MESSAGE else "")
+        yield Row(
+            name,
+            len(data) / 1e6 / taken,
+            "MB/s",
+            seconds[PLAIN] / taken,
+            PLAIN,
+            note if name == MESSAGE else "",
+        )
 
 
 def _in_memory(quick: bool) -> Iterator[Row]:
@@ -99,13 +116,22 @@ def _in_memory(quick: bool) -> Iterator[Row]:
     rounds = 20 if quick else 200
     try:
         with handshakes.groups() as works:
-            seen = [{name: work() for name, work in works.items()} for _ in range(rounds)][rounds // 10 :]
+            seen = [{name: work() for name, work in works.items()} for _ in range(rounds)][
+                rounds // 10 :
+            ]
     except NotFound as missing:
         yield Row(handshakes.HYBRID, 0.0, "not measured", note=str(missing))
         return
     medians = {name: statistics.median(each[name].seconds for each in seen) for name in seen[0]}
     for name, median in medians.items():
-        yield Row(name, median * 1000, "ms", medians[handshakes.CLASSIC] / median, handshakes.CLASSIC, "in memory")
+        yield Row(
+            name,
+            median * 1000,
+            "ms",
+            medians[handshakes.CLASSIC] / median,
+            handshakes.CLASSIC,
+            "in memory",
+        )
     for name, handshake in seen[0].items():
         yield Row(f"{name}, bytes", handshake.data, "bytes", note="one-sided, tickets included")
 
@@ -128,7 +154,9 @@ def _servers(ca: tls.LabCA) -> Iterator[dict[str, int]]:
         path = Path(folder, "authority.pem")
         ca.save(path)
         ours, theirs = multiprocessing.Pipe()
-        process = multiprocessing.get_context("spawn").Process(target=_serve, args=(path, theirs), daemon=True)
+        process = multiprocessing.get_context("spawn").Process(
+            target=_serve, args=(path, theirs), daemon=True
+        )
         process.start()
         try:
             yield ours.recv()
@@ -143,7 +171,11 @@ def _serve(path: Path, parent: Connection) -> None:
     ca = tls.LabCA.load(path)
     identity = ca.issue(NAME, also=["127.0.0.1"])
     mutual = tls.server_context(identity, ca)
-    contexts = {"plain": None, "mutual": mutual, "one-sided": tls.server_context(identity, ca, require_client=False)}
+    contexts = {
+        "plain": None,
+        "mutual": mutual,
+        "one-sided": tls.server_context(identity, ca, require_client=False),
+    }
     ports = {}
     for answer in (_greet, _drain):
         for name, context in contexts.items():
@@ -157,17 +189,23 @@ def _serve(path: Path, parent: Connection) -> None:
             receiver.receive_into(_Nowhere(), None)
 
 
-def _answer(listener: socket.socket, context: ssl.SSLContext | None, answer: Callable[[socket.socket], None]) -> None:
+def _answer(
+    listener: socket.socket, context: ssl.SSLContext | None, answer: Callable[[socket.socket], None]
+) -> None:
     while True:
         plain, _ = listener.accept()
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        with plain if context is None else context.wrap_socket(plain, server_side=True) as connection:
+        with (
+            plain if context is None else context.wrap_socket(plain, server_side=True) as connection
+        ):
             answer(connection)
 
 
 def _greet(connection: socket.socket) -> None:
     connection.sendall(b"!")
-    connection.recv(1)  # until the client has gone: it, and not the server, shall wait for its port to be free again
+    connection.recv(
+        1
+    )  # until the client has gone: it, and not the server, shall wait for its port to be free again
 
 
 def _drain(connection: socket.socket) -> None:

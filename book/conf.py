@@ -21,8 +21,12 @@ release = version = lepton_lab.__version__
 language = "en"
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.mathjax"]
 
-nb_execution_mode = "off"  # what is shown is what is committed; tools/book.py brings the widgets to life
-nb_mime_priority_overrides = [("html", kind, place) for place, kind in enumerate(("text/html", "text/plain"), 10)]
+nb_execution_mode = (
+    "off"  # what is shown is what is committed; tools/book.py brings the widgets to life
+)
+nb_mime_priority_overrides = [
+    ("html", kind, place) for place, kind in enumerate(("text/html", "text/plain"), 10)
+]
 nb_code_prompt_show = "Show the solution"
 nb_code_prompt_hide = "Hide the solution"
 myst_enable_extensions = ["dollarmath", "amsmath", "colon_fence"]
@@ -60,14 +64,18 @@ def setup(app: Sphinx) -> None:
     app.connect("html-page-context", _levelled, priority=900)  # after furo has made its tree
 
 
-def _levelled(_app: Sphinx, _page: str, _template: str, context: dict[str, Any], _doctree: object) -> None:
+def _levelled(
+    _app: Sphinx, _page: str, _template: str, context: dict[str, Any], _doctree: object
+) -> None:
     """Sphinx calls the captions of its contents headings and does not say of which level."""
     for name in ("body", "furo_navigation_tree"):
         if name in context:
             context[name] = context[name].replace('role="heading"', 'role="heading" aria-level="2"')
 
 
-def _plain(_app: Sphinx, _what: str, _name: str, _object: object, _options: object, lines: list[str]) -> None:
+def _plain(
+    _app: Sphinx, _what: str, _name: str, _object: object, _options: object, lines: list[str]
+) -> None:
     """Docstrings are plain text: `|` is an absolute value or a row of a table, and what is indented stands as it is."""
     plain: list[str] = []
     for line in lines:
@@ -84,7 +92,10 @@ def _carry_mathjax(app: Sphinx, failed: Exception | None) -> None:
     found = find_spec("sphinx-mathjax-offline")
     if failed or app.builder.format != "html" or found is None or found.origin is None:
         return
-    carried, target = Path(found.origin).parent / "static" / "mathjax", Path(app.outdir) / "_static" / "mathjax"
+    carried, target = (
+        Path(found.origin).parent / "static" / "mathjax",
+        Path(app.outdir) / "_static" / "mathjax",
+    )
     for name in _MATHJAX:
         if (carried / name).is_dir():
             shutil.copytree(carried / name, target / name, dirs_exist_ok=True)

@@ -21,8 +21,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from lepton_lab.errors import DecryptionError, InvalidKey, InvalidParameter, MessageTooLarge
 from lepton_lab.buffers import BytesLike, pieces_of, read_into, view_of, write_all
+from lepton_lab.errors import DecryptionError, InvalidKey, InvalidParameter, MessageTooLarge
 
 KEY_SIZE: Final = 32
 NONCE_SIZE: Final = 12
@@ -33,7 +33,9 @@ _SALT_SIZE = 32
 _PREFIX_SIZE = 7
 _HEADER_SIZE = 1 + _SALT_SIZE + _PREFIX_SIZE
 _ONE_CALL = 2**31 - 1  # OpenSSL counts bytes in an int; SP 800-38D §5.2.1.1 would allow 2³⁶ − 32
-_MOST_SEGMENTS = 2**32  # the number fills four bytes of the nonce; one more would be a nonce used twice
+_MOST_SEGMENTS = (
+    2**32
+)  # the number fills four bytes of the nonce; one more would be a nonce used twice
 
 
 def generate_key() -> bytes:
@@ -101,7 +103,9 @@ def decrypt(key: BytesLike, ciphertext: BytesLike, associated_data: BytesLike = 
 #       11     1            1 when it is the last, else 0
 
 
-def encrypt_stream(key: BytesLike, source: BinaryIO, sink: BinaryIO, associated_data: BytesLike = b"") -> int:
+def encrypt_stream(
+    key: BytesLike, source: BinaryIO, sink: BinaryIO, associated_data: BytesLike = b""
+) -> int:
     """Encrypt one binary file into another as a stream that Tink opens too; return the number of bytes written.
 
     Constant memory (3 MiB). `source` is read to its end; neither file is flushed or closed. `sink.write` is given views
@@ -131,7 +135,9 @@ def encrypt_stream(key: BytesLike, source: BinaryIO, sink: BinaryIO, associated_
     return written
 
 
-def decrypt_stream(key: BytesLike, source: BinaryIO, sink: BinaryIO, associated_data: BytesLike = b"") -> int:
+def decrypt_stream(
+    key: BytesLike, source: BinaryIO, sink: BinaryIO, associated_data: BytesLike = b""
+) -> int:
     """Decrypt what `encrypt_stream`, or Tink, made; return the number of bytes written. Constant memory (3 MiB).
 
     The arguments are those of `encrypt_stream`. Only authenticated segments reach `sink`. When this raises, `sink`
@@ -150,8 +156,12 @@ def decrypt_stream(key: BytesLike, source: BinaryIO, sink: BinaryIO, associated_
     salt, prefix = bytes(header[1 : 1 + _SALT_SIZE]), bytes(header[1 + _SALT_SIZE :])
     cipher = _segment_cipher(main_key, salt, associated)
     written = 0
-    opened = memoryview(bytearray(SEGMENT_SIZE - TAG_SIZE))  # a forged segment leaves its bytes here and no further
-    for number, (segment, last) in enumerate(pieces_of(source, SEGMENT_SIZE - _HEADER_SIZE, SEGMENT_SIZE)):
+    opened = memoryview(
+        bytearray(SEGMENT_SIZE - TAG_SIZE)
+    )  # a forged segment leaves its bytes here and no further
+    for number, (segment, last) in enumerate(
+        pieces_of(source, SEGMENT_SIZE - _HEADER_SIZE, SEGMENT_SIZE)
+    ):
         if number == _MOST_SEGMENTS or len(segment) < TAG_SIZE:
             raise DecryptionError
         plaintext = opened[: len(segment) - TAG_SIZE]
@@ -181,7 +191,9 @@ def _checked_key(key: BytesLike) -> bytes:
 def _checked(data: BytesLike, most: int) -> memoryview:
     view = view_of(data)
     if len(view) > most:
-        raise MessageTooLarge(f"{len(view)} bytes in one call of AES-GCM, which takes {most}; use a stream")
+        raise MessageTooLarge(
+            f"{len(view)} bytes in one call of AES-GCM, which takes {most}; use a stream"
+        )
     return view
 
 

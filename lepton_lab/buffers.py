@@ -1,11 +1,10 @@
-"""Bytes in and out: injective framing, reads that are never short, and the plain data that helpers and wing share."""
+"""Bytes in and out: framing that is injective, and reads that are never short."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import BinaryIO, Literal, cast
+from collections.abc import Iterator
+from typing import BinaryIO, cast
 
 from lepton_lab.errors import InvalidParameter
 
@@ -15,7 +14,9 @@ BytesLike = bytes | bytearray | memoryview
 def view_of(data: BytesLike) -> memoryview:
     """Bytes as a flat view, without a copy. Raises InvalidParameter for anything that is not bytes."""
     if not isinstance(data, bytes | bytearray | memoryview):
-        raise InvalidParameter(f"bytes are needed (bytes, bytearray or memoryview), not {type(data).__name__}")
+        raise InvalidParameter(
+            f"bytes are needed (bytes, bytearray or memoryview), not {type(data).__name__}"
+        )
     view = memoryview(data)
     if not view.nbytes:
         return memoryview(b"")
@@ -98,23 +99,3 @@ def write_all(sink: BinaryIO, data: memoryview) -> None:
         if not taken:
             raise BlockingIOError("the file takes nothing now; give it in blocking mode")
         data = data[taken:]
-
-
-@dataclass(frozen=True)
-class Record:
-    """One TLS record as it crossed the wire, its 5-byte header included (RFC 8446 §5.1)."""
-
-    sender: Literal["client", "server"]
-    data: bytes = field(repr=False)
-
-
-@dataclass(frozen=True)
-class Capture:
-    """A whole TLS connection, for dissection: every record in order of sending, and the secrets by their key-log label.
-
-    `secrets` opens everything in the capture. It never leaves the machine that made it.
-    """
-
-    records: tuple[Record, ...]
-    secrets: Mapping[str, bytes] = field(repr=False)
-    server_name: str

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 from tqdm import tqdm
 
 from lepton_lab import data, tls
+from lepton_lab.buffers import BytesLike
 from lepton_lab.errors import InvalidParameter, LabError, NotFound
 from lepton_lab.files import private_folder
 from lepton_lab.keyring import KeyRing
 from lepton_lab.nodes import MappingNode, Node, local_nodes
-from lepton_lab.buffers import BytesLike
 from lepton_lab.sharding import ShardedStore
 from lepton_lab.totals import PATIENCE, encrypted_totals, numbers_of
 
@@ -121,7 +121,10 @@ class Demo:
         """Encrypt, code three of five, place."""
         with self._step("encrypt, shard, store") as cost, self._source("storing") as source:
             self.receipt = self.vault.put(NAME, source)
-            self._hold(not self.receipt.lacking, f"{', '.join(self.receipt.lacking)} did not take every shard")
+            self._hold(
+                not self.receipt.lacking,
+                f"{', '.join(self.receipt.lacking)} did not take every shard",
+            )
             cost.bytes_in, cost.bytes_out = self.size, self.receipt.stored
             cost.said = f"AES-256-GCM, any 3 of 5 suffice, {cost.bytes_out // 5:,} bytes a node"
 
@@ -149,16 +152,26 @@ class Demo:
         """Flip one bit of a stored shard: it is survived, found, named and repaired."""
         with self._step("flip one bit, catch it") as cost:
             liar = self.servers.nodes[0]
-            key = next(key for key in liar if key.count("/") == 4)  # object/version/put/stripe/index
+            key = next(
+                key for key in liar if key.count("/") == 4
+            )  # object/version/put/stripe/index
             shard = bytearray(liar[key])
             shard[len(shard) // 2] ^= 1
             liar[key] = bytes(shard)
             self._read_back(cost)
             with self._watched("checking, repairing") as vault:
-                caught = {name for name, health in vault.check(NAME).nodes.items() if health.altered}
-                self._hold(caught == {liar.name}, f"the altered shard was seen on {', '.join(caught) or 'no node'}")
+                caught = {
+                    name for name, health in vault.check(NAME).nodes.items() if health.altered
+                }
+                self._hold(
+                    caught == {liar.name},
+                    f"the altered shard was seen on {', '.join(caught) or 'no node'}",
+                )
                 mended = vault.repair(NAME).rebuilt
-                self._hold(mended == {liar.name: 1} and vault.check(NAME).intact, "the altered shard was not repaired")
+                self._hold(
+                    mended == {liar.name: 1} and vault.check(NAME).intact,
+                    "the altered shard was not repaired",
+                )
             cost.said = f"{liar.name} named, its shard rebuilt; SHA-256 equal"
 
     def send(self) -> None:
@@ -170,12 +183,20 @@ class Demo:
             context = tls.server_context(receiving, ca)
             most = max(1, self.size)
             with (
-                ThreadPoolExecutor(1) as pool,  # outermost: an interruption closes the receiver before it waits for it
-                tls.Receiver("127.0.0.1", 0, context, allowed=["the-sender"], max_bytes=most) as receiver,
+                ThreadPoolExecutor(
+                    1
+                ) as pool,  # outermost: an interruption closes the receiver before it waits for it
+                tls.Receiver(
+                    "127.0.0.1", 0, context, allowed=["the-sender"], max_bytes=most
+                ) as receiver,
             ):
                 taken = pool.submit(receiver.receive_into, cast("BinaryIO", sink))
                 transfer = tls.send(
-                    source, "127.0.0.1", receiver.port, tls.client_context(ca, sending), server_name="localhost"
+                    source,
+                    "127.0.0.1",
+                    receiver.port,
+                    tls.client_context(ca, sending),
+                    server_name="localhost",
                 )
                 taken.result()
             self._hold(sink.sha256 == self.sha256, "what arrived is not what was sent")
@@ -195,7 +216,10 @@ class Demo:
     def shred(self) -> None:
         """Remove the keys, and see that what lies on the nodes is noise."""
         with self._step("shred the key") as cost:
-            backups = [{key: node[key] for key in node if key.count("/") < 4} for node in self.servers.nodes]
+            backups = [
+                {key: node[key] for key in node if key.count("/") < 4}
+                for node in self.servers.nodes
+            ]
             self.vault.shred(NAME)
             for node, backup in zip(self.servers.nodes, backups, strict=True):
                 node.update(backup)  # every node brings its manifests back, and gains nothing
@@ -217,9 +241,15 @@ class Demo:
         try:
             size = self.path.stat().st_size
             if self.path.is_dir():
-                raise InvalidParameter(f"{self.path} is a folder: pack it into one file (tar, zip), and name that")
-            if not self.path.is_file():  # looked at before it is opened: a pipe would wait for its writer
-                raise InvalidParameter(f"{self.path} is no ordinary file: copy what it gives to one, and name that")
+                raise InvalidParameter(
+                    f"{self.path} is a folder: pack it into one file (tar, zip), and name that"
+                )
+            if (
+                not self.path.is_file()
+            ):  # looked at before it is opened: a pipe would wait for its writer
+                raise InvalidParameter(
+                    f"{self.path} is no ordinary file: copy what it gives to one, and name that"
+                )
             with self._progress("hashing", size) as bar, self.path.open("rb", buffering=0) as file:
                 sink = _Sink(bar)
                 while piece := file.read(PIECE):
@@ -250,7 +280,13 @@ class Demo:
     def _progress(self, doing: str, total: int | None) -> Iterator[tqdm[Any]]:
         """A bar for what takes more than a second, on a terminal only. total: bytes, where they are known before."""
         with tqdm(
-            total=total, desc=f"  {doing}", unit="B", unit_scale=True, leave=False, delay=PATIENCE, disable=None
+            total=total,
+            desc=f"  {doing}",
+            unit="B",
+            unit_scale=True,
+            leave=False,
+            delay=PATIENCE,
+            disable=None,
         ) as bar:
             yield bar
 

@@ -29,8 +29,8 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from lepton_lab.errors import IntegrityError, InvalidParameter, NotEnoughShards
 from lepton_lab.buffers import BytesLike, view_of
+from lepton_lab.errors import IntegrityError, InvalidParameter, NotEnoughShards
 
 Row = npt.NDArray[np.uint8]  # one shard, or with two axes a matrix over the field
 GRAIN = 64  # a shard is eight packets of whole 64-bit words
@@ -46,11 +46,15 @@ class Code:
     k: int
     n: int
 
-    code_id: ClassVar[int] = 1  # this field, these rows, this layout: a stored shard is decoded with what made it
+    code_id: ClassVar[int] = (
+        1  # this field, these rows, this layout: a stored shard is decoded with what made it
+    )
 
     def __post_init__(self) -> None:
         if not (_is_whole(self.k) and _is_whole(self.n) and 1 <= self.k <= self.n <= 255):
-            raise InvalidParameter(f"a code needs whole numbers 1 ≤ k ≤ n ≤ 255, not k = {self.k!r}, n = {self.n!r}")
+            raise InvalidParameter(
+                f"a code needs whole numbers 1 ≤ k ≤ n ≤ 255, not k = {self.k!r}, n = {self.n!r}"
+            )
 
     # What n shards hold, one after the other:
     #
@@ -110,7 +114,9 @@ class Code:
         (memory is not checked). Threads may code at the same time; numpy releases the GIL while it XORs.
         """
         if len(data) != self.k or len(parity) != self.n - self.k:
-            raise InvalidParameter(f"{self.k} rows of data and {self.n - self.k} of parity are needed")
+            raise InvalidParameter(
+                f"{self.k} rows of data and {self.n - self.k} of parity are needed"
+            )
         _check_rows(data, parity)
         self._combine(dict(enumerate(data)), dict(enumerate(parity, self.k)))
 
@@ -136,13 +142,21 @@ class Code:
         if want:
             _plan(self.k, self.n, tuple(have), tuple(want)).run([*have.values()], [*want.values()])
 
-    def _rows(self, shards: Mapping[int, BytesLike], but: int | None = None) -> tuple[dict[int, Row], int]:
+    def _rows(
+        self, shards: Mapping[int, BytesLike], but: int | None = None
+    ) -> tuple[dict[int, Row], int]:
         """The shards as rows and their length, which is one; where there are more than k, they agree."""
         if not isinstance(shards, Mapping):
-            raise InvalidParameter(f"shards come as a mapping from index to bytes, not {type(shards).__name__}")
+            raise InvalidParameter(
+                f"shards come as a mapping from index to bytes, not {type(shards).__name__}"
+            )
         for index in shards:
             self._check_index(index)
-        rows = {index: np.frombuffer(view_of(shards[index]), np.uint8) for index in sorted(shards) if index != but}
+        rows = {
+            index: np.frombuffer(view_of(shards[index]), np.uint8)
+            for index in sorted(shards)
+            if index != but
+        }
         if len(rows) < self.k:
             raise NotEnoughShards("too few shards", found=len(rows), needed=self.k)
         size, *others = {len(row) for row in rows.values()}
@@ -150,14 +164,20 @@ class Code:
             raise IntegrityError(f"shards are of one length, a multiple of {GRAIN} bytes")
         chosen, surplus = list(rows)[: self.k], list(rows)[self.k :]
         again = dict(zip(surplus, np.empty((len(surplus), size), np.uint8), strict=True))
-        self.recover_rows({index: rows[index] for index in chosen}, again)  # from all, it would copy the surplus
+        self.recover_rows(
+            {index: rows[index] for index in chosen}, again
+        )  # from all, it would copy the surplus
         if not all(np.array_equal(rows[index], again[index]) for index in surplus):
-            raise IntegrityError("the shards contradict each other; which of them is false, a code cannot tell")
+            raise IntegrityError(
+                "the shards contradict each other; which of them is false, a code cannot tell"
+            )
         return rows, size
 
     def _check_index(self, index: int) -> None:
         if not (_is_whole(index) and 0 <= index < self.n):
-            raise InvalidParameter(f"the index of a shard is a whole number from 0 to {self.n - 1}, not {index!r}")
+            raise InvalidParameter(
+                f"the index of a shard is a whole number from 0 to {self.n - 1}, not {index!r}"
+            )
 
 
 def _is_whole(number: object) -> bool:
@@ -166,7 +186,12 @@ def _is_whole(number: object) -> bool:
 
 def _check_rows(sources: Sequence[Row], targets: Sequence[Row]) -> None:
     for row in (*sources, *targets):
-        if not (isinstance(row, np.ndarray) and row.dtype == np.uint8 and row.ndim == 1 and row.flags.c_contiguous):
+        if not (
+            isinstance(row, np.ndarray)
+            and row.dtype == np.uint8
+            and row.ndim == 1
+            and row.flags.c_contiguous
+        ):
             raise InvalidParameter("a row is a contiguous one-dimensional array of uint8")
         if not len(row) or len(row) % GRAIN or len(row) != len(sources[0]):
             raise InvalidParameter(f"rows have one length, a multiple of {GRAIN} bytes")
@@ -201,7 +226,9 @@ def _bit_matrix(symbols: Row) -> Row:
     return bits.reshape(8 * rows, 8 * columns)
 
 
-_WEIGHT = np.array([int(_bit_matrix(np.full((1, 1), symbol, np.uint8)).sum()) for symbol in range(256)])
+_WEIGHT = np.array(
+    [int(_bit_matrix(np.full((1, 1), symbol, np.uint8)).sum()) for symbol in range(256)]
+)
 
 
 @lru_cache(maxsize=64)
@@ -248,7 +275,9 @@ _MOST_PAIRS = 512  # bounds the time to plan and the memory to run codes of a hu
 class _Plan:
     """What to XOR. Packets are numbered: those of the sources, of the targets, then `slots` for intermediate sums."""
 
-    operations: npt.NDArray[np.uint16]  # rows of (a, b, target): target = a XOR b, or a copy where a = b
+    operations: npt.NDArray[
+        np.uint16
+    ]  # rows of (a, b, target): target = a XOR b, or a copy where a = b
     slots: int
 
     def run(self, sources: Sequence[Row], targets: Sequence[Row]) -> None:
@@ -259,7 +288,9 @@ class _Plan:
         operations = self.operations.tolist()
         for start in range(0, packet, width):
             end = min(start + width, packet)
-            blocks = [row[at + start : at + end] for row in rows for at in range(0, 8 * packet, packet)]
+            blocks = [
+                row[at + start : at + end] for row in rows for at in range(0, 8 * packet, packet)
+            ]
             blocks += [slot[: end - start] for slot in scratch]
             for a, b, target in operations:
                 if a == b:
@@ -318,7 +349,9 @@ def _shared(bits: Row) -> tuple[list[tuple[int, int]], list[list[int]]]:
     return pairs, [np.flatnonzero(row).tolist() for row in holds]
 
 
-def _ordered(pairs: Sequence[tuple[int, int]], sums: Sequence[Sequence[int]], packets: int) -> _Plan:
+def _ordered(
+    pairs: Sequence[tuple[int, int]], sums: Sequence[Sequence[int]], packets: int
+) -> _Plan:
     """Add up every pair just before its first use, into the slot of one that has had its last: caches like that."""
     uses = Counter(term for terms in (*pairs, *sums) for term in terms)
     place = {packet: packet for packet in range(packets)}
@@ -333,7 +366,9 @@ def _ordered(pairs: Sequence[tuple[int, int]], sums: Sequence[Sequence[int]], pa
         return place[term]
 
     for target, terms in enumerate(sums, packets):
-        awaited: set[int] = set()  # pairs that this sum needs, directly or not, and that are not there yet
+        awaited: set[int] = (
+            set()
+        )  # pairs that this sum needs, directly or not, and that are not there yet
         ahead = list(terms)
         while ahead:
             if (term := ahead.pop()) not in place and term not in awaited:

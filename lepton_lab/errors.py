@@ -39,11 +39,18 @@ class NotEnoughShards(LabError):
     """Too few good shards or nodes: says how many were found, how many are needed, which nodes failed and why."""
 
     def __init__(
-        self, message: str, *, found: int = 0, needed: int = 0, failures: dict[str, str] | None = None
+        self,
+        message: str,
+        *,
+        found: int = 0,
+        needed: int = 0,
+        failures: dict[str, str] | None = None,
     ) -> None:
         self.found, self.needed, self.failures = found, needed, dict(failures or {})
         why = "; ".join(f"{node}: {reason}" for node, reason in self.failures.items())
-        super().__init__(f"{message}: {found} found, {needed} needed" + (f" ({why})" if why else ""))
+        super().__init__(
+            f"{message}: {found} found, {needed} needed" + (f" ({why})" if why else "")
+        )
 
 
 class IntegrityError(LabError):

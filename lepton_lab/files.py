@@ -11,7 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 
-def write_atomically(path: Path, data: bytes | memoryview, *, mode: int = 0o600, sync: bool = True) -> None:
+def write_atomically(
+    path: Path, data: bytes | memoryview, *, mode: int = 0o600, sync: bool = True
+) -> None:
     """Replace the file at `path` with `data`, or leave it as it was: at no instant is there half of it.
 
     The new file gets `mode` before its first byte. With `sync` the data and the folder entry are on the medium when
@@ -55,7 +57,9 @@ def private_folder() -> Iterator[Path]:
 
 def sync_folder(folder: Path) -> None:
     """Put a folder's entries on the medium: a rename or an unlink is lost in a power cut until this has run."""
-    if os.name == "nt":  # Windows offers no handle for this; its file systems log the rename themselves
+    if (
+        os.name == "nt"
+    ):  # Windows offers no handle for this; its file systems log the rename themselves
         return
     descriptor = os.open(folder, os.O_RDONLY)
     try:

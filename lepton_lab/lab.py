@@ -13,7 +13,10 @@ from lepton_lab.errors import InvalidParameter, NotFound
 from lepton_lab.workshop.copies import copy_notebooks
 
 _PACKAGE = Path(__file__).resolve().parent
-_PLACES = (_PACKAGE.parent / "notebooks", _PACKAGE / "notebooks")  # in a checkout; in an installed package
+_PLACES = (
+    _PACKAGE.parent / "notebooks",
+    _PACKAGE / "notebooks",
+)  # in a checkout; in an installed package
 SETTINGS = _PACKAGE / "data" / "jupyter"
 FIRST = "00_start_here.ipynb"
 _GRADERS = [
@@ -22,7 +25,9 @@ _GRADERS = [
 ]
 
 
-def open_lab(folder: Path, *, ip: str, port: int, browser: bool, tell: Callable[[str], object]) -> None:
+def open_lab(
+    folder: Path, *, ip: str, port: int, browser: bool, tell: Callable[[str], object]
+) -> None:
     """Copy what is new of the notebooks into `folder`, never over an edited one, and become JupyterLab.
 
     Raises NotFound when JupyterLab or the notebooks are not there, InvalidParameter when this machine has no such
@@ -34,7 +39,9 @@ def open_lab(folder: Path, *, ip: str, port: int, browser: bool, tell: Callable[
     copy_to(folder, tell)
     tell("Opening JupyterLab. Its address, with the key to it, stands below; Ctrl-C ends it.")
     if ip == "127.0.0.1" and "SSH_CONNECTION" in os.environ:
-        tell(f"From your own machine, forward the port first:  ssh -L {port}:localhost:{port} <this machine>")
+        tell(
+            f"From your own machine, forward the port first:  ssh -L {port}:localhost:{port} <this machine>"
+        )
     sys.stdout.flush()
     command = [sys.executable, "-m", "jupyterlab", *_options(folder, ip, port, browser)]
     os.execv(sys.executable, command)  # noqa: S606  # this process becomes JupyterLab, so that Ctrl-C reaches it
@@ -53,7 +60,9 @@ def notebooks() -> Path:
     """The folder of the notebooks: a checkout's own, or what an installed package carries. Raises NotFound."""
     found = next((place for place in _PLACES if (place / FIRST).is_file()), None)
     if found is None:
-        raise NotFound("the notebooks stand in the project's checkout; clone it, then run this in it")
+        raise NotFound(
+            "the notebooks stand in the project's checkout; clone it, then run this in it"
+        )
     return found
 
 

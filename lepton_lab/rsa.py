@@ -32,8 +32,14 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_public_key,
 )
 
-from lepton_lab.errors import DecryptionError, InvalidKey, InvalidParameter, InvalidSignature, MessageTooLarge
 from lepton_lab.buffers import BytesLike, view_of
+from lepton_lab.errors import (
+    DecryptionError,
+    InvalidKey,
+    InvalidParameter,
+    InvalidSignature,
+    MessageTooLarge,
+)
 
 SMALLEST, LARGEST = 2048, 16384  # bits; OpenSSL takes no more
 _PSS = padding.PSS(padding.MGF1(SHA256()), 32)
@@ -106,7 +112,9 @@ def encrypt(public_key: RSAPublicKey, plaintext: BytesLike, label: bytes = b"") 
     message, key = bytes(view_of(plaintext)), _checked(public_key)
     limit = (key.key_size + 7) // 8 - 2 * SHA256.digest_size - 2
     if len(message) > limit:
-        raise MessageTooLarge(f"OAEP under {key.key_size} bits takes {limit} bytes: encrypt a key, and data with it")
+        raise MessageTooLarge(
+            f"OAEP under {key.key_size} bits takes {limit} bytes: encrypt a key, and data with it"
+        )
     return key.encrypt(message, _oaep(label))
 
 
@@ -134,7 +142,9 @@ def verify(public_key: RSAPublicKey, message: BytesLike, signature: BytesLike) -
     try:
         key.verify(signed, text, _PSS, SHA256())
     except _Mismatch:
-        raise InvalidSignature("the signature is not this key's signature of this message") from None
+        raise InvalidSignature(
+            "the signature is not this key's signature of this message"
+        ) from None
 
 
 def _checked(key: object) -> RSAPublicKey:
@@ -175,23 +185,35 @@ def _password(passphrase: str) -> bytes:
 #   kdf ::= SEQUENCE { pbkdf2, SEQUENCE { salt OCTET STRING, iterations INTEGER, … } }               RFC 8018 §A.2
 #   cipher ::= SEQUENCE { aes256-CBC, iv OCTET STRING }
 
-_PEM = re.compile(rb"-----BEGIN (?P<kind>[A-Z0-9 ]{1,40})-----(?P<text>.*?)-----END (?P=kind)-----", re.DOTALL)
+_PEM = re.compile(
+    rb"-----BEGIN (?P<kind>[A-Z0-9 ]{1,40})-----(?P<text>.*?)-----END (?P=kind)-----", re.DOTALL
+)
 _PBES2 = bytes.fromhex("06092a864886f70d01050d")  # 1.2.840.113549.1.5.13
 _PBKDF2 = bytes.fromhex("06092a864886f70d01050c")  # 1.2.840.113549.1.5.12
 _SCRYPT = bytes.fromhex("06092b06010401da47040b")  # 1.3.6.1.4.1.11591.4.11
 _AES256_CBC = bytes.fromhex("060960864801650304012a")  # 2.16.840.1.101.3.4.1.42
 _SEQUENCE, _INTEGER, _OCTET_STRING = 0x30, 0x02, 0x04
-_MEMORY, _BLOCKS, _ITERATIONS = 1 << 29, 1 << 23, 10_000_000  # the most that a file may ask: bytes, N·r·p, PBKDF2's
+_MEMORY, _BLOCKS, _ITERATIONS = (
+    1 << 29,
+    1 << 23,
+    10_000_000,
+)  # the most that a file may ask: bytes, N·r·p, PBKDF2's
 
 
 def _pbes2(der: bytes, passphrase: bytes) -> bytes:
     """EncryptedPrivateKeyInfo (RFC 5958 §3) around a PKCS#8 key."""
-    n, r, p = 1 << 14, 8, 5  # openssl refuses an N·r that takes more than 32 MiB; p makes up for it in time
+    n, r, p = (
+        1 << 14,
+        8,
+        5,
+    )  # openssl refuses an N·r that takes more than 32 MiB; p makes up for it in time
     salt, iv = secrets.token_bytes(16), secrets.token_bytes(16)
     key = Scrypt(salt=salt, length=32, n=n, r=r, p=p).derive(passphrase)
     padder, encryptor = PKCS7(128).padder(), Cipher(AES256(key), CBC(iv)).encryptor()
     sealed = encryptor.update(padder.update(der) + padder.finalize()) + encryptor.finalize()
-    costs = b"".join(_tlv(_INTEGER, number.to_bytes(number.bit_length() // 8 + 1, "big")) for number in (n, r, p))
+    costs = b"".join(
+        _tlv(_INTEGER, number.to_bytes(number.bit_length() // 8 + 1, "big")) for number in (n, r, p)
+    )
     kdf = _tlv(_SEQUENCE, _SCRYPT + _tlv(_SEQUENCE, _tlv(_OCTET_STRING, salt) + costs))
     cipher = _tlv(_SEQUENCE, _AES256_CBC + _tlv(_OCTET_STRING, iv))
     algorithm = _tlv(_SEQUENCE, _PBES2 + _tlv(_SEQUENCE, kdf + cipher))
@@ -215,12 +237,18 @@ def _refuse_costly(base64_text: bytes) -> None:
         scheme, (_, parameters) = _parts(algorithm)
         (_, kdf), _cipher = _parts(parameters)
         name, (_, settings) = _parts(kdf)
-        costs = [int.from_bytes(content, "big", signed=True) for tag, content in _parts(settings) if tag == _INTEGER]
+        costs = [
+            int.from_bytes(content, "big", signed=True)
+            for tag, content in _parts(settings)
+            if tag == _INTEGER
+        ]
         bearable = _tlv(*scheme) == _PBES2 and _bearable(_tlv(*name), costs)
     except ValueError:
         bearable = False
     if not bearable:
-        raise InvalidKey("this encrypted key is malformed, too costly, or not of PBES2 with scrypt or PBKDF2")
+        raise InvalidKey(
+            "this encrypted key is malformed, too costly, or not of PBES2 with scrypt or PBKDF2"
+        )
 
 
 def _bearable(kdf: bytes, costs: list[int]) -> bool:

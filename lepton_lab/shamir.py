@@ -34,8 +34,8 @@ from functools import reduce
 from itertools import accumulate
 from typing import Self
 
-from lepton_lab.errors import IntegrityError, InvalidParameter, NotEnoughShards
 from lepton_lab.buffers import BytesLike, framed, view_of
+from lepton_lab.errors import IntegrityError, InvalidParameter, NotEnoughShards
 
 _FORMAT = 1
 _HEADER = 20
@@ -56,10 +56,14 @@ class Share:
 
     def __post_init__(self) -> None:
         numbers = (self.threshold, self.shares, self.index)
-        if not (all(isinstance(data, bytes) for data in (self.set_id, self.values)) and _whole(*numbers)):
+        if not (
+            all(isinstance(data, bytes) for data in (self.set_id, self.values)) and _whole(*numbers)
+        ):
             raise InvalidParameter("a share holds bytes and whole numbers")
         sizes = len(self.set_id) == _SET_ID and _ADDED < len(self.values) <= _ADDED + SECRET_LIMIT
-        if not (sizes and 1 <= self.threshold <= self.shares <= 255 and 1 <= self.index <= self.shares):
+        if not (
+            sizes and 1 <= self.threshold <= self.shares <= 255 and 1 <= self.index <= self.shares
+        ):
             raise IntegrityError("this is no share that split writes")
 
     def to_bytes(self) -> bytes:
@@ -85,7 +89,9 @@ def split(secret: BytesLike, threshold: int, shares: int) -> list[Share]:
     if not 1 <= len(hidden) <= SECRET_LIMIT:
         raise InvalidParameter(f"a secret is 1 to {SECRET_LIMIT} bytes")
     if not (_whole(threshold, shares) and 1 <= threshold <= shares <= 255):
-        raise InvalidParameter(f"1 ≤ threshold ≤ shares ≤ 255 is needed, not {threshold} of {shares}")
+        raise InvalidParameter(
+            f"1 ≤ threshold ≤ shares ≤ 255 is needed, not {threshold} of {shares}"
+        )
     set_id, r = secrets.token_bytes(_SET_ID), secrets.token_bytes(32)
     payload = hidden + r + _tag(r, set_id, threshold, shares, hidden)
     values = _shares_of(payload, threshold, shares)
@@ -100,7 +106,9 @@ def combine(shares: Iterable[Share]) -> bytes:
     """
     given = list(shares) if isinstance(shares, Iterable) else [shares]
     if not all(isinstance(share, Share) for share in given):
-        raise InvalidParameter("combine takes shares, as split made them or Share.from_bytes read them")
+        raise InvalidParameter(
+            "combine takes shares, as split made them or Share.from_bytes read them"
+        )
     if not given:
         raise NotEnoughShards("shares", found=0, needed=1)
     first = given[0]
@@ -154,14 +162,19 @@ def _product(elements: Iterable[int]) -> int:
     return reduce(lambda a, b: _times(a, b, 1), elements, 1)
 
 
-_POWERS = list(accumulate(range(254), lambda power, _: _times(power, 3, 1), initial=1))  # 3 generates the group
+_POWERS = list(
+    accumulate(range(254), lambda power, _: _times(power, 3, 1), initial=1)
+)  # 3 generates the group
 _INVERSE = {power: _POWERS[-exponent] for exponent, power in enumerate(_POWERS)}  # 3²⁵⁵ = 1
 
 
 def _shares_of(payload: bytes, threshold: int, shares: int) -> list[bytes]:
     """The values at 1 … shares of uniform polynomials with the payload as constant terms, by Horner's rule."""
     size, ones = len(payload), _ones(len(payload))
-    coefficients = [_integer(payload), *(_integer(secrets.token_bytes(size)) for _ in range(threshold - 1))]
+    coefficients = [
+        _integer(payload),
+        *(_integer(secrets.token_bytes(size)) for _ in range(threshold - 1)),
+    ]
     made = []
     for x in range(1, shares + 1):
         value = 0

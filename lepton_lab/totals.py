@@ -54,7 +54,9 @@ def numbers_of(path: Path, told: Told = lambda _: None) -> Numbers:
 def _table(path: Path, told: Told) -> tuple[dict[str, list[float]], str]:
     """The numeric columns, if any, and what to say of them. The whole file is read, to count what is left out."""
     with path.open(newline="", encoding="utf-8-sig") as file:
-        rows = (row for row in csv.reader(_lines(file, told), strict=True) if row)  # an empty line is no row
+        rows = (
+            row for row in csv.reader(_lines(file, told), strict=True) if row
+        )  # an empty line is no row
         first = next(rows, [])
         heading = _heading(first)
         body: list[list[str]] = []
@@ -67,7 +69,11 @@ def _table(path: Path, told: Told) -> tuple[dict[str, list[float]], str]:
             if fitting <= MOST_ROWS:
                 body.append(row)
     columns = {name: [_number(row[place]) for row in body] for place, name in enumerate(heading)}
-    numeric = {name: values for name, values in columns.items() if values and not any(map(math.isnan, values))}
+    numeric = {
+        name: values
+        for name, values in columns.items()
+        if values and not any(map(math.isnan, values))
+    }
     kept = _first(len(body), fitting, "row")
     left_out = f", {_counted(others, 'row')} of another width left out" if others else ""
     return numeric, f"{kept} of {_counted(len(numeric), 'column')}{left_out}"
@@ -114,10 +120,17 @@ def _first(kept: int, of: int, what: str) -> str:
 
 
 def _byte_counts(path: Path, told: Told, why: str) -> Numbers:
-    kinds = {"zero": range(1), "control": range(1, 32), "printable": range(32, 127), "other": range(127, 256)}
+    kinds = {
+        "zero": range(1),
+        "control": range(1, 32),
+        "printable": range(32, 127),
+        "other": range(127, 256),
+    }
     counts: dict[str, list[float]] = {kind: [] for kind in kinds}
     with path.open("rb") as file:
-        segments = chain([file.read(_SEGMENT)], iter(lambda: file.read(_SEGMENT), b""))  # an empty file has one too
+        segments = chain(
+            [file.read(_SEGMENT)], iter(lambda: file.read(_SEGMENT), b"")
+        )  # an empty file has one too
         for segment in islice(segments, MOST_ROWS):
             told(len(segment))
             seen = np.bincount(np.frombuffer(segment, np.uint8), minlength=256)
@@ -156,7 +169,9 @@ def encrypted_totals(columns: Columns) -> Totals:
     decrypted = private.decrypt_vector(total)
     plain = [sum(round(value * 2**24) for value in column) / 2**24 for column in table.T]
     exact = [float(value) for value in decrypted] == plain
-    return Totals(dict(zip(columns, plain, strict=True)), len(table), table.size, data * len(table), exact)
+    return Totals(
+        dict(zip(columns, plain, strict=True)), len(table), table.size, data * len(table), exact
+    )
 
 
 def _watched(rows: NDArray[np.float64]) -> Iterable[NDArray[np.float64]]:

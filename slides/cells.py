@@ -21,7 +21,9 @@ from tools.notebook_page import Cell, Page
 
 LARGEST = 25  # px
 LONGEST = 88  # letters in a line of code: more, and the last row cannot read it
-WIDTH = 1085 / 0.61  # what a block has for its letters, in px, over a letter's width in units of its height
+WIDTH = (
+    1085 / 0.61
+)  # what a block has for its letters, in px, over a letter's width in units of its height
 NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
 
 
@@ -38,7 +40,9 @@ def find(reference: str) -> Cell:
     except FileNotFoundError:
         raise ValueError(f"there is no notebook {notebook!r}") from None
     if not phrase or len(cells) != 1:
-        raise ValueError(f"{len(cells)} code cells of {notebook} have {phrase!r} in them, where it should be one")
+        raise ValueError(
+            f"{len(cells)} code cells of {notebook} have {phrase!r} in them, where it should be one"
+        )
     return cells[0]
 
 
@@ -68,10 +72,16 @@ def code(cell: Cell, lines: str = "") -> str:
     if lines:
         first, _, last = lines.partition("-")
         chosen = chosen[int(first) - 1 : int(last or first)]
-    source = re.sub(r"\n{3,}", "\n\n", "\n".join(chosen))  # a slide has no room for two blank lines,
+    source = re.sub(
+        r"\n{3,}", "\n\n", "\n".join(chosen)
+    )  # a slide has no room for two blank lines,
     source = _narrow(re.sub(r"  # noqa: \w+", "", source))  # nor for words to the linter
-    formatter = HtmlFormatter(noclasses=True, nobackground=True, nowrap=True, style="a11y-high-contrast-light")
-    return _pre("code", f"<code>{highlight(source, PythonLexer(), formatter).rstrip()}</code>", source)
+    formatter = HtmlFormatter(
+        noclasses=True, nobackground=True, nowrap=True, style="a11y-high-contrast-light"
+    )
+    return _pre(
+        "code", f"<code>{highlight(source, PythonLexer(), formatter).rstrip()}</code>", source
+    )
 
 
 def _narrow(source: str) -> str:
@@ -80,12 +90,22 @@ def _narrow(source: str) -> str:
         return source
     above = re.sub(
         r"^( *)(\S.*?)  (# .*)$",
-        lambda line: f"{line[1]}{line[3]}\n{line[1]}{line[2]}" if len(line[0]) > LONGEST else line[0],
+        lambda line: (
+            f"{line[1]}{line[3]}\n{line[1]}{line[2]}" if len(line[0]) > LONGEST else line[0]
+        ),
         source,
         flags=re.MULTILINE,
     )
     # S603: what is run is the environment's own formatter, and what it is given is a committed cell
-    command = [sys.executable, "-m", "ruff", "format", "--isolated", f"--line-length={LONGEST}", "-"]
+    command = [
+        sys.executable,
+        "-m",
+        "ruff",
+        "format",
+        "--isolated",
+        f"--line-length={LONGEST}",
+        "-",
+    ]
     done = subprocess.run(command, input=above, capture_output=True, encoding="utf-8", check=False)  # noqa: S603
     if done.returncode:
         raise ValueError(f"lines of more than {LONGEST} letters cannot be set anew: {done.stderr}")
@@ -95,7 +115,9 @@ def _narrow(source: str) -> str:
 def _pre(kind: str, html: str, text: str) -> str:
     """A block in type as large as its longest line allows, so that no line is broken."""
     longest = max(len(line) for line in text.splitlines())
-    return f'<pre class="{kind}" style="font-size: {min(LARGEST, WIDTH / longest):.1f}px">{html}</pre>'
+    return (
+        f'<pre class="{kind}" style="font-size: {min(LARGEST, WIDTH / longest):.1f}px">{html}</pre>'
+    )
 
 
 def alt_texts(html: str) -> list[str]:

@@ -10,7 +10,9 @@ from pathlib import Path
 FOLDER = Path(__file__).resolve().parent
 NOT_DECKS = {"index.md", "README.md", "INSTRUCTORS.md"}
 _FENCE = re.compile(r"^(`{3,}).*?^\1`*\s*$", re.MULTILINE | re.DOTALL)
-_NOTES = re.compile(r"^:::+\{notes\} *(?P<minutes>\S+) *\n(?P<words>.*?)^:::+ *$", re.MULTILINE | re.DOTALL)
+_NOTES = re.compile(
+    r"^:::+\{notes\} *(?P<minutes>\S+) *\n(?P<words>.*?)^:::+ *$", re.MULTILINE | re.DOTALL
+)
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,10 @@ class Deck:
     def all(cls) -> list[Deck]:
         """Every deck of the project, the opening first."""
         paths = [path for path in FOLDER.glob("*.md") if path.name not in NOT_DECKS]
-        return [cls(path) for path in sorted(paths, key=lambda path: (path.stem != "opening", path.stem))]
+        return [
+            cls(path)
+            for path in sorted(paths, key=lambda path: (path.stem != "opening", path.stem))
+        ]
 
     @cached_property
     def text(self) -> str:
@@ -64,10 +69,17 @@ class Deck:
     @cached_property
     def slides(self) -> list[Slide]:
         """Its slides: each heading of the first or second level begins one."""
-        blank = _FENCE.sub(lambda fence: re.sub(r"[^\n]", " ", fence[0]), self.text)  # a # in code is no heading
-        starts = [(found.start(), found[1]) for found in re.finditer(r"^##? +(.+)$", blank, re.MULTILINE)]
+        blank = _FENCE.sub(
+            lambda fence: re.sub(r"[^\n]", " ", fence[0]), self.text
+        )  # a # in code is no heading
+        starts = [
+            (found.start(), found[1]) for found in re.finditer(r"^##? +(.+)$", blank, re.MULTILINE)
+        ]
         ends = [start for start, _ in starts[1:]] + [len(self.text)]
-        return [Slide(title, self.text[start:end]) for (start, title), end in zip(starts, ends, strict=True)]
+        return [
+            Slide(title, self.text[start:end])
+            for (start, title), end in zip(starts, ends, strict=True)
+        ]
 
     @property
     def title(self) -> str:

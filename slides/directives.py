@@ -48,7 +48,9 @@ class CellOf(SphinxDirective):
         """The parts that were asked for."""
         try:
             cell = cells.find(self.arguments[0])
-            self.env.note_dependency(cells.NOTEBOOKS / f"{self.arguments[0].partition(':')[0].strip()}.ipynb")
+            self.env.note_dependency(
+                cells.NOTEBOOKS / f"{self.arguments[0].partition(':')[0].strip()}.ipynb"
+            )
             show = self.options.get("show", "output")
             code = cells.code(cell, self.options.get("lines", "")) if show != "output" else ""
             output = cells.picture(cell) if show != "code" else ""
@@ -80,7 +82,9 @@ class Flow(SphinxDirective):
         items = []
         for line in filter(None, map(str.strip, self.content)):
             words, _, small = (escape(part.strip()) for part in line.partition("|"))
-            items.append(f"<li><span>{words}{f'<small>{small}</small>' if small else ''}</span></li>")
+            items.append(
+                f"<li><span>{words}{f'<small>{small}</small>' if small else ''}</span></li>"
+            )
         kind = "flow apart" if "apart" in self.options else "flow"
         return [raw(f'<ol class="{kind}">{"".join(items)}</ol>')]
 

@@ -51,21 +51,29 @@ def tally(record_property: Callable[[str, object], None]) -> Callable[..., None]
     def count(vectors: str, run: int, left_out: int = 0, why: str = "") -> None:
         found = {"run": run, "left out": left_out, "why": why}
         record_property("vectors", (vectors, found))
-        assert counting or committed.get(vectors) == found, "the evidence has changed: run `make evidence`"
+        assert counting or committed.get(vectors) == found, (
+            "the evidence has changed: run `make evidence`"
+        )
 
     return count
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """End with the published vectors that were run, and with what was skipped: every reason says how to enable it."""
-    passed = [report for report in terminalreporter.stats.get("passed", []) if report.when == "call"]
-    vectors = [value for report in passed for name, value in report.user_properties if name == "vectors"]
+    passed = [
+        report for report in terminalreporter.stats.get("passed", []) if report.when == "call"
+    ]
+    vectors = [
+        value for report in passed for name, value in report.user_properties if name == "vectors"
+    ]
     if counts := os.environ.get("LEPTON_LAB_COUNTING"):
         Path(counts).write_text(json.dumps(dict(sorted(vectors))))
     if vectors:
         terminalreporter.section("published vectors that were run and held")
         for name, found in sorted(vectors):
-            left_out = f", {found['left out']} left out: {found['why']}" if found["left out"] else ""
+            left_out = (
+                f", {found['left out']} left out: {found['why']}" if found["left out"] else ""
+            )
             terminalreporter.line(f"{found['run']:5d}  {name}{left_out}")
         terminalreporter.line(f"{sum(found['run'] for _, found in vectors):5d}  in all")
     reasons: dict[str, int] = {}
@@ -74,7 +82,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         reasons[reason] = reasons.get(reason, 0) + 1
     terminalreporter.section("skipped, and how to enable it")
     for reason, count in sorted(reasons.items()):
-        terminalreporter.line(f"{count:4d}  {reason}{'' if _may_skip(reason) else '  [required: this run has failed]'}")
+        terminalreporter.line(
+            f"{count:4d}  {reason}{'' if _may_skip(reason) else '  [required: this run has failed]'}"
+        )
     if not reasons:
         terminalreporter.line("nothing was skipped")
 

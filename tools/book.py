@@ -27,9 +27,29 @@ SOURCES = ROOT / "book"
 PAGES = ROOT / "build" / "book-pages"
 BOOK = ROOT / "build" / "book"
 KEPT = ROOT / "build" / "book-widgets"
-BESIDE = ("tests/EVIDENCE.md", "notebooks/GLOSSARY.md", "CLUSTER.md", "SECURITY.md", "CONTRIBUTING.md", "CHANGELOG.md")
-REFERENCE = ("aes", "rsa", "paillier", "shamir", "erasure", "keyring", "nodes", "sharding", "tls", "errors")
-_MERMAID = re.compile(r"```mermaid\n(?P<source>.*?)```(?:\s*\*In words: (?P<words>.*?)\*(?=\n|$))?", re.DOTALL)
+BESIDE = (
+    "tests/EVIDENCE.md",
+    "notebooks/GLOSSARY.md",
+    "CLUSTER.md",
+    "SECURITY.md",
+    "CONTRIBUTING.md",
+    "CHANGELOG.md",
+)
+REFERENCE = (
+    "aes",
+    "rsa",
+    "paillier",
+    "shamir",
+    "erasure",
+    "keyring",
+    "nodes",
+    "sharding",
+    "tls",
+    "errors",
+)
+_MERMAID = re.compile(
+    r"```mermaid\n(?P<source>.*?)```(?:\s*\*In words: (?P<words>.*?)\*(?=\n|$))?", re.DOTALL
+)
 _LINK = re.compile(r"\[(?P<words>[^\]]+)\]\((?!\w+:|#)(?P<target>[^)#\s]+)(?P<place>#[^)\s]*)?\)")
 _MOST_BARS = 30
 _MEASURED = """What the helpers cost, each beside its baseline in the same run: a ratio says how many times *better*
@@ -115,11 +135,29 @@ def benchmarks() -> str:
         compared = [row for row in rows if row["ratio"] and row["baseline"] != row["name"]]
         ratios = {row["name"]: row["ratio"] for row in compared}
         if 1 < len(ratios) == len(compared) <= _MOST_BARS:
-            picture = show.bars(ratios, title="How many times the baseline", unit="×", log=True, width=8.5)
+            picture = show.bars(
+                ratios, title="How many times the baseline", unit="×", log=True, width=8.5
+            )
             page.append(picture.html)
-        columns = ["what", "value", "unit", "ratio", "baseline", "bytes", "error", "assumption", "note"]
-        told = [name for name in columns[1:] if name in columns[1:4] or any(row.get(name) for row in rows)]
-        table = show.table([[row.get(name) for name in ("name", *told)] for row in rows], ["what", *told])
+        columns = [
+            "what",
+            "value",
+            "unit",
+            "ratio",
+            "baseline",
+            "bytes",
+            "error",
+            "assumption",
+            "note",
+        ]
+        told = [
+            name
+            for name in columns[1:]
+            if name in columns[1:4] or any(row.get(name) for row in rows)
+        ]
+        table = show.table(
+            [[row.get(name) for name in ("name", *told)] for row in rows], ["what", *told]
+        )
         page.append(f'<div class="table-wrapper">{table.html}</div>')
     return "\n\n".join(page) + "\n"
 
@@ -129,7 +167,9 @@ def reference() -> str:
     parts = [(SOURCES / "reference.rst").read_text(encoding="utf-8")]
     for name in REFERENCE:
         title = f"``lepton_lab.{name}``"
-        parts.append(f"{title}\n{'-' * len(title)}\n\n.. automodule:: lepton_lab.{name}\n   :members:\n")
+        parts.append(
+            f"{title}\n{'-' * len(title)}\n\n.. automodule:: lepton_lab.{name}\n   :members:\n"
+        )
     return "\n".join(parts)
 
 
@@ -140,7 +180,19 @@ def main() -> int:
     except (BookFailed, NotebookFailed) as error:
         print(error, file=sys.stderr)
         return 1
-    command = [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-E", "-b", "html", "-c", str(SOURCES)]
+    command = [
+        sys.executable,
+        "-m",
+        "sphinx",
+        "-q",
+        "-W",
+        "--keep-going",
+        "-E",
+        "-b",
+        "html",
+        "-c",
+        str(SOURCES),
+    ]
     done = subprocess.run([*command, str(PAGES), str(BOOK)], cwd=ROOT, check=False)
     if done.returncode == 0:
         print(f"the book: {(BOOK / 'index.html').relative_to(ROOT)}")

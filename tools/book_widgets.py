@@ -20,7 +20,15 @@ from tools.widgets import shows_a_widget
 
 _STATE = "application/vnd.jupyter.widget-state+json"
 _VIEW = "application/vnd.jupyter.widget-view+json"
-_BESIDE = {"_anywidget_id", "_dom_classes", "_esm", "_css", "layout", "tabbable", "tooltip"}  # not a widget's own
+_BESIDE = {
+    "_anywidget_id",
+    "_dom_classes",
+    "_esm",
+    "_css",
+    "layout",
+    "tabbable",
+    "tooltip",
+}  # not a widget's own
 
 
 def bring_to_life(notebook: nbformat.NotebookNode, path: Path, kept: Path) -> int:
@@ -29,7 +37,9 @@ def bring_to_life(notebook: nbformat.NotebookNode, path: Path, kept: Path) -> in
     path: where the notebook came from; it is run there. kept: the folder where results are kept. A widget of another
     kind needs a kernel behind it: it stays still, and a line says so. Raises NotebookFailed.
     """
-    cells = [cell for cell in notebook.cells if cell.cell_type == "code" and shows_a_widget(cell.source)]
+    cells = [
+        cell for cell in notebook.cells if cell.cell_type == "code" and shows_a_widget(cell.source)
+    ]
     if not cells:
         return 0
     alive = _states(notebook, path, kept, last=cells[-1].id)
@@ -42,7 +52,9 @@ def bring_to_life(notebook: nbformat.NotebookNode, path: Path, kept: Path) -> in
 
 def _place(still: str, state: dict[str, Any] | None) -> str:
     if state is None:
-        return f'{still}<p class="widget-note">In the lab this moves: it needs a kernel behind it.</p>'
+        return (
+            f'{still}<p class="widget-note">In the lab this moves: it needs a kernel behind it.</p>'
+        )
     carried = json.dumps({"esm": state["_esm"], "css": state.get("_css", ""), "state": _own(state)})
     carried = carried.replace("</", r"<\/")  # nothing in it may end the script
     script = f'<script type="application/json">{carried}</script>'
@@ -50,7 +62,11 @@ def _place(still: str, state: dict[str, Any] | None) -> str:
 
 
 def _own(state: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in state.items() if name not in _BESIDE and not name.startswith("_")}
+    return {
+        name: value
+        for name, value in state.items()
+        if name not in _BESIDE and not name.startswith("_")
+    }
 
 
 def _states(notebook: nbformat.NotebookNode, path: Path, kept: Path, last: str) -> dict[str, Any]:

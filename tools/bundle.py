@@ -25,7 +25,16 @@ LOCKS = (ROOT / "requirements.lock", ROOT / "tools" / "builders.lock")
 def carry_project(target: Path) -> None:
     """Unpack the source distribution into `target`, without its outer folder."""
     with tempfile.TemporaryDirectory() as folder:
-        build = [sys.executable, "-m", "hatchling", "build", "--target", "sdist", "--directory", folder]
+        build = [
+            sys.executable,
+            "-m",
+            "hatchling",
+            "build",
+            "--target",
+            "sdist",
+            "--directory",
+            folder,
+        ]
         subprocess.run(build, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
         with tarfile.open(next(Path(folder).glob("*.tar.gz"))) as archive:
             archive.extractall(folder, filter="data")
@@ -39,7 +48,16 @@ def fetch_wheels(target: Path, options: list[str], locks: Iterable[Path] = LOCKS
     Raises CalledProcessError when pip could not have one, or had one of another hash.
     """
     target.mkdir(parents=True, exist_ok=True)
-    pip = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--dest", str(target)]
+    pip = [
+        sys.executable,
+        "-m",
+        "pip",
+        "download",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--dest",
+        str(target),
+    ]
     pip += [*options, "--only-binary=:all:"] if options else []
     for lock in locks:  # which name everything: nothing else is looked up
         subprocess.run([*pip, "--no-deps", "--require-hashes", "-r", str(lock)], check=True)
@@ -47,11 +65,17 @@ def fetch_wheels(target: Path, options: list[str], locks: Iterable[Path] = LOCKS
 
 def main(arguments: list[str] | None = None) -> int:
     """Write the bundle; returns the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m tools.bundle", description=__doc__.splitlines()[0])
-    parser.add_argument("--platform", help="as pip takes it: win_amd64, macosx_11_0_arm64, manylinux_2_28_x86_64")
+    parser = argparse.ArgumentParser(
+        prog="python -m tools.bundle", description=__doc__.splitlines()[0]
+    )
+    parser.add_argument(
+        "--platform", help="as pip takes it: win_amd64, macosx_11_0_arm64, manylinux_2_28_x86_64"
+    )
     parser.add_argument("--python-version", help="3.11, 3.12, …; of the machine it is for")
     given = parser.parse_args(arguments)
-    options = [f"--{name.replace('_', '-')}={value}" for name, value in vars(given).items() if value]
+    options = [
+        f"--{name.replace('_', '-')}={value}" for name, value in vars(given).items() if value
+    ]
     shutil.rmtree(BUNDLE, ignore_errors=True)
     carry_project(BUNDLE)
     fetch_wheels(BUNDLE / "wheelhouse", options)

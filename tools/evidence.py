@@ -20,7 +20,11 @@ ROOT = Path(__file__).resolve().parent.parent
 TESTS = ROOT / "tests"
 DATA = ROOT / "lepton_lab" / "data" / "evidence.json"
 PAGE = TESTS / "EVIDENCE.md"
-COUNTING = ["test_aes.py", "test_rsa.py", "test_vectors.py"]  # the files whose tests count vectors
+COUNTING = [
+    "helpers/test_aes.py",
+    "helpers/test_rsa.py",
+    "helpers/test_vectors.py",
+]  # the files whose tests count vectors
 Evidence = dict[str, Any]
 
 
@@ -28,8 +32,20 @@ def counted() -> dict[str, Any]:
     """Run the tests that count published vectors; every set with how many cases ran, held, and were left out."""
     with tempfile.TemporaryDirectory() as folder:
         counts = Path(folder, "counts.json")
-        options = ["-q", "-p", "no:cacheprovider", "-k", "vectors or match or nist or wycheproof or pss"]
-        command = [sys.executable, "-m", "pytest", *options, *(f"tests/{file}" for file in COUNTING)]
+        options = [
+            "-q",
+            "-p",
+            "no:cacheprovider",
+            "-k",
+            "vectors or match or nist or wycheproof or pss",
+        ]
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            *options,
+            *(f"tests/{file}" for file in COUNTING),
+        ]
         environment = {**os.environ, "LEPTON_LAB_COUNTING": str(counts)}
         subprocess.run(command, cwd=ROOT, env=environment, check=True, stdout=subprocess.DEVNULL)
         found: dict[str, Any] = json.loads(counts.read_text())
@@ -47,9 +63,13 @@ def gathered(vectors: dict[str, Any]) -> Evidence:
     return {"helpers": helpers, "vectors": vectors}
 
 
-def _checked(claim: dict[str, Any], vectors: dict[str, Any], mutation: dict[str, Any]) -> dict[str, Any]:
+def _checked(
+    claim: dict[str, Any], vectors: dict[str, Any], mutation: dict[str, Any]
+) -> dict[str, Any]:
     sets = {
-        name: found for name, found in vectors.items() if name.startswith(tuple(claim.get("vectors", ())) or ("\0",))
+        name: found
+        for name, found in vectors.items()
+        if name.startswith(tuple(claim.get("vectors", ())) or ("\0",))
     }
     for copy in claim.get("copies", ()):
         file, _, key = copy.partition(": ")
@@ -59,7 +79,10 @@ def _checked(claim: dict[str, Any], vectors: dict[str, Any], mutation: dict[str,
     return {
         "standards": claim["standards"],
         "vectors": sets,
-        "peers": {peer: [_sentence(test) for test in tests] for peer, tests in claim.get("peers", {}).items()},
+        "peers": {
+            peer: [_sentence(test) for test in tests]
+            for peer, tests in claim.get("peers", {}).items()
+        },
         "properties": [_sentence(test) for test in claim["properties"]],
         "fuzz": [_target(name) for name in claim.get("fuzz", ())],
         "mutation": {module: mutation[module] for module in claim.get("mutation", ())},
@@ -69,7 +92,11 @@ def _checked(claim: dict[str, Any], vectors: dict[str, Any], mutation: dict[str,
 def _sentence(test: str) -> str:
     """A test's name as what it is: a sentence. Raises LookupError when there is no such test."""
     file, _, name = test.partition("::")
-    functions = {node.name for node in ast.parse((TESTS / file).read_text()).body if isinstance(node, ast.FunctionDef)}
+    functions = {
+        node.name
+        for node in ast.parse((TESTS / file).read_text()).body
+        if isinstance(node, ast.FunctionDef)
+    }
     if name not in functions:
         raise LookupError(f"tests/evidence.toml names {test}, which is not there")
     return name.removeprefix("test_").replace("_", " ")
@@ -120,7 +147,11 @@ def _details(helper: dict[str, Any]) -> list[str]:
             f"| {name} | {found['run']:,} | {found['run']:,} | {found['left out']:,} | {found['why']} |"
             for name, found in helper["vectors"].items()
         ]
-    lines += ["", "Peers:", *(f"- {peer}: {'; '.join(tests)}" for peer, tests in helper["peers"].items())]
+    lines += [
+        "",
+        "Peers:",
+        *(f"- {peer}: {'; '.join(tests)}" for peer, tests in helper["peers"].items()),
+    ]
     lines += ["", "Properties:", *(f"- {sentence}" for sentence in helper["properties"])]
     if helper["fuzz"]:
         lines += ["", f"Fuzzed: {', '.join(helper['fuzz'])}."]

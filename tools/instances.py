@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 from lepton_lab.files import write_atomically
-from lepton_lab.workshop.instances import make_sheet
+from lepton_lab.workshop.sheets import make_sheet
 
 SHEETS = Path(__file__).resolve().parent.parent / "build" / "instances"
 
@@ -27,16 +27,27 @@ def seed_in(path: Path) -> bytes:
 
 def main(arguments: list[str] | None = None) -> int:
     """Write the sheets; returns the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m tools.instances", description=__doc__.splitlines()[0])
-    parser.add_argument("--seed", type=Path, required=True, help="the course's seed, a file that you keep to yourself")
-    parser.add_argument("--learners", type=Path, required=True, help="a file with an id in each line")
+    parser = argparse.ArgumentParser(
+        prog="python -m tools.instances", description=__doc__.splitlines()[0]
+    )
+    parser.add_argument(
+        "--seed",
+        type=Path,
+        required=True,
+        help="the course's seed, a file that you keep to yourself",
+    )
+    parser.add_argument(
+        "--learners", type=Path, required=True, help="a file with an id in each line"
+    )
     parser.add_argument("--to", type=Path, default=SHEETS, help="the folder for the sheets")
     given = parser.parse_args(arguments)
     seed = seed_in(given.seed)
     learners = given.learners.read_text(encoding="utf-8").split()
     given.to.mkdir(parents=True, exist_ok=True)
     for learner in learners:
-        (given.to / f"{learner}.json").write_text(make_sheet(seed, learner).to_json(), encoding="utf-8")
+        (given.to / f"{learner}.json").write_text(
+            make_sheet(seed, learner).to_json(), encoding="utf-8"
+        )
     print(f"{len(learners)} sheets in {given.to}")
     return 0
 

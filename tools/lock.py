@@ -19,8 +19,17 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         pip = [sys.executable, "-m", "pip", "install", "--quiet", "--target", folder, "uv"]
         subprocess.run(pip, check=True)
-        compile_ = [f"{folder}/bin/uv", "pip", "compile", "--quiet", *OPTIONS.split(), "pyproject.toml"]
-        return subprocess.run([*compile_, "-o", "requirements.lock"], cwd=ROOT, check=False).returncode
+        compile_ = [
+            f"{folder}/bin/uv",
+            "pip",
+            "compile",
+            "--quiet",
+            *OPTIONS.split(),
+            "pyproject.toml",
+        ]
+        return subprocess.run(
+            [*compile_, "-o", "requirements.lock"], cwd=ROOT, check=False
+        ).returncode
 
 
 if __name__ == "__main__":

@@ -40,12 +40,14 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULT = ROOT / "tests" / "mutation.json"
-ARGUED = ROOT / "tests" / "mutants_argued.toml"  # why a survivor changes nothing that a test should see
+ARGUED = (
+    ROOT / "tests" / "mutants_argued.toml"
+)  # why a survivor changes nothing that a test should see
 TESTS = {
-    "aes": ["test_aes.py", "test_aes_stream.py"],
-    "rsa": ["test_rsa.py"],
-    "shamir": ["test_shamir.py"],
-    "erasure": ["test_erasure.py"],
+    "aes": ["helpers/test_aes.py", "helpers/test_aes_stream.py"],
+    "rsa": ["helpers/test_rsa.py"],
+    "shamir": ["helpers/test_shamir.py"],
+    "erasure": ["helpers/test_erasure.py"],
 }
 # Left out to save time: they try sizes, not rules.
 TOO_SLOW = "not slow and not 256_mib and not wide_codes and not constant_nonce"
@@ -100,7 +102,15 @@ def mutants_of(module: str) -> list[Mutant]:
             before, line = _text(node), node.lineno
             node.__class__, node.__dict__ = ast.Pass, {"lineno": line, "col_offset": 0}  # type: ignore[assignment]
             found.append(
-                Mutant(module, len(found), line, ".".join(scope) or "module", before, "pass", ast.unparse(tree))
+                Mutant(
+                    module,
+                    len(found),
+                    line,
+                    ".".join(scope) or "module",
+                    before,
+                    "pass",
+                    ast.unparse(tree),
+                )
             )
             node.__class__, node.__dict__ = ast.Raise, place
     return found
@@ -114,10 +124,18 @@ def _text(node: ast.AST) -> str:
 def _places(node: ast.AST, scope: tuple[str, ...]) -> Iterator[tuple[ast.AST, tuple[str, ...]]]:
     """Every node that may be changed, with the names of what it is in."""
     for field, value in ast.iter_fields(node):
-        if field in ("annotation", "returns", "decorator_list", "bases", "keywords") and not isinstance(node, ast.Call):
+        if field in (
+            "annotation",
+            "returns",
+            "decorator_list",
+            "bases",
+            "keywords",
+        ) and not isinstance(node, ast.Call):
             continue
         for child in value if isinstance(value, list) else [value]:
-            if not isinstance(child, ast.AST) or isinstance(child, ast.Import | ast.ImportFrom | ast.JoinedStr):
+            if not isinstance(child, ast.AST) or isinstance(
+                child, ast.Import | ast.ImportFrom | ast.JoinedStr
+            ):
                 continue
             if isinstance(child, ast.Expr) and isinstance(child.value, ast.Constant):
                 continue  # a docstring
@@ -161,7 +179,11 @@ def _changes(node: ast.AST) -> Iterator[tuple[str, object]]:  # noqa: PLR0912 - 
 
 def _is_a_type(node: ast.AST) -> bool:
     """`bytes | bytearray` in isinstance is a type, not arithmetic."""
-    return isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr) and isinstance(node.right, ast.Name)
+    return (
+        isinstance(node, ast.BinOp)
+        and isinstance(node.op, ast.BitOr)
+        and isinstance(node.right, ast.Name)
+    )
 
 
 # --- running ---------------------------------------------------------------------------------------------------------
@@ -173,7 +195,9 @@ class _Planted(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     def __init__(self, module: str, source: str) -> None:
         self._name, self._source = f"lepton_lab.{module}", source
 
-    def find_spec(self, name: str, path: object = None, target: object = None) -> importlib.machinery.ModuleSpec | None:
+    def find_spec(
+        self, name: str, path: object = None, target: object = None
+    ) -> importlib.machinery.ModuleSpec | None:
         return importlib.machinery.ModuleSpec(name, self) if name == self._name else None
 
     def exec_module(self, module: ModuleType) -> None:
@@ -185,7 +209,10 @@ class _Hurried:
 
     @staticmethod
     def pytest_sessionstart() -> None:
-        lab, phases = hypothesis.settings.get_profile("lab"), (hypothesis.Phase.explicit, hypothesis.Phase.generate)
+        lab, phases = (
+            hypothesis.settings.get_profile("lab"),
+            (hypothesis.Phase.explicit, hypothesis.Phase.generate),
+        )
         hypothesis.settings.register_profile("mutants", lab, phases=phases, max_examples=40)
         hypothesis.settings.load_profile("mutants")
 
@@ -194,8 +221,21 @@ def _tested(module: str, source: str) -> int:
     """In a fork: the tests' exit code under this source."""
     sys.meta_path.insert(0, _Planted(module, source))
     tests = [str(ROOT / "tests" / test) for test in TESTS[module]]
-    options = ["-x", "-q", "-k", TOO_SLOW.replace("not slow and ", ""), "-m", "not slow", "--hypothesis-seed=0"]
-    options += ["-W", "ignore::pytest.PytestAssertRewriteWarning", "-p", "no:cacheprovider"]  # hypothesis is there
+    options = [
+        "-x",
+        "-q",
+        "-k",
+        TOO_SLOW.replace("not slow and ", ""),
+        "-m",
+        "not slow",
+        "--hypothesis-seed=0",
+    ]
+    options += [
+        "-W",
+        "ignore::pytest.PytestAssertRewriteWarning",
+        "-p",
+        "no:cacheprovider",
+    ]  # hypothesis is there
     options += ["-p", "_hypothesis_pytestplugin"]
     return int(pytest.main([*options, *tests], plugins=[_Hurried()]))
 
@@ -219,7 +259,11 @@ def _start(module: str, source: str) -> int:
 
 def _run(mutants: list[Mutant], jobs: int) -> dict[Mutant, bool]:
     """Whether each was noticed. A time-out and a crash are noticed too."""
-    waiting, running, noticed = list(mutants), dict[int, tuple[Mutant, float]](), dict[Mutant, bool]()
+    waiting, running, noticed = (
+        list(mutants),
+        dict[int, tuple[Mutant, float]](),
+        dict[Mutant, bool](),
+    )
     while waiting or running:
         while waiting and len(running) < jobs:
             mutant = waiting.pop(0)
@@ -244,11 +288,17 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("modules", nargs="*", default=list(TESTS))
     parser.add_argument("--sample", type=int, default=60, help="mutants of each module; 0 for all")
-    parser.add_argument("--again", action="store_true", help="only the survivors of the last run, after new tests")
+    parser.add_argument(
+        "--again", action="store_true", help="only the survivors of the last run, after new tests"
+    )
     parser.add_argument("--jobs", type=int, default=2)
     asked = parser.parse_args()
-    os.environ["HYPOTHESIS_STORAGE_DIRECTORY"] = examples = tempfile.mkdtemp(prefix="lepton-lab-mutation-")
-    atexit.register(shutil.rmtree, examples, ignore_errors=True)  # forks leave by os._exit and do not
+    os.environ["HYPOTHESIS_STORAGE_DIRECTORY"] = examples = tempfile.mkdtemp(
+        prefix="lepton-lab-mutation-"
+    )
+    atexit.register(
+        shutil.rmtree, examples, ignore_errors=True
+    )  # forks leave by os._exit and do not
     os.environ |= {"LEPTON_LAB_COUNTING": os.devnull, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     sys.path[:] = [path for path in sys.path if path not in ("", str(ROOT))] + [str(ROOT)]
     _import_what_tests_use()
@@ -268,7 +318,9 @@ def main() -> int:
 
 def _scored(module: str, sample: int, before: dict[str, Any], jobs: int) -> dict[str, Any]:
     every = mutants_of(module)
-    drawn = sorted(every, key=lambda mutant: hashlib.sha256(f"{mutant.place} {mutant.name}".encode()).digest())
+    drawn = sorted(
+        every, key=lambda mutant: hashlib.sha256(f"{mutant.place} {mutant.name}".encode()).digest()
+    )
     drawn = drawn[: (before["tried"] if before else sample) or None]
     to_run = [mutant for mutant in drawn if not before or mutant.name in before["survivors"]]
     print(f"\n=== {module}: {len(to_run)} of {len(every)} mutants", flush=True)
@@ -277,7 +329,10 @@ def _scored(module: str, sample: int, before: dict[str, Any], jobs: int) -> dict
     percent = round(100 * killed / len(drawn), 1)
     print(f"\n{module}: {killed} of {len(drawn)} noticed, {percent} %", flush=True)
     argued = tomllib.loads(ARGUED.read_text()).get(module, {})
-    survivors = {name: argued.get(name.partition(".")[2], "") for name in sorted({mutant.name for mutant in alive})}
+    survivors = {
+        name: argued.get(name.partition(".")[2], "")
+        for name in sorted({mutant.name for mutant in alive})
+    }
     return {
         "mutants": len(every), "tried": len(drawn), "killed": killed, "percent": percent, "survivors": survivors,
     }  # fmt: skip
@@ -285,9 +340,20 @@ def _scored(module: str, sample: int, before: dict[str, Any], jobs: int) -> dict
 
 def _import_what_tests_use() -> None:
     """Everything but the package, so that no fork has to."""
-    for name in ("cryptography.hazmat.primitives.ciphers.aead", "cryptography.x509", "numpy", "zfec", "tink"):
+    for name in (
+        "cryptography.hazmat.primitives.ciphers.aead",
+        "cryptography.x509",
+        "numpy",
+        "zfec",
+        "tink",
+    ):
         importlib.import_module(name)
-    for name in ("Crypto.Cipher.AES", "hypothesis.strategies", "hypothesis.internal.conjecture.engine", "tink.proto"):
+    for name in (
+        "Crypto.Cipher.AES",
+        "hypothesis.strategies",
+        "hypothesis.internal.conjecture.engine",
+        "tink.proto",
+    ):
         importlib.import_module(name)
     gc.freeze()
 

@@ -58,7 +58,9 @@ def normalised(page: Page) -> Iterator[str]:
     if None in ids or len(set(ids)) != len(ids):
         yield "every cell needs an id of its own (nbformat 4.5)"
     metadata = page.notebook.metadata
-    if set(metadata) != {"kernelspec", "language_info"} or "version" in metadata.get("language_info", {}):
+    if set(metadata) != {"kernelspec", "language_info"} or "version" in metadata.get(
+        "language_info", {}
+    ):
         yield "it is not normalised: `make notebooks` does that"
     if metadata.get("kernelspec", {}).get("name") != "python3":
         yield "its kernel is not python3"
@@ -103,7 +105,11 @@ def small_cells(page: Page) -> Iterator[str]:
 
 def enough_prose(page: Page) -> Iterator[str]:
     """Prose between ideas; exercises, checks and solutions do not count."""
-    code = [cell for cell in page.code if not cell.is_check and not {"exercise", "solution"} & set(cell.tags)]
+    code = [
+        cell
+        for cell in page.code
+        if not cell.is_check and not {"exercise", "solution"} & set(cell.tags)
+    ]
     prose = [cell for cell in page.prose if "exercise" not in cell.tags]
     if code and len(prose) < _PROSE * len(code):
         yield f"{len(prose)} prose cells for {len(code)} code cells; at least {_PROSE} for each"
@@ -123,7 +129,11 @@ def of_no_machine(page: Page) -> Iterator[str]:
 
 def _decoded(match: re.Match[str]) -> str:
     """A picture's own text: its base64 may by chance spell a path."""
-    return base64.b64decode(match["bytes"]).decode("utf-8", "replace") if "svg" in match["kind"] else ""
+    return (
+        base64.b64decode(match["bytes"]).decode("utf-8", "replace")
+        if "svg" in match["kind"]
+        else ""
+    )
 
 
 def _here() -> re.Pattern[str]:
@@ -158,7 +168,10 @@ def pictures_speak(page: Page) -> Iterator[str]:
             yield f"{cell} has a picture without an alt text"
         if any(kind.startswith("image/") for kind, _ in cell.outputs()):
             yield f"{cell} shows a bare picture; show.figure gives it an alt text"
-        if any("<img" in text for text in cell.shows("text/html")) and not "".join(cell.shows("text/plain")).strip():
+        if (
+            any("<img" in text for text in cell.shows("text/html"))
+            and not "".join(cell.shows("text/plain")).strip()
+        ):
             yield f"{cell} shows a picture without a text form"
 
 
@@ -212,11 +225,19 @@ def _exercise(page: Page, skeleton: Cell) -> Iterator[str]:
         yield f"{following}: {error}"
     if not "".join(following.shows("text/plain")).startswith("not yet"):
         yield f"{following}: the skeleton's check does not show 'not yet'"
-    later = [cell for cell in page.tagged("solution") if cell.number > following.number and cell.lines[-1:] == [line]]
+    later = [
+        cell
+        for cell in page.tagged("solution")
+        if cell.number > following.number and cell.lines[-1:] == [line]
+    ]
     if not later:
         yield f"{skeleton}: no solution ends with {line}"
         return
-    if any(level <= 2 for cell, level, _ in page.headings() if following.number < cell.number < later[0].number):
+    if any(
+        level <= 2
+        for cell, level, _ in page.headings()
+        if following.number < cell.number < later[0].number
+    ):
         yield f"{later[0]}: the solution stands outside its exercise's section"
     if later[0].shows("text/plain")[-1:] != ["done"]:
         yield f"{later[0]}: the solution's check does not show 'done'"
@@ -240,7 +261,9 @@ def closes_well(page: Page) -> Iterator[str]:
         yield f"its last sections are not: {', '.join(_CLOSING)}"
         return
     start, end = sections[-3][0].number, sections[-2][0].number
-    text = "\n".join(cell.source for cell in page.prose if start <= cell.number < max(end, start + 1))
+    text = "\n".join(
+        cell.source for cell in page.prose if start <= cell.number < max(end, start + 1)
+    )
     text = text.split(f"## {_CLOSING[0]}")[-1].split(f"## {_CLOSING[1]}")[0]
     if (count := len(re.findall(r"^(?:[-*]|\d+\.) ", text, flags=re.MULTILINE))) != _TO_REMEMBER:
         yield f"it has {count} lines to remember; {_TO_REMEMBER}"

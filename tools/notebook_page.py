@@ -104,7 +104,9 @@ class Page:
     def headings(self) -> Iterator[tuple[Cell, int, str]]:
         """Every heading of the prose, with its cell and level."""
         for cell in self.prose:
-            for marks, words in re.findall(r"^(#{1,6}) +(.+?) *$", _without_fences(cell.source), flags=re.MULTILINE):
+            for marks, words in re.findall(
+                r"^(#{1,6}) +(.+?) *$", _without_fences(cell.source), flags=re.MULTILINE
+            ):
                 yield cell, len(marks), words
 
 

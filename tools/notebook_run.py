@@ -28,7 +28,9 @@ from lepton_lab.files import write_atomically
 _CELL_SECONDS = 300
 _WIDGET = "application/vnd.jupyter.widget-view+json"
 # A kernel warns when what is typed and shown crosses the machine in clear. CurveZMQ keys settle that.
-_PRIVATE_CHANNELS = Config({"KernelManager": {"transport_encryption": "auto"}} if zmq.has("curve") else {})
+_PRIVATE_CHANNELS = Config(
+    {"KernelManager": {"transport_encryption": "auto"}} if zmq.has("curve") else {}
+)
 _METADATA = {
     "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
     "language_info": {
@@ -132,10 +134,14 @@ def normalise(notebook: nbformat.NotebookNode) -> None:
         cell.metadata = nbformat.from_dict(_kept(cell.metadata))
         cell.pop("attachments", None)
         if cell.cell_type == "code":
-            cell.outputs = [output for output in map(_without_widget, cell.outputs) if output is not None]
+            cell.outputs = [
+                output for output in map(_without_widget, cell.outputs) if output is not None
+            ]
 
 
-def keep_where_only_numbers_vary(notebook: nbformat.NotebookNode, before: dict[str, list[Any]]) -> None:
+def keep_where_only_numbers_vary(
+    notebook: nbformat.NotebookNode, before: dict[str, list[Any]]
+) -> None:
     """Put back what a cell tagged `nbval-ignore-output` showed before, where this run differs in its numbers alone.
 
     Such a cell shows time or randomness, and would leave a difference in every run. `before` is outputs by cell id.
@@ -153,14 +159,18 @@ def keep_where_only_numbers_vary(notebook: nbformat.NotebookNode, before: dict[s
 def _form(outputs: list[Any]) -> str:
     """What outputs look like when numbers and pictures are left out of account."""
     plain = json.dumps([{**output, "execution_count": None} for output in outputs], sort_keys=True)
-    return re.sub(r"\d+(?:[.,]\d+)*(?:e[+-]?\d+)?", "#", re.sub(r"base64,[A-Za-z0-9+/=]+", "base64,", plain))
+    return re.sub(
+        r"\d+(?:[.,]\d+)*(?:e[+-]?\d+)?", "#", re.sub(r"base64,[A-Za-z0-9+/=]+", "base64,", plain)
+    )
 
 
 def _kept(metadata: dict[str, Any]) -> dict[str, Any]:
     """A cell's tags, and a folded source: solutions always are, wherever they were written."""
     tags = list(dict.fromkeys(metadata.get("tags", [])))
     folded = "solution" in tags or metadata.get("jupyter", {}).get("source_hidden", False)
-    return ({"tags": tags} if tags else {}) | ({"jupyter": {"source_hidden": True}} if folded else {})
+    return ({"tags": tags} if tags else {}) | (
+        {"jupyter": {"source_hidden": True}} if folded else {}
+    )
 
 
 def _without_widget(output: nbformat.NotebookNode) -> nbformat.NotebookNode | None:

@@ -47,9 +47,25 @@ def check_all(files: list[Path]) -> int:
         return 0
     sanitise = ["--nbval", "--nbval-sanitize-with", str(FOLDER / "sanitize.cfg")]
     # The guards are the conftest.py of notebooks/; for files elsewhere it has to be named.
-    guards = [] if all(path.resolve().is_relative_to(FOLDER) for path in files) else ["-p", "notebooks.conftest"]
-    workers = ["-n", "2", "--dist", "loadfile"] if len(files) > 1 else []  # a notebook's cells stay together
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *workers, *sanitise, *guards, *map(str, files)]
+    guards = (
+        []
+        if all(path.resolve().is_relative_to(FOLDER) for path in files)
+        else ["-p", "notebooks.conftest"]
+    )
+    workers = (
+        ["-n", "2", "--dist", "loadfile"] if len(files) > 1 else []
+    )  # a notebook's cells stay together
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-p",
+        "no:cacheprovider",
+        *workers,
+        *sanitise,
+        *guards,
+        *map(str, files),
+    ]
     return subprocess.run([str(part) for part in command], cwd=ROOT, check=False).returncode
 
 
@@ -66,7 +82,9 @@ def write_student_edition(files: list[Path]) -> int:
     """Write each notebook without its solutions, and the pages that they link to."""
     STUDENT.mkdir(parents=True, exist_ok=True)
     for path in files:
-        edition = json.dumps(student_edition(json.loads(path.read_text())), indent=1, ensure_ascii=False)
+        edition = json.dumps(
+            student_edition(json.loads(path.read_text())), indent=1, ensure_ascii=False
+        )
         (STUDENT / path.name).write_text(edition + "\n")
     for page in FOLDER.glob("*.md"):
         (STUDENT / page.name).write_bytes(page.read_bytes())
@@ -84,11 +102,17 @@ COMMANDS: dict[str, Callable[[list[Path]], int]] = {
 
 def main(arguments: list[str] | None = None) -> int:
     """Parse the command line and do what it says; returns the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m tools.notebooks", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m tools.notebooks", description=__doc__.splitlines()[0]
+    )
     parser.add_argument("command", choices=COMMANDS)
-    parser.add_argument("files", nargs="*", type=Path, help="notebooks; all of notebooks/ by default")
+    parser.add_argument(
+        "files", nargs="*", type=Path, help="notebooks; all of notebooks/ by default"
+    )
     given = parser.parse_args(arguments)
-    return COMMANDS[given.command]([path.resolve() for path in given.files] or sorted(FOLDER.glob("*.ipynb")))
+    return COMMANDS[given.command](
+        [path.resolve() for path in given.files] or sorted(FOLDER.glob("*.ipynb"))
+    )
 
 
 if __name__ == "__main__":

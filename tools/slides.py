@@ -21,7 +21,13 @@ from tempfile import TemporaryDirectory
 ROOT = Path(__file__).resolve().parent.parent
 BUILT = ROOT / "build" / "slides"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
-QUIET = ("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking")
+QUIET = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+)
 NEEDED = {"lepton.css", "reveal.css", "reveal.js", "notes.js"}  # each with its licence inside
 # What a page would fetch from elsewhere. A link that a reader may follow is none of it.
 FETCHED = re.compile(
@@ -68,8 +74,21 @@ def build(target: Path = BUILT) -> list[Path]:
     """
     with TemporaryDirectory() as folder:
         made = Path(folder, "decks")
-        command = [sys.executable, "-m", "sphinx", "-q", "-W", "-b", "revealjs", "-d", f"{folder}/trees", "slides"]
-        done = subprocess.run([*command, str(made)], cwd=ROOT, capture_output=True, text=True, check=False)
+        command = [
+            sys.executable,
+            "-m",
+            "sphinx",
+            "-q",
+            "-W",
+            "-b",
+            "revealjs",
+            "-d",
+            f"{folder}/trees",
+            "slides",
+        ]
+        done = subprocess.run(
+            [*command, str(made)], cwd=ROOT, capture_output=True, text=True, check=False
+        )
         if done.returncode:
             raise SlidesFailed(done.stderr)
         shutil.rmtree(target, ignore_errors=True)
@@ -86,7 +105,10 @@ def fetches(target: Path = BUILT) -> list[str]:
     """What the decks would ask a network for: nothing, if all is well."""
     found = []
     for path in [*target.glob("*.html"), *target.rglob("*.css")]:
-        found += [f"{path.name}: {match[0][:120]}" for match in FETCHED.finditer(path.read_text(encoding="utf-8"))]
+        found += [
+            f"{path.name}: {match[0][:120]}"
+            for match in FETCHED.finditer(path.read_text(encoding="utf-8"))
+        ]
     return found
 
 
@@ -97,7 +119,13 @@ def chromium() -> str | None:
 
 def _browse(browser: str, *arguments: str) -> str:
     with TemporaryDirectory() as profile:
-        command = [browser, *QUIET, f"--user-data-dir={profile}", "--virtual-time-budget=20000", *arguments]
+        command = [
+            browser,
+            *QUIET,
+            f"--user-data-dir={profile}",
+            "--virtual-time-budget=20000",
+            *arguments,
+        ]
         try:
             done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=180)
         except subprocess.TimeoutExpired:
@@ -111,7 +139,9 @@ def _browse(browser: str, *arguments: str) -> str:
 def _with(deck: Path, script: str) -> Iterator[str]:
     """The address of a copy of a deck that has one more script; it stands beside the deck until the block ends."""
     page = deck.with_name(f"with-script-{deck.name}")
-    page.write_text(deck.read_text(encoding="utf-8").replace("<head>", f"<head>{script}", 1), encoding="utf-8")
+    page.write_text(
+        deck.read_text(encoding="utf-8").replace("<head>", f"<head>{script}", 1), encoding="utf-8"
+    )
     try:
         yield page.as_uri()
     finally:
@@ -128,7 +158,9 @@ def overflows(deck: Path, browser: str) -> list[str]:
             if measured is None:
                 raise SlidesFailed(f"{deck.name} could not be measured as {medium}")
             for slide in json.loads(unescape(measured[1])):
-                found += [f"{deck.stem}, {slide['title']!r}, {medium}: {part}" for part in slide["beyond"]]
+                found += [
+                    f"{deck.stem}, {slide['title']!r}, {medium}: {part}" for part in slide["beyond"]
+                ]
     return found
 
 
@@ -143,10 +175,14 @@ def print_pdf(deck: Path, browser: str) -> Path:
 def make(names: list[str]) -> list[str]:
     """Build all decks, measure and print those named, or all; returns what is wrong. Raises SlidesFailed."""
     built = [deck for deck in build() if deck.stem != "index"]
-    faults = fetches() + [f"there is no deck {name}" for name in set(names) - {deck.stem for deck in built}]
+    faults = fetches() + [
+        f"there is no deck {name}" for name in set(names) - {deck.stem for deck in built}
+    ]
     browser = chromium()
     if browser is None:
-        print(f"no Chromium: nothing was measured, and there is no PDF (looked for {', '.join(BROWSERS)})")
+        print(
+            f"no Chromium: nothing was measured, and there is no PDF (looked for {', '.join(BROWSERS)})"
+        )
         return faults
     for deck in built:
         if not names or deck.stem in names:
@@ -161,7 +197,9 @@ def main(names: list[str]) -> int:
         faults = make(names)
     except SlidesFailed as error:
         faults = [str(error)]
-    print("\n".join(faults) or f"The decks are in {BUILT.relative_to(ROOT)}; begin with index.html.")
+    print(
+        "\n".join(faults) or f"The decks are in {BUILT.relative_to(ROOT)}; begin with index.html."
+    )
     return int(bool(faults))
 
 

@@ -21,7 +21,11 @@ def makers() -> frozenset[str]:
         module = importlib.import_module(info.name)
         for name, function in inspect.getmembers(module, inspect.isfunction):
             made = getattr(module, str(function.__annotations__.get("return")), None)
-            if not name.startswith("_") and inspect.isclass(made) and issubclass(made, ipywidgets.Widget):
+            if (
+                not name.startswith("_")
+                and inspect.isclass(made)
+                and issubclass(made, ipywidgets.Widget)
+            ):
                 found.add(name)
     return frozenset(found)
 

@@ -40,9 +40,23 @@ class Grid:
             known = ["--introducer", furl.read_text().strip()]
             for index in range(SERVERS):
                 self._node(f"storage-{index}", "create-node", *known, "--webport", "none")
-            shares = ["--shares-needed", str(NEEDED), "--shares-happy", str(SERVERS), "--shares-total", str(SERVERS)]
+            shares = [
+                "--shares-needed",
+                str(NEEDED),
+                "--shares-happy",
+                str(SERVERS),
+                "--shares-total",
+                str(SERVERS),
+            ]
             port = self._web.rpartition(":")[2]
-            self._start("gateway", "create-client", *known, *shares, "--webport", f"tcp:{port}:interface=127.0.0.1")
+            self._start(
+                "gateway",
+                "create-client",
+                *known,
+                *shares,
+                "--webport",
+                f"tcp:{port}:interface=127.0.0.1",
+            )
             _wait(lambda: self._connected() == SERVERS)
             self._ends = self._ends.pop_all()
         return self
@@ -54,7 +68,9 @@ class Grid:
         """Upload an immutable file."""
         with file.open("rb") as body:
             size = str(file.stat().st_size)
-            request = urllib.request.Request(f"{self._web}/uri", body, {"Content-Length": size}, method="PUT")
+            request = urllib.request.Request(
+                f"{self._web}/uri", body, {"Content-Length": size}, method="PUT"
+            )
             with urllib.request.urlopen(request) as answer:
                 self._capability = answer.read().decode()
 
@@ -70,7 +86,9 @@ class Grid:
                 servers = json.load(answer)["servers"]
         except OSError:
             return 0
-        return sum(server["connection_status"].lower().startswith("connected") for server in servers)
+        return sum(
+            server["connection_status"].lower().startswith("connected") for server in servers
+        )
 
     def _node(self, name: str, verb: str, *options: str) -> Path:
         port = _free_port()
@@ -82,7 +100,9 @@ class Grid:
         home.parent.mkdir(exist_ok=True)
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         subprocess.run([self._program, verb, *options, home], check=True, **quiet)
-        process = subprocess.Popen([self._program, "run", home], stdin=subprocess.PIPE, **quiet)  # its end ends it
+        process = subprocess.Popen(
+            [self._program, "run", home], stdin=subprocess.PIPE, **quiet
+        )  # its end ends it
         self._ends.callback(process.wait)
         self._ends.callback(process.stdin.close)
         return home

@@ -13,6 +13,6 @@ def main() -> None:
     """Run the command line. Until it is loaded there is nothing to undo, and Ctrl-C ends it as it ends any program."""
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
-    from lepton_lab.cli.door import run  # noqa: PLC0415  # it takes a moment, in which Python would print a traceback
+    from lepton_lab.cli.main import run  # noqa: PLC0415  # it takes a moment, in which Python would print a traceback
 
     run()

@@ -8,9 +8,9 @@ from collections import Counter
 import typer
 from tqdm import tqdm
 
+from lepton_lab.chaos import SCENARIOS, Broken, run
 from lepton_lab.cli.words import Advice
 from lepton_lab.files import private_folder
-from lepton_lab.workshop.chaos import SCENARIOS, Broken, run
 
 _AT_ONCE = 3  # arenas of five servers each; most of a round is waiting
 
@@ -26,7 +26,9 @@ def chaos(rounds: int, first: int) -> None:
             counts = run(rounds, _AT_ONCE, folder, first=first, tell=lambda _: bar.update())
         except Broken as error:
             number = str(error).split(maxsplit=2)[1].rstrip(",")
-            raise Advice(f"{error}; `lepton-lab chaos --first {number} --rounds 1` does it again") from error
+            raise Advice(
+                f"{error}; `lepton-lab chaos --first {number} --rounds 1` does it again"
+            ) from error
     _print(rounds, counts)
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import typer
 
+from lepton_lab.cli.daemon import Standing, bring_down, bring_up
 from lepton_lab.cli.session import Place, nodes_at
-from lepton_lab.cli.standing import Standing, bring_down, bring_up
 from lepton_lab.cli.words import Advice, shown
 from lepton_lab.errors import NodeError
 from lepton_lab.nodes import Node
@@ -40,8 +40,14 @@ def status(urls: Sequence[str], folder: Path) -> None:
         answers = list(pool.map(_silence, nodes))
     width = max(len(node.name) for node in nodes)
     for index, (node, silence) in enumerate(zip(nodes, answers, strict=True)):
-        hangs_or_answers = not silence or "time-out" in silence  # the number of one that died may be another's by now
-        process = f"  process {standing.pids[index]}" if standing and standing.pids and hangs_or_answers else ""
+        hangs_or_answers = (
+            not silence or "time-out" in silence
+        )  # the number of one that died may be another's by now
+        process = (
+            f"  process {standing.pids[index]}"
+            if standing and standing.pids and hangs_or_answers
+            else ""
+        )
         _say(f"  {shown(node.name):<{width}}  {silence or 'answers'}{process}")
         node.close()
     if any(answers):

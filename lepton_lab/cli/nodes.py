@@ -8,7 +8,9 @@ import typer
 
 from lepton_lab.cli.options import FOLDER, Folder, Urls
 
-group = typer.Typer(help="Start, end and look at nodes that stay up on this machine.", no_args_is_help=True)
+group = typer.Typer(
+    help="Start, end and look at nodes that stay up on this machine.", no_args_is_help=True
+)
 
 
 def add_to(app: typer.Typer) -> None:
@@ -20,7 +22,9 @@ def add_to(app: typer.Typer) -> None:
 def up(
     count: Annotated[
         int | None,
-        typer.Option(min=1, max=64, help="How many; by default as many as before, or 5.", show_default=False),
+        typer.Option(
+            min=1, max=64, help="How many; by default as many as before, or 5.", show_default=False
+        ),
     ] = None,
     folder: Folder = FOLDER,
 ) -> None:

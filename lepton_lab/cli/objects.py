@@ -10,7 +10,9 @@ import typer
 from lepton_lab.cli.options import FOLDER, RING, Folder, Needed, Ring, Shards, Urls
 
 Name = Annotated[str, typer.Argument(help="The object's name.")]
-Names = Annotated[list[str] | None, typer.Argument(help="The objects' names; all of them by default.")]
+Names = Annotated[
+    list[str] | None, typer.Argument(help="The objects' names; all of them by default.")
+]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -22,7 +24,9 @@ def add_to(app: typer.Typer) -> None:
 def put(
     file: Annotated[Path, typer.Argument(help="The file to store; - is standard input.")],
     *,
-    name: Annotated[str | None, typer.Option(help="The object's name; by default the file's own.")] = None,
+    name: Annotated[
+        str | None, typer.Option(help="The object's name; by default the file's own.")
+    ] = None,
     nodes: Urls = None,
     folder: Folder = FOLDER,
     ring: Ring = RING,
@@ -43,9 +47,16 @@ def get(
     *,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="The file to write, or its folder; - is standard output.", show_default=""),
+        typer.Option(
+            "--output",
+            "-o",
+            help="The file to write, or its folder; - is standard output.",
+            show_default="",
+        ),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", "-f", help="Replace the file if it is there.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", "-f", help="Replace the file if it is there.")
+    ] = False,
     nodes: Urls = None,
     folder: Folder = FOLDER,
     ring: Ring = RING,
@@ -58,7 +69,9 @@ def get(
     """
     from lepton_lab.cli import storing  # noqa: PLC0415  # as above
 
-    storing.get(storing.Place(nodes or [], folder, ring, needed, shards), name, output, replace=force)
+    storing.get(
+        storing.Place(nodes or [], folder, ring, needed, shards), name, output, replace=force
+    )
 
 
 def ls(
@@ -106,7 +119,9 @@ def repair(
 
 
 def rebalance(
-    name: Annotated[str | None, typer.Argument(help="One object's name; all of them by default.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(help="One object's name; all of them by default.")
+    ] = None,
     *,
     nodes: Urls = None,
     folder: Folder = FOLDER,

@@ -8,7 +8,10 @@ from typing import Annotated
 import typer
 
 Folder = Annotated[
-    Path, typer.Option(envvar="LEPTON_LAB_FOLDER", help="The folder of the nodes that were started here.")
+    Path,
+    typer.Option(
+        envvar="LEPTON_LAB_FOLDER", help="The folder of the nodes that were started here."
+    ),
 ]
 Urls = Annotated[
     list[str] | None,
@@ -20,7 +23,10 @@ Urls = Annotated[
     ),
 ]
 Ring = Annotated[
-    Path, typer.Option(envvar="LEPTON_LAB_RING", help="The key ring's file; keep it apart from the nodes.")
+    Path,
+    typer.Option(
+        envvar="LEPTON_LAB_RING", help="The key ring's file; keep it apart from the nodes."
+    ),
 ]
 Needed = Annotated[
     int | None,

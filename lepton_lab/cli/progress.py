@@ -21,7 +21,9 @@ _MANY = 4  # objects
 def bar(doing: str, data: int | None) -> Iterator[tqdm[Any]]:
     """A bar for so many bytes, or for nobody knows how many."""
     quiet = not sys.stderr.isatty() or (data is not None and data < _LARGE)
-    with tqdm(total=data, desc=doing, unit="B", unit_scale=True, leave=False, disable=quiet) as made:
+    with tqdm(
+        total=data, desc=doing, unit="B", unit_scale=True, leave=False, disable=quiet
+    ) as made:
         yield made
 
 

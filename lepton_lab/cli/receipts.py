@@ -61,7 +61,9 @@ class Receipts:
         with exclusive(self._path):
             receipts = self._read()
             change(receipts)
-            entries = {name: [each.version, each.digest, each.size] for name, each in receipts.items()}
+            entries = {
+                name: [each.version, each.digest, each.size] for name, each in receipts.items()
+            }
             sealed = aes.encrypt(self._key, json.dumps(entries).encode(), _HEAD)
             write_atomically(self._path, _HEAD + sealed)
 

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from lepton_lab.cli.daemon import SECRET, Standing
 from lepton_lab.cli.receipts import Receipts
-from lepton_lab.cli.standing import SECRET, Standing
 from lepton_lab.cli.words import Advice, shown
 from lepton_lab.errors import DecryptionError
 from lepton_lab.keyring import KeyRing
@@ -46,7 +46,9 @@ def nodes_at(place: Place) -> list[Node]:
         return open_nodes(_urls(place.urls))
     standing = Standing.read(place.folder)
     if standing is None:
-        raise Advice(f"no nodes are up in {place.folder}: run `lepton-lab nodes up`, or name yours with --nodes")
+        raise Advice(
+            f"no nodes are up in {place.folder}: run `lepton-lab nodes up`, or name yours with --nodes"
+        )
     return standing.nodes()
 
 
@@ -74,7 +76,9 @@ def _urls(named: Sequence[str]) -> list[str]:
     for each in named:
         if each.startswith("@"):
             lines = Path(each[1:]).read_text(errors="replace").splitlines()
-            urls += [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
+            urls += [
+                line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")
+            ]
         else:
             urls.append(each)
     return urls
@@ -85,9 +89,13 @@ def _ring(path: Path, *, create: bool) -> KeyRing:
         try:
             return KeyRing.open(path, _passphrase(path, new=False))
         except DecryptionError:
-            raise Advice(f"{path}: a wrong passphrase or a damaged key ring; try again, or bring back a copy") from None
+            raise Advice(
+                f"{path}: a wrong passphrase or a damaged key ring; try again, or bring back a copy"
+            ) from None
     if not create:
-        raise Advice(f"there is no key ring at {path}: name yours with --ring; the first `lepton-lab put` makes one")
+        raise Advice(
+            f"there is no key ring at {path}: name yours with --ring; the first `lepton-lab put` makes one"
+        )
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     ring = KeyRing.create(path, _passphrase(path, new=True))
     said = f"New key ring: {path}. Without it and its passphrase nothing can be read; keep a copy."

@@ -30,7 +30,11 @@ def put(place: Place, file: Path, name: str | None) -> None:
     if standard_input and name is None:
         raise Advice("what comes from standard input has no name: give it one with --name")
     name = file.name if name is None else name
-    with _opened(file) as (source, size), session(place, create=True) as here, bar("putting", size) as moved:
+    with (
+        _opened(file) as (source, size),
+        session(place, create=True) as here,
+        bar("putting", size) as moved,
+    ):
         for attempt in range(_TRIES):
             try:
                 receipt = here.store.put(name, cast("BinaryIO", Moving(source, moved)))
@@ -41,9 +45,13 @@ def put(place: Place, file: Path, name: str | None) -> None:
                 source.seek(0)
         _keep(here, receipt)
         k, n = here.store.k, here.store.n
-    say(f"{shown(name)}: version {receipt.version}, {receipt.size:,} bytes, any {k} of {n} nodes suffice")
+    say(
+        f"{shown(name)}: version {receipt.version}, {receipt.size:,} bytes, any {k} of {n} nodes suffice"
+    )
     if receipt.lacking:
-        _warn(f"{', '.join(receipt.lacking)} did not take it; when back, run `lepton-lab repair {shown(name)}`")
+        _warn(
+            f"{', '.join(receipt.lacking)} did not take it; when back, run `lepton-lab repair {shown(name)}`"
+        )
 
 
 def get(place: Place, name: str, output: Path | None, *, replace: bool) -> None:
@@ -95,7 +103,11 @@ def repair(place: Place, names: list[str]) -> None:
         for name in each_of(names or here.store.names(), "repairing"):
             report = here.store.repair(name)
             rebuilt = ", ".join(f"{shards} on {node}" for node, shards in report.rebuilt.items())
-            say(f"{shown(name)}: rebuilt {rebuilt}" if rebuilt else f"{shown(name)}: nothing to rebuild")
+            say(
+                f"{shown(name)}: rebuilt {rebuilt}"
+                if rebuilt
+                else f"{shown(name)}: nothing to rebuild"
+            )
             for node, why in report.unreachable.items():
                 _warn(f"{node}: {why}; bring it back and repair again")
             unreachable |= bool(report.unreachable)
@@ -108,7 +120,10 @@ def rebalance(place: Place, name: str | None) -> None:
     with session(place) as here:
         report = here.store.rebalance(name)
     moved = ", ".join(f"{shards} to {shown(node)}" for node, shards in report.moved.items())
-    say(f"{report.objects} objects looked at; " + (f"shards moved: {moved}" if moved else "nothing to move"))
+    say(
+        f"{report.objects} objects looked at; "
+        + (f"shards moved: {moved}" if moved else "nothing to move")
+    )
     for node, why in report.unreachable.items():
         _warn(f"{node}: {why}; bring it back and rebalance again")
     for failed, why in report.failed.items():
@@ -124,7 +139,9 @@ def shred(place: Place, name: str, *, sure: bool) -> None:
             _ask(name)
         report = here.store.shred(name)
         here.receipts.forget(name)
-    say(f"{shown(name)}: {report.data_keys} data keys destroyed; this key ring can no longer read it")
+    say(
+        f"{shown(name)}: {report.data_keys} data keys destroyed; this key ring can no longer read it"
+    )
     for node, why in report.unreachable.items():
         _warn(f"{node}: {why}; what it holds of this is noise")
 
@@ -145,7 +162,9 @@ def _opened(file: Path) -> Iterator[tuple[BinaryIO, int | None]]:
         return
     if file.is_dir():
         name = file.resolve().name or "all"
-        raise Advice(f"{file} is a folder: pack it first, `tar -c {file} | lepton-lab put - --name {name}.tar`")
+        raise Advice(
+            f"{file} is a folder: pack it first, `tar -c {file} | lepton-lab put - --name {name}.tar`"
+        )
     with file.open("rb", buffering=0) as opened:
         status = os.fstat(opened.fileno())
         yield cast("BinaryIO", opened), status.st_size if stat.S_ISREG(status.st_mode) else None
@@ -172,8 +191,16 @@ def _tell(health: Health, *, own: bool) -> None:
 
 def _next(name: str, found: NodeHealth, own: bool) -> str:
     if found.unreachable is not None:
-        return "; bring it back, or replace it and rebalance" if own else "; `lepton-lab nodes up` brings it back"
-    return f"; `lepton-lab repair {shown(name)}` rebuilds them" if found.missing or found.altered else ""
+        return (
+            "; bring it back, or replace it and rebalance"
+            if own
+            else "; `lepton-lab nodes up` brings it back"
+        )
+    return (
+        f"; `lepton-lab repair {shown(name)}` rebuilds them"
+        if found.missing or found.altered
+        else ""
+    )
 
 
 def _warn(line: str) -> None:

@@ -37,9 +37,13 @@ def refuse_existing(target: Path, *, replace: bool) -> None:
     if target == STANDARD_OUTPUT or not os.path.lexists(target):
         return
     if not target.is_file():
-        raise Advice(f"{target} is there and no ordinary file: name another one, or --output - for standard output")
+        raise Advice(
+            f"{target} is there and no ordinary file: name another one, or --output - for standard output"
+        )
     if not replace:
-        raise Advice(f"{target} is there already: name another file, or let it be replaced with --force")
+        raise Advice(
+            f"{target} is there already: name another file, or let it be replaced with --force"
+        )
 
 
 @contextmanager
@@ -70,6 +74,8 @@ def written_whole(target: Path, *, replace: bool) -> Iterator[BinaryIO]:
 def _made(beside: Path, target: Path) -> int:
     """A new file's descriptor. Raises OSError with the name that the user knows."""
     try:
-        return os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
+        return os.open(
+            beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600
+        )
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(target)) from error

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-from lepton_lab.cli.standing import Control, Standing
+from lepton_lab.cli.daemon import Control, Standing
 from lepton_lab.errors import InvalidParameter, LabError, NodeError
 from lepton_lab.nodes import RedisServers
 

@@ -60,7 +60,9 @@ def line_of(error: LabError | OSError) -> str:
 
 def shown(text: str) -> str:
     """A text for a terminal: names may hold line breaks or sequences that would move its cursor."""
-    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
+    return "".join(
+        each if each.isprintable() else each.encode("unicode_escape").decode() for each in text
+    )
 
 
 def _said_by_the_system(error: OSError) -> str:

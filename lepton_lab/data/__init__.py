@@ -19,5 +19,7 @@ def read(name: str = DEFAULT) -> bytes:
 
 def reference(part: str) -> dict[str, Any]:
     """The reference run of one part of the benchmarks: `machine`, and `rows` as `bench.rows.Row` has them."""
-    figures: dict[str, Any] = json.loads(files(__name__).joinpath("bench", f"{part}.json").read_text(encoding="utf-8"))
+    figures: dict[str, Any] = json.loads(
+        files(__name__).joinpath("bench", f"{part}.json").read_text(encoding="utf-8")
+    )
     return figures

@@ -14,8 +14,8 @@ passphrase touches no stored data. Never put the file on a storage node.
 and its export to a recipient; `lock.py` the lock between processes.
 """
 
-from lepton_lab.keyring.body import AuditEntry
+from lepton_lab.keyring.export import DataKey, open_for
+from lepton_lab.keyring.records import AuditEntry
 from lepton_lab.keyring.ring import KeyRing
-from lepton_lab.keyring.wrapping import DataKey, open_for
 
 __all__ = ["AuditEntry", "DataKey", "KeyRing", "open_for"]

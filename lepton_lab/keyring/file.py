@@ -41,12 +41,15 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
 from lepton_lab import aes
-from lepton_lab.errors import DecryptionError, InvalidParameter, NotFound
-from lepton_lab.keyring.body import Body
 from lepton_lab.buffers import framed
+from lepton_lab.errors import DecryptionError, InvalidParameter, NotFound
+from lepton_lab.keyring.records import Body
 
 SCRYPT_N = 1 << 17  # with r = 8: 128 MiB, a few tenths of a second
-_LEAST, _MOST = 14, 19  # log₂ N: 16 MiB; 512 MiB, the most that a file may ask of us before it has proved anything
+_LEAST, _MOST = (
+    14,
+    19,
+)  # log₂ N: 16 MiB; 512 MiB, the most that a file may ask of us before it has proved anything
 FILE_LIMIT = 1 << 28
 
 _MAGIC, _FORMAT, _SCRYPT = b"LEPTRING", 1, 1
@@ -75,7 +78,9 @@ class PassphraseKey:
     def of(cls, passphrase: str, salt: bytes, log2_n: int) -> Self:
         """Under a salt and cost that were checked before."""
         password = passphrase_bytes(passphrase)
-        return cls(salt, log2_n, Scrypt(salt=salt, length=32, n=1 << log2_n, r=8, p=1).derive(password))
+        return cls(
+            salt, log2_n, Scrypt(salt=salt, length=32, n=1 << log2_n, r=8, p=1).derive(password)
+        )
 
     def fits(self, slot: Slot) -> bool:
         """Whether it was made for this slot's salt and cost."""
@@ -114,7 +119,9 @@ class Slot:
         if len(data) < _SLOT_SIZE or data[:8] != _MAGIC:
             raise DecryptionError
         if data[8] > _FORMAT:
-            raise DecryptionError(f"a key ring of format {data[8]}: this release reads format {_FORMAT}")
+            raise DecryptionError(
+                f"a key ring of format {data[8]}: this release reads format {_FORMAT}"
+            )
         if data[8] != _FORMAT or data[9] != _SCRYPT or not _LEAST <= data[10] <= _MOST:
             raise DecryptionError
         return cls(data[:_SLOT_SIZE])

@@ -42,7 +42,9 @@ if sys.platform == "win32":
         while True:
             try:
                 msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-            except PermissionError:  # somebody else holds it; LK_LOCK would give up after ten seconds
+            except (
+                PermissionError
+            ):  # somebody else holds it; LK_LOCK would give up after ten seconds
                 time.sleep(0.01)
             else:
                 return

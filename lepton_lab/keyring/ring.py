@@ -16,10 +16,11 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from lepton_lab import aes, shamir
+from lepton_lab.buffers import BytesLike, framed, view_of
 from lepton_lab.errors import DecryptionError, InvalidKey, InvalidParameter, NotFound, StaleVersion
 from lepton_lab.files import write_atomically
-from lepton_lab.keyring import wrapping
-from lepton_lab.keyring.body import AuditEntry, Body, Record
+from lepton_lab.keyring import export as wrapping
+from lepton_lab.keyring.export import DataKey, Recipient
 from lepton_lab.keyring.file import (
     HEADER_SIZE,
     SCRYPT_N,
@@ -30,8 +31,7 @@ from lepton_lab.keyring.file import (
     read_rest,
 )
 from lepton_lab.keyring.lock import exclusive
-from lepton_lab.keyring.wrapping import DataKey, Recipient
-from lepton_lab.buffers import BytesLike, framed, view_of
+from lepton_lab.keyring.records import AuditEntry, Body, Record
 
 # What custodians share, inside `shamir.split`: ring id(16) ‖ generation(4) ‖ master key(32).
 _SHARED_SIZE = 52
@@ -94,7 +94,9 @@ class KeyRing:
     # --- making and opening --------------------------------------------------------------------------------------
 
     @classmethod
-    def create(cls, path: str | os.PathLike[str], passphrase: str, *, scrypt_n: int = SCRYPT_N) -> Self:
+    def create(
+        cls, path: str | os.PathLike[str], passphrase: str, *, scrypt_n: int = SCRYPT_N
+    ) -> Self:
         """A new, empty ring in a file that only its owner may read (mode 0600).
 
         passphrase: a non-empty str, taken in its NFC form. scrypt_n: what each guess costs, a power of two from 2¹⁴
@@ -151,7 +153,10 @@ class KeyRing:
             master = _master_among(shared, sealed.slot)
             content = _opened(sealed, master)
             _refuse_exposed(place)
-            slot, body = Slot.seal(key, sealed.slot.ring_id, sealed.slot.generation, master), content.body
+            slot, body = (
+                Slot.seal(key, sealed.slot.ring_id, sealed.slot.generation, master),
+                content.body,
+            )
             body.note("recovered")
             return cls(place, key, _write(place, slot, content.sequence + 1, master, body))
 
@@ -183,12 +188,18 @@ class KeyRing:
 
     def __contains__(self, data_key_id: object) -> bool:
         """Whether the ring can still unwrap this data key."""
-        return isinstance(data_key_id, str) and _bytes_of(data_key_id) in self._current().body.records
+        return (
+            isinstance(data_key_id, str) and _bytes_of(data_key_id) in self._current().body.records
+        )
 
     def find(self, context_prefix: BytesLike) -> list[tuple[str, bytes]]:
         """(id, context) of every data key whose context starts so, in order of creation."""
         prefix, records = bytes(view_of(context_prefix)), self._current().body.records.values()
-        return [(record.id.hex(), record.context) for record in records if record.context.startswith(prefix)]
+        return [
+            (record.id.hex(), record.context)
+            for record in records
+            if record.context.startswith(prefix)
+        ]
 
     def shred(self, *data_key_ids: str) -> None:
         """Remove what opens these data keys, all in one writing. Their contexts go with it.
@@ -199,7 +210,9 @@ class KeyRing:
 
         Raises NotFound, and shreds nothing, when the ring does not hold one of them; InvalidParameter for none.
         """
-        if not data_key_ids or not all(isinstance(data_key_id, str) for data_key_id in data_key_ids):
+        if not data_key_ids or not all(
+            isinstance(data_key_id, str) for data_key_id in data_key_ids
+        ):
             raise InvalidParameter("name one data key or more, each by its id")
         with self._changing(sweep=True) as draft:
             for data_key_id in dict.fromkeys(data_key_ids):
@@ -244,7 +257,9 @@ class KeyRing:
             if not draft.passphrase_key.fits(draft.slot):
                 raise DecryptionError("the ring has another passphrase now: open it again")
             draft.master = secrets.token_bytes(32)
-            draft.slot = Slot.seal(draft.passphrase_key, draft.slot.ring_id, draft.slot.generation + 1, draft.master)
+            draft.slot = Slot.seal(
+                draft.passphrase_key, draft.slot.ring_id, draft.slot.generation + 1, draft.master
+            )
             draft.body.note("rotated")
 
     def split(self, threshold: int, shares: int) -> list[shamir.Share]:
@@ -276,7 +291,9 @@ class KeyRing:
             key = self._unwrapped(draft.body, wrapped, bound)
             record = draft.body.records[wrapping.id_of(wrapped)]
             if record.exported not in (0, scheme):
-                raise InvalidParameter("this data key was exported by the other scheme: never by both")
+                raise InvalidParameter(
+                    "this data key was exported by the other scheme: never by both"
+                )
             blob = wrapping.seal_for(public_key, record.id, bound, key)
             draft.body.records[record.id] = record.exported_by(scheme)
             draft.body.note("exported", record.id)
@@ -315,11 +332,15 @@ class KeyRing:
         master = known.master
         if slot.generation != known.slot.generation:
             if not key.fits(slot):
-                raise DecryptionError("the ring has another passphrase and master key now: open it again")
+                raise DecryptionError(
+                    "the ring has another passphrase and master key now: open it again"
+                )
             master = slot.open(key)
         content = _opened(sealed, master)
         if content.sequence <= known.sequence:
-            raise StaleVersion(f"{self._path} was put back to an earlier state: open it again if that is meant")
+            raise StaleVersion(
+                f"{self._path} was put back to an earlier state: open it again if that is meant"
+            )
         return content
 
     @contextmanager
@@ -331,7 +352,9 @@ class KeyRing:
             yield draft
             if sweep:
                 _sweep(self._path)
-            self._content = _write(self._path, draft.slot, content.sequence + 1, draft.master, draft.body)
+            self._content = _write(
+                self._path, draft.slot, content.sequence + 1, draft.master, draft.body
+            )
             self._passphrase_key = draft.passphrase_key
 
 
@@ -377,12 +400,16 @@ def _refuse_exposed(path: Path) -> None:
         return
     mode = path.stat().st_mode & 0o777
     if mode & 0o077 and all(folder.stat().st_mode & 0o011 for folder in path.parents):
-        raise InvalidKey(f"others may reach {path} (mode {mode:04o}); for its owner alone: chmod 600 {path}")
+        raise InvalidKey(
+            f"others may reach {path} (mode {mode:04o}); for its owner alone: chmod 600 {path}"
+        )
 
 
 def _sweep(path: Path) -> None:
     """Remove what a crash left of earlier writings: each is a whole ring. Called under the lock: nobody is writing."""
-    left = re.compile(re.escape(f".{path.name}.") + "[0-9a-f]{16}")  # as `files.write_atomically` names them
+    left = re.compile(
+        re.escape(f".{path.name}.") + "[0-9a-f]{16}"
+    )  # as `files.write_atomically` names them
     for entry in os.scandir(path.parent):
         if left.fullmatch(entry.name):
             Path(entry.path).unlink(missing_ok=True)

@@ -7,13 +7,13 @@ decided by URLs (`open_nodes`), by what a machine can run (`local_nodes`), or by
 from lepton_lab.nodes.adapting import as_node
 from lepton_lab.nodes.directory import DirectoryNode
 from lepton_lab.nodes.fsspec_node import FsspecNode
-from lepton_lab.nodes.ladder import LocalNodes, local_nodes
 from lepton_lab.nodes.memory import MemoryNode
 from lepton_lab.nodes.mongo_node import MongoNode
 from lepton_lab.nodes.node import MappingNode, Node
-from lepton_lab.nodes.opening import open_nodes
 from lepton_lab.nodes.redis_node import RedisNode
-from lepton_lab.nodes.servers import RedisServers
+from lepton_lab.nodes.servers.local import LocalNodes, local_nodes
+from lepton_lab.nodes.servers.redis_servers import RedisServers
+from lepton_lab.nodes.urls import open_nodes
 
 __all__ = [
     "DirectoryNode",

@@ -10,10 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
+from lepton_lab.buffers import BytesLike, read_into
 from lepton_lab.errors import InvalidParameter, NodeError, OversizedValue
 from lepton_lab.files import sync_folder, write_atomically
 from lepton_lab.nodes.node import Node, as_view, bytes_of, reason_of, room_in, too_long
-from lepton_lab.buffers import BytesLike, read_into
 
 # How a key becomes a path. Its parts between slashes become folders, its last part a file, so that all keys of one
 # prefix lie together:
@@ -48,7 +48,9 @@ class DirectoryNode(Node):
 
     single_writer = False
 
-    def __init__(self, path: str | os.PathLike[str], name: str | None = None, *, sync: bool = True) -> None:
+    def __init__(
+        self, path: str | os.PathLike[str], name: str | None = None, *, sync: bool = True
+    ) -> None:
         self._root, self._sync = Path(path).absolute(), sync
         self.name = name if name is not None else self._root.name or str(self._root)
         with self._errors():
@@ -60,13 +62,19 @@ class DirectoryNode(Node):
         return self._root
 
     def __getitem__(self, key: str) -> bytes:
-        with self._reading(key) as descriptor, open(descriptor, "rb", buffering=0, closefd=False) as file:
+        with (
+            self._reading(key) as descriptor,
+            open(descriptor, "rb", buffering=0, closefd=False) as file,
+        ):
             return file.read()
 
     def read_into(self, key: str, buffer: BytesLike) -> int:
         """As in Node, straight from the file."""
         room = room_in(buffer)
-        with self._reading(key) as descriptor, open(descriptor, "rb", buffering=0, closefd=False) as file:
+        with (
+            self._reading(key) as descriptor,
+            open(descriptor, "rb", buffering=0, closefd=False) as file,
+        ):
             length = os.fstat(descriptor).st_size
             if length > len(room):
                 raise OversizedValue(self.name, too_long(length, len(room)))
@@ -134,7 +142,9 @@ class DirectoryNode(Node):
         """Every file below a folder by its path from the root, in order; what vanishes meanwhile is passed over."""
         try:
             with self._errors(folder), os.scandir(folder) as entries:
-                found = sorted((entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries)
+                found = sorted(
+                    (entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries
+                )
         except KeyError:
             return
         for name, is_folder in found:
@@ -233,8 +243,12 @@ def _pieces(part: str) -> list[str]:
 
 def key_of(path: str) -> str | None:
     """The key whose file this is, or None: then it is none of ours, and is left alone. Parts are divided by slashes."""
-    written = "".join(part.removesuffix("+") if part.endswith("+") else part + "/" for part in path.split("/"))
-    parts = [b"" if part == "==" else _unescaped(part) for part in written.removesuffix("=/").split("/")]
+    written = "".join(
+        part.removesuffix("+") if part.endswith("+") else part + "/" for part in path.split("/")
+    )
+    parts = [
+        b"" if part == "==" else _unescaped(part) for part in written.removesuffix("=/").split("/")
+    ]
     try:
         key = b"/".join(parts).decode("utf-8", "surrogatepass")
         return key if path_of(key).as_posix() == path else None

@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from threading import Lock
 from typing import Any
 
+from lepton_lab.buffers import BytesLike
 from lepton_lab.errors import InvalidParameter, LabError, NodeError, OversizedValue
 from lepton_lab.nodes.directory import key_of, path_of
 from lepton_lab.nodes.node import Node, as_value, bytes_of, reason_of, room_in, too_long
-from lepton_lab.buffers import BytesLike
 
 _ABSENT = (FileNotFoundError, IsADirectoryError, NotADirectoryError)
 
@@ -35,7 +35,9 @@ class FsspecNode(Node):
             raise InvalidParameter(f"a mapping of fsspec is needed, not {type(mapping).__name__}")
         held: Any = mapping  # fsspec ships no types
         self._fs, self._root = held.fs, str(held.root).rstrip("/")
-        protocols = [self._fs.protocol] if isinstance(self._fs.protocol, str) else list(self._fs.protocol)
+        protocols = (
+            [self._fs.protocol] if isinstance(self._fs.protocol, str) else list(self._fs.protocol)
+        )
         self.name = name if name is not None else f"{protocols[0]}://{self._root}"
         self._is_local = "file" in protocols
         self._one_at_a_time = Lock()
@@ -150,9 +152,14 @@ class FsspecNode(Node):
         except OSError as error:
             raise NodeError(self.name, reason_of(error)) from error
         except Exception as error:  # boto's, paramiko's, aiohttp's: there is no common root
-            raise NodeError(self.name, f"its file system failed ({type(error).__name__})") from error
+            raise NodeError(
+                self.name, f"its file system failed ({type(error).__name__})"
+            ) from error
 
 
 def is_fsspec(mapping: object) -> bool:
     """Whether this is a mapping of fsspec, found out without importing it."""
-    return any((kind.__module__, kind.__name__) == ("fsspec.mapping", "FSMap") for kind in type(mapping).__mro__)
+    return any(
+        (kind.__module__, kind.__name__) == ("fsspec.mapping", "FSMap")
+        for kind in type(mapping).__mro__
+    )

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from itertools import count
 from threading import Lock
 
-from lepton_lab.nodes.node import Node, as_key, as_value
 from lepton_lab.buffers import BytesLike
+from lepton_lab.nodes.node import Node, as_key, as_value
 
 _numbers = count()
 

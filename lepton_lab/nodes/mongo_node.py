@@ -14,9 +14,9 @@ from threading import Lock
 from typing import Any
 from urllib.parse import quote, unquote_to_bytes
 
+from lepton_lab.buffers import BytesLike
 from lepton_lab.errors import InvalidParameter, NodeError
 from lepton_lab.nodes.node import Node, as_value, bytes_of
-from lepton_lab.buffers import BytesLike
 
 _AT_ONCE = 16  # values in one answer: large ones must not pile up
 _MANY = 500  # keys in one question
@@ -54,7 +54,9 @@ class MongoNode(Node):
         elif callable(collection):
             self._connect = collection
         else:
-            raise InvalidParameter(f"a collection of pymongo is needed, not {type(collection).__name__}")
+            raise InvalidParameter(
+                f"a collection of pymongo is needed, not {type(collection).__name__}"
+            )
         self.name = name if name is not None else self._collection.full_name
 
     @property
@@ -78,7 +80,9 @@ class MongoNode(Node):
             try:
                 self._collection.update_one(wanted, change, upsert=True)
             except self._failures as error:
-                if _code_of(error) != _DUPLICATE:  # somebody created it in the same instant: now it can be changed
+                if (
+                    _code_of(error) != _DUPLICATE
+                ):  # somebody created it in the same instant: now it can be changed
                     raise
                 self._collection.update_one(wanted, change, upsert=True)
 
@@ -111,7 +115,9 @@ class MongoNode(Node):
         """As in Node, by a range of the index."""
         first = _id_of(prefix)
         with self._errors():
-            found = self._collection.find({"_id": {"$gte": first, "$lt": first + _AFTER}}, {"_id": 1})
+            found = self._collection.find(
+                {"_id": {"$gte": first, "$lt": first + _AFTER}}, {"_id": 1}
+            )
         while True:
             with self._errors():
                 document = next(found, None)

@@ -7,10 +7,19 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMappin
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
-from lepton_lab.errors import InvalidParameter, NodeError, OversizedValue
 from lepton_lab.buffers import BytesLike
+from lepton_lab.errors import InvalidParameter, NodeError, OversizedValue
 
-_FASTER = ["set_if_absent", "get_many", "set_many", "delete_many", "keys_with_prefix", "write", "read_into", "close"]
+_FASTER = [
+    "set_if_absent",
+    "get_many",
+    "set_many",
+    "delete_many",
+    "keys_with_prefix",
+    "write",
+    "read_into",
+    "close",
+]
 
 
 class Node(MutableMapping[str, bytes]):
@@ -133,7 +142,9 @@ class MappingNode(Node):
         try:
             return as_value(value)
         except InvalidParameter:
-            raise NodeError(self.name, f"it holds a {type(value).__name__} where bytes should be") from None
+            raise NodeError(
+                self.name, f"it holds a {type(value).__name__} where bytes should be"
+            ) from None
 
     def __setitem__(self, key: str, value: BytesLike) -> None:
         with self._errors():
@@ -180,7 +191,9 @@ def as_view(value: BytesLike) -> memoryview:
         view = memoryview(value)
         return view.cast("B") if view.nbytes else memoryview(b"")
     except TypeError:
-        raise InvalidParameter(f"a value is a contiguous run of bytes, not {type(value).__name__}") from None
+        raise InvalidParameter(
+            f"a value is a contiguous run of bytes, not {type(value).__name__}"
+        ) from None
 
 
 def as_value(value: BytesLike) -> bytes:

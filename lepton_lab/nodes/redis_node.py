@@ -15,10 +15,10 @@ from redis.cluster import RedisCluster
 from redis.connection import ConnectionPool
 from redis.exceptions import RedisClusterException
 
-from lepton_lab.errors import InvalidParameter, NodeError, OversizedValue
-from lepton_lab.nodes import wire
-from lepton_lab.nodes.node import Node, as_view, as_value, bytes_of, reason_of, room_in, too_long
 from lepton_lab.buffers import BytesLike
+from lepton_lab.errors import InvalidParameter, NodeError, OversizedValue
+from lepton_lab.nodes import redis_wire as wire
+from lepton_lab.nodes.node import Node, as_value, as_view, bytes_of, reason_of, room_in, too_long
 
 Client: TypeAlias = "redis.Redis | RedisCluster"
 T = TypeVar("T")
@@ -60,7 +60,9 @@ class RedisNode(Node):
 
     def __init__(self, client: Client, prefix: str = "lep:", name: str | None = None) -> None:
         if not isinstance(client, redis.Redis | RedisCluster):
-            raise InvalidParameter(f"a client is a redis.Redis or RedisCluster, not {type(client).__name__}")
+            raise InvalidParameter(
+                f"a client is a redis.Redis or RedisCluster, not {type(client).__name__}"
+            )
         if client.get_encoder().decode_responses:
             raise InvalidParameter("values are bytes: the client must not have decode_responses")
         if isinstance(client, RedisCluster) and not _HASH_TAG.match(prefix):
@@ -103,7 +105,9 @@ class RedisNode(Node):
 
         try:
             with self._errors():
-                length = self._directly(lambda connection: wire.fetch(connection, full, room), ordinary)
+                length = self._directly(
+                    lambda connection: wire.fetch(connection, full, room), ordinary
+                )
         except wire.TooLong as error:
             raise OversizedValue(self.name, too_long(error.length, len(room))) from None
         if length is None:
@@ -142,7 +146,11 @@ class RedisNode(Node):
         """As in Node, by SCAN: the whole server is walked through, a piece at a time, without stopping it."""
         wanted, seen = self._full(prefix), set()
         with self._errors():
-            owner = {"target_nodes": self._client.get_node_from_key(self._prefix)} if self._cluster else {}
+            owner = (
+                {"target_nodes": self._client.get_node_from_key(self._prefix)}
+                if self._cluster
+                else {}
+            )
             found = self._client.scan_iter(match=_literally(wanted) + b"*", count=_MANY, **owner)
         while True:
             with self._errors():
@@ -259,7 +267,10 @@ class RedisNode(Node):
 def _why(error: Exception) -> str:
     if isinstance(error, redis.TimeoutError):
         return "no answer within the time-out"
-    if isinstance(error, redis.ResponseError | wire.Refused | redis.AuthenticationError | redis.BusyLoadingError):
+    if isinstance(
+        error,
+        redis.ResponseError | wire.Refused | redis.AuthenticationError | redis.BusyLoadingError,
+    ):
         code = _code_of(error)
         return _WHY.get(code, f"the server answered {code}")
     if isinstance(error, wire.OutOfStep | redis.exceptions.InvalidResponse):
@@ -278,14 +289,20 @@ def _what_the_system_said(error: BaseException) -> str:
         if isinstance(beneath, OSError):
             return reason_of(beneath)
         beneath = beneath.__cause__ or beneath.__context__
-    return "the connection was closed" if isinstance(error, redis.ConnectionError) else "it cannot be reached"
+    return (
+        "the connection was closed"
+        if isinstance(error, redis.ConnectionError)
+        else "it cannot be reached"
+    )
 
 
 def _code_of(error: Exception) -> str:
     """The code of an error reply: redis-py sets some aside and leaves the others at the start of the text."""
     if isinstance(error, wire.Refused):
         return error.code
-    known = getattr(error, "status_code", None) or ("WRONGPASS" if isinstance(error, redis.AuthenticationError) else "")
+    known = getattr(error, "status_code", None) or (
+        "WRONGPASS" if isinstance(error, redis.AuthenticationError) else ""
+    )
     found = re.match(r"[A-Z]{1,20}(?= |$)", known or str(error))
     return found[0] if found else "ERR"
 
@@ -313,4 +330,6 @@ def _address(client: Client) -> str:
     if isinstance(client, RedisCluster):
         return "redis-cluster"
     settings = client.connection_pool.connection_kwargs
-    return str(settings.get("path") or f"{settings.get('host', 'localhost')}:{settings.get('port', 6379)}")
+    return str(
+        settings.get("path") or f"{settings.get('host', 'localhost')}:{settings.get('port', 6379)}"
+    )

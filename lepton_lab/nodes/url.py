@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 from lepton_lab.errors import InvalidParameter
-from lepton_lab.nodes.access import PREFIX
+from lepton_lab.nodes.servers.access import PREFIX
 
 YES, NO = ("yes", "true", "1"), ("no", "false", "0")
 _NAMING = {"prefix": PREFIX, "collection": ""}  # options that tell two places on one server apart
@@ -27,9 +27,13 @@ class Url:
     def shown(self) -> str:
         """What names and errors say."""
         naming = [
-            f"{name}={self.options[name]}" for name in _NAMING if self.options.get(name, _NAMING[name]) != _NAMING[name]
+            f"{name}={self.options[name]}"
+            for name in _NAMING
+            if self.options.get(name, _NAMING[name]) != _NAMING[name]
         ]
-        return f"{self.scheme}://{self.hosts}{self.path}" + ("?" + "&".join(naming) if naming else "")
+        return f"{self.scheme}://{self.hosts}{self.path}" + (
+            "?" + "&".join(naming) if naming else ""
+        )
 
     def refuse(self, why: str) -> InvalidParameter:
         """The error for a URL that cannot be."""

@@ -8,6 +8,15 @@ holds 0 or 1, and `custody` opens a total without putting the private key togeth
 from lepton_lab.paillier.keys import PrivateKey, PublicKey, generate_keypair
 from lepton_lab.paillier.linear import dot, matvec
 from lepton_lab.paillier.numbers import EncryptedNumber
-from lepton_lab.paillier.packing import Layout, PackedVector
+from lepton_lab.paillier.vectors import Layout, PackedVector
 
-__all__ = ["EncryptedNumber", "Layout", "PackedVector", "PrivateKey", "PublicKey", "dot", "generate_keypair", "matvec"]
+__all__ = [
+    "EncryptedNumber",
+    "Layout",
+    "PackedVector",
+    "PrivateKey",
+    "PublicKey",
+    "dot",
+    "generate_keypair",
+    "matvec",
+]

@@ -37,7 +37,9 @@ def plain(number: object) -> int | float:
         if math.isfinite(number):
             return float(number)
         raise InvalidParameter("NaN and infinities have no encryption")
-    raise InvalidParameter(f"a number must be an int, a float or a numpy scalar, not {type(number).__name__}")
+    raise InvalidParameter(
+        f"a number must be an int, a float or a numpy scalar, not {type(number).__name__}"
+    )
 
 
 def encode(number: int | float, exponent: int) -> int:

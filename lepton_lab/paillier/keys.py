@@ -21,7 +21,8 @@ from gmpy2 import mpz
 from numpy.typing import ArrayLike, NDArray
 
 from lepton_lab.errors import DecryptionError, InvalidKey, InvalidParameter, PlaintextOverflow
-from lepton_lab.paillier import batch, primes
+from lepton_lab.paillier import executors as batch
+from lepton_lab.paillier import primes
 from lepton_lab.paillier.encoding import (
     EXPONENT,
     LIMIT,
@@ -35,8 +36,8 @@ from lepton_lab.paillier.encoding import (
 )
 from lepton_lab.paillier.noise import MANY, Kind, PublicNoise
 from lepton_lab.paillier.numbers import EncryptedNumber
-from lepton_lab.paillier.packing import Layout, PackedVector, pack
 from lepton_lab.paillier.trapdoor import Trapdoor
+from lepton_lab.paillier.vectors import Layout, PackedVector, pack
 
 
 class PublicKey:
@@ -68,7 +69,9 @@ class PublicKey:
         self.noise = PublicNoise(self.modulus, noise)
         self._kind: Kind = noise
 
-    def encrypt(self, number: object, limit: int = LIMIT, exponent: int = EXPONENT) -> EncryptedNumber:
+    def encrypt(
+        self, number: object, limit: int = LIMIT, exponent: int = EXPONENT
+    ) -> EncryptedNumber:
         """Encrypt an int, a float or a numpy scalar; a truth value counts as 0 or 1.
 
         `limit`: the largest absolute value that numbers of this protocol have, and `exponent`: the place of their
@@ -78,14 +81,18 @@ class PublicKey:
         """
         return self._encrypted(self.noise.mask, number, limit, exponent)
 
-    def _encrypted(self, mask: Callable[[int], mpz], number: object, limit: int, exponent: int) -> EncryptedNumber:
+    def _encrypted(
+        self, mask: Callable[[int], mpz], number: object, limit: int, exponent: int
+    ) -> EncryptedNumber:
         bound = encoded_limit(checked_bound(limit), checked_exponent(exponent))
         if bound > self.max_int:
             raise NumberTooLarge("this limit at this exponent passes the key's range")
         encoded = encode_within(plain(number), exponent, limit)
         return EncryptedNumber._made(self, mask(encoded), exponent, bound, blinded=True)
 
-    def encrypt_vector(self, array: ArrayLike, layout: Layout, executor: Executor | None = None) -> PackedVector:
+    def encrypt_vector(
+        self, array: ArrayLike, layout: Layout, executor: Executor | None = None
+    ) -> PackedVector:
         """Encrypt an array of any shape, many values to a ciphertext, as `layout` says.
 
         `array`: integers, truth values or floats of up to 64 bits, at least one; a value v is carried as the integer
@@ -98,7 +105,9 @@ class PublicKey:
         if batch.stays_here(executor):
             self.noise.prepare(len(packed))
         else:  # workers make the tables that this key would have
-            work = partial(batch.mask_elsewhere, self.n, self._kind, self.noise.expected(len(packed)))
+            work = partial(
+                batch.mask_elsewhere, self.n, self._kind, self.noise.expected(len(packed))
+            )
         cs = batch.spread(work, packed, min(256, -(-len(packed) // 8)), executor)
         return PackedVector(self, layout, shape, cs, spent=1, blinded=True)
 
@@ -125,7 +134,9 @@ class PublicKey:
     def within_range(self, bound: int) -> int:
         """The bound itself, if plaintexts up to it stay apart modulo n. Raises PlaintextOverflow."""
         if bound > self.max_int:
-            raise PlaintextOverflow("the result could pass the key's range: declare smaller limits, or decrypt before")
+            raise PlaintextOverflow(
+                "the result could pass the key's range: declare smaller limits, or decrypt before"
+            )
         return bound
 
     def __eq__(self, other: object) -> bool:
@@ -203,7 +214,9 @@ class PrivateKey:
         """The larger prime; secret."""
         return int(self._trapdoor.q)
 
-    def encrypt(self, number: object, limit: int = LIMIT, exponent: int = EXPONENT) -> EncryptedNumber:
+    def encrypt(
+        self, number: object, limit: int = LIMIT, exponent: int = EXPONENT
+    ) -> EncryptedNumber:
         """`PublicKey.encrypt` with uniform noise, faster by the Chinese remainder theorem: for who holds the primes."""
         return self.public_key._encrypted(self._trapdoor.mask, number, limit, exponent)
 
@@ -229,10 +242,14 @@ class PrivateKey:
         for number in wanted:
             self._check(number)
         opened = partial(self._trapdoor.decrypt_together, checked_bound(bound))
-        plaintexts = batch.spread(opened, [number._c for number in wanted], 1024, batch.threads_only(executor))
+        plaintexts = batch.spread(
+            opened, [number._c for number in wanted], 1024, batch.threads_only(executor)
+        )
         return [self._decoded(m, number) for m, number in zip(plaintexts, wanted, strict=True)]
 
-    def decrypt_vector(self, vector: PackedVector, executor: Executor | None = None) -> NDArray[Any]:
+    def decrypt_vector(
+        self, vector: PackedVector, executor: Executor | None = None
+    ) -> NDArray[Any]:
         """The array: int64 without fraction bits (Python's integers when slots pass 64 bits), else the nearest float64.
 
         `executor`: a ThreadPoolExecutor for several cores. Raises DecryptionError for a vector of another key;
@@ -251,7 +268,9 @@ class PrivateKey:
 
     def _check(self, number: EncryptedNumber) -> None:
         if not isinstance(number, EncryptedNumber):
-            raise InvalidParameter("only an EncryptedNumber can be decrypted; EncryptedNumber.from_phe makes one")
+            raise InvalidParameter(
+                "only an EncryptedNumber can be decrypted; EncryptedNumber.from_phe makes one"
+            )
         if number.public_key != self.public_key:
             raise DecryptionError
 
@@ -267,10 +286,14 @@ class PrivateKey:
         return hash(self.public_key)
 
     def __repr__(self) -> str:
-        return f"<Paillier PrivateKey, {self.public_key.bits} bits, id {self.public_key.key_id.hex()}>"
+        return (
+            f"<Paillier PrivateKey, {self.public_key.bits} bits, id {self.public_key.key_id.hex()}>"
+        )
 
     def __reduce__(self) -> tuple[Any, ...]:
-        raise InvalidParameter("a private key is not pickled or copied: it would travel where nobody sent it")
+        raise InvalidParameter(
+            "a private key is not pickled or copied: it would travel where nobody sent it"
+        )
 
     def to_phe(self) -> Any:
         """The same as a `phe.PaillierPrivateKey`."""

@@ -9,12 +9,15 @@ from functools import partial
 from gmpy2 import mpz
 
 from lepton_lab.errors import InvalidParameter
-from lepton_lab.paillier import batch, encoding
+from lepton_lab.paillier import encoding
+from lepton_lab.paillier import executors as batch
 from lepton_lab.paillier.multiexp import power_product
 from lepton_lab.paillier.numbers import EncryptedNumber
 
 
-def dot(weights: Iterable[object], numbers: Iterable[EncryptedNumber], limit: int = 2**64) -> EncryptedNumber:
+def dot(
+    weights: Iterable[object], numbers: Iterable[EncryptedNumber], limit: int = 2**64
+) -> EncryptedNumber:
     """Σ weightᵢ·numberᵢ, six times faster for a thousand terms than one by one, and the more the longer.
 
     `weights`: ints, floats or numpy scalars, |weight| <= `limit`; as many as there are numbers, at least one. The
@@ -38,11 +41,15 @@ def matvec(
     try:
         rows = [[encoding.plain(weight) for weight in row] for row in matrix]
     except TypeError:
-        raise InvalidParameter("weights are a row of numbers, a matrix is rows of weights") from None
+        raise InvalidParameter(
+            "weights are a row of numbers, a matrix is rows of weights"
+        ) from None
     if any(len(row) != len(terms) for row in rows):
         raise InvalidParameter("there must be one weight for every encrypted number")
     key = terms[0].public_key
-    place = encoding.EXPONENT if any(isinstance(weight, float) for row in rows for weight in row) else 0
+    place = (
+        encoding.EXPONENT if any(isinstance(weight, float) for row in rows for weight in row) else 0
+    )
     most = encoding.encoded_limit(encoding.checked_bound(limit), place)
     bound = key.within_range(sum(term.bound for term in terms) * most)
     exponent = encoding.checked_exponent(terms[0].exponent + place)

@@ -82,14 +82,19 @@ class PublicNoise:
         count, bits = self._used + count, self._exponent_bits
         comb = Comb.best(bits, count)
         with self._lock:
-            if self._powers is None or comb.cost(bits, count) < self._powers.comb.steps(bits) * count:
+            if (
+                self._powers is None
+                or comb.cost(bits, count) < self._powers.comb.steps(bits) * count
+            ):
                 self._powers = FixedBase(self._residue(), self._n, bits, comb)
 
     def _residue(self) -> mpz:
         """hⁿ mod n², the base; the same for every table of this process."""
         if self._base is None:
             y = random_unit(self._n)
-            self._base = powmod(-y * y % self._n if self._kind == "short" else y, self._n, self._n_square)
+            self._base = powmod(
+                -y * y % self._n if self._kind == "short" else y, self._n, self._n_square
+            )
         return self._base
 
 
@@ -135,11 +140,19 @@ class FixedBase:
     """
 
     def __init__(self, base: mpz, n: mpz, bits: int, comb: Comb) -> None:
-        self.n, self.n_square, self.comb, self.digits = n, n * n, comb, comb.tables(bits) * comb.layers
+        self.n, self.n_square, self.comb, self.digits = (
+            n,
+            n * n,
+            comb,
+            comb.tables(bits) * comb.layers,
+        )
         power, inverse = base, invert(base % n, n)
         self._tables = []
         for _ in range(comb.tables(bits)):
-            table, inverses = [(mpz(1), mpz(0))], [mpz(1)]  # the products of every subset of `width` powers
+            table, inverses = (
+                [(mpz(1), mpz(0))],
+                [mpz(1)],
+            )  # the products of every subset of `width` powers
             for _ in range(comb.width):
                 b, a = f_divmod(power, n)
                 kappa = b * inverse % n

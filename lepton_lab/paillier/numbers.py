@@ -13,7 +13,8 @@ from typing import Any
 from gmpy2 import invert, mpz, powmod
 
 from lepton_lab.errors import DecryptionError, InvalidParameter, PlaintextOverflow
-from lepton_lab.paillier import keys, wire
+from lepton_lab.paillier import keys
+from lepton_lab.paillier import serial as wire
 from lepton_lab.paillier.encoding import (
     EXPONENT,
     FACTOR_LIMIT,
@@ -39,7 +40,11 @@ class EncryptedNumber(wire.Travels):
     __slots__ = ("_blinded", "_c", "bound", "exponent", "public_key")
 
     def __init__(
-        self, public_key: keys.PublicKey, ciphertext: int, exponent: int = EXPONENT, bound: int = 2**64
+        self,
+        public_key: keys.PublicKey,
+        ciphertext: int,
+        exponent: int = EXPONENT,
+        bound: int = 2**64,
     ) -> None:
         """Take in a raw ciphertext. `bound`: the largest absolute encoded integer.
 
@@ -54,15 +59,26 @@ class EncryptedNumber(wire.Travels):
         self._blinded = False
 
     @classmethod
-    def _made(cls, key: keys.PublicKey, c: mpz, exponent: int, bound: int, *, blinded: bool = False) -> EncryptedNumber:
+    def _made(
+        cls, key: keys.PublicKey, c: mpz, exponent: int, bound: int, *, blinded: bool = False
+    ) -> EncryptedNumber:
         made = object.__new__(cls)
-        made.public_key, made._c, made.exponent, made.bound, made._blinded = key, c, exponent, bound, blinded
+        made.public_key, made._c, made.exponent, made.bound, made._blinded = (
+            key,
+            c,
+            exponent,
+            bound,
+            blinded,
+        )
         return made
 
     def ciphertext(self) -> int:
         """The raw ciphertext, an integer below n², blinded with fresh noise if it came out of arithmetic."""
         if not self._blinded:
-            self._c, self._blinded = self._c * self.public_key.noise.mask(0) % self.public_key.n_square, True
+            self._c, self._blinded = (
+                self._c * self.public_key.noise.mask(0) % self.public_key.n_square,
+                True,
+            )
         return int(self._c)
 
     def __add__(self, other: object) -> EncryptedNumber:
@@ -74,7 +90,9 @@ class EncryptedNumber(wire.Travels):
             deeper = min(self.exponent, other.exponent)
             return self.deepened(deeper) + other.deepened(deeper)
         bound = self.public_key.within_range(self.bound + other.bound)
-        return self._made(self.public_key, self._c * other._c % self.public_key.n_square, self.exponent, bound)
+        return self._made(
+            self.public_key, self._c * other._c % self.public_key.n_square, self.exponent, bound
+        )
 
     def __radd__(self, other: object) -> EncryptedNumber:
         if isinstance(other, int) and other == 0:
@@ -111,7 +129,9 @@ class EncryptedNumber(wire.Travels):
             raise InvalidParameter("division by zero")
         return self.times(1 / number)
 
-    def times(self, factor: object, limit: int = FACTOR_LIMIT, exponent: int | None = None) -> EncryptedNumber:
+    def times(
+        self, factor: object, limit: int = FACTOR_LIMIT, exponent: int | None = None
+    ) -> EncryptedNumber:
         """The product with a public number, |factor| <= `limit`, which is declared for every factor of this kind.
 
         `exponent`: the place of the factor's last digit, 0 for an int and EXPONENT for a float unless given. -16 keeps
@@ -119,9 +139,15 @@ class EncryptedNumber(wire.Travels):
         also for two encrypted numbers, which cannot be multiplied.
         """
         if isinstance(factor, EncryptedNumber):
-            raise InvalidParameter("Paillier adds encrypted numbers; it cannot multiply two of them")
+            raise InvalidParameter(
+                "Paillier adds encrypted numbers; it cannot multiply two of them"
+            )
         number, key = plain(factor), self.public_key
-        place = (EXPONENT if isinstance(number, float) else 0) if exponent is None else checked_exponent(exponent)
+        place = (
+            (EXPONENT if isinstance(number, float) else 0)
+            if exponent is None
+            else checked_exponent(exponent)
+        )
         encoded = encode_within(number, place, checked_bound(limit))
         bound = key.within_range(self.bound * encoded_limit(limit, place))
         c = powmod(self._c, encoded, key.n_square)
@@ -138,7 +164,12 @@ class EncryptedNumber(wire.Travels):
     def to_bytes(self) -> bytes:
         """The number as bytes (see `wire`), blinded."""
         key, bound = self.public_key, self.bound.to_bytes((self.bound.bit_length() + 7) // 8, "big")
-        head = b"LPN\1" + key.key_id + self.exponent.to_bytes(4, "big", signed=True) + len(bound).to_bytes(2, "big")
+        head = (
+            b"LPN\1"
+            + key.key_id
+            + self.exponent.to_bytes(4, "big", signed=True)
+            + len(bound).to_bytes(2, "big")
+        )
         return head + bound + self.ciphertext().to_bytes(2 * key.size, "big")
 
     @classmethod
@@ -162,7 +193,12 @@ class EncryptedNumber(wire.Travels):
     def _header(self) -> dict[str, Any]:
         key_id = self.public_key.key_id.hex()
         form = "lepton_lab Paillier number, format 1"
-        return {"what": form, "key_id": key_id, "exponent": self.exponent, "bound": f"{self.bound:x}"}
+        return {
+            "what": form,
+            "key_id": key_id,
+            "exponent": self.exponent,
+            "bound": f"{self.bound:x}",
+        }
 
     def _context(self) -> tuple[Any, ...]:
         return (self.public_key,)
@@ -174,7 +210,9 @@ class EncryptedNumber(wire.Travels):
         return phe.EncryptedNumber(self.public_key.to_phe(), self.ciphertext(), self.exponent)
 
     @classmethod
-    def from_phe(cls, number: Any, bound: int = 2**64, public_key: keys.PublicKey | None = None) -> EncryptedNumber:
+    def from_phe(
+        cls, number: Any, bound: int = 2**64, public_key: keys.PublicKey | None = None
+    ) -> EncryptedNumber:
         """A `phe.EncryptedNumber` as ours. `bound`: the largest absolute *encoded* integer it may hold.
 
         phe encodes an int as itself and a float as an integer below 2⁵⁷: 2⁶⁴ serves all floats. `public_key`: the

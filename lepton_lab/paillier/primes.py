@@ -10,7 +10,10 @@ from gmpy2 import mpz
 
 from lepton_lab.errors import InvalidKey, InvalidParameter
 
-SMALLEST, LARGEST = 2048, 16384  # bits of n: fewer are weak, more only keep the reader of a hostile key busy
+SMALLEST, LARGEST = (
+    2048,
+    16384,
+)  # bits of n: fewer are weak, more only keep the reader of a hostile key busy
 _WINDOW = 1 << 12  # candidates sieved at once; the next prime is some 200 to 400 away
 _SIEVE = [(prime, pow(4, -1, prime)) for prime in range(3, 1 << 15, 2) if gmpy2.is_prime(prime)]
 _SMALL_PRIMES = gmpy2.primorial(1 << 15)
@@ -23,7 +26,9 @@ def blum_pair(bits: int) -> tuple[mpz, mpz]:
     Jurik and Nielsen, 2010). `bits`: even, 2048 to 16384. Raises InvalidParameter.
     """
     if not isinstance(bits, int) or bits % 2 or not SMALLEST <= bits <= LARGEST:
-        raise InvalidParameter(f"a Paillier key has an even number of bits, {SMALLEST} to {LARGEST}")
+        raise InvalidParameter(
+            f"a Paillier key has an even number of bits, {SMALLEST} to {LARGEST}"
+        )
     p = _blum_prime(bits // 2, mpz(2))
     while abs((q := _blum_prime(bits // 2, p - 1)) - p) < mpz(1) << bits // 2 - 100:
         continue  # primes this close fall to Fermat's method (FIPS 186-5 A.1.3)
@@ -59,7 +64,9 @@ def check_modulus(n: object) -> None:
     _check_factors(n)
 
 
-@lru_cache(maxsize=64)  # a number that comes from elsewhere brings its key along, the same one every time
+@lru_cache(
+    maxsize=64
+)  # a number that comes from elsewhere brings its key along, the same one every time
 def _check_factors(n: int) -> None:
     if n % 2 == 0 or gmpy2.gcd(n, _SMALL_PRIMES) != 1:
         raise InvalidKey("n has a small factor: anybody can decrypt")

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 from gmpy2 import invert, mpz, powmod
 
-from lepton_lab.paillier.modexp import SecretPower
 from lepton_lab.paillier.multiexp import power_product
 from lepton_lab.paillier.noise import random_unit
+from lepton_lab.paillier.secret_power import SecretPower
 
 _SECURITY_BITS = 128
 _FEWEST, _SHALLOWEST = 8, 4  # ciphertexts, and how many in a fold: fewer open faster one by one
@@ -21,7 +21,10 @@ class Trapdoor:
     def __init__(self, p: mpz, q: mpz) -> None:
         self.p, self.q, self.n = p, q, p * q
         self.p_square, self.q_square = p * p, q * q
-        self._to_p_1, self._to_q_1 = SecretPower(p - 1, self.p_square), SecretPower(q - 1, self.q_square)
+        self._to_p_1, self._to_q_1 = (
+            SecretPower(p - 1, self.p_square),
+            SecretPower(q - 1, self.q_square),
+        )
         self._to_p, self._to_q = SecretPower(p, self.p_square), SecretPower(q, self.q_square)
         # h_p = L((1+n)^(p−1) mod p²)⁻¹ mod p (Paillier, 1999, §7), where (1+n)^(p−1) = 1 + (p−1)n = 1 − n (mod p²)
         self._h_p, self._h_q = invert(-q, p), invert(-p, q)
@@ -71,7 +74,10 @@ class Trapdoor:
         folds = [at_p[start : start + depth] for start in range(0, len(cs), depth)]
         values = [value for fold in folds for value in self._unfold(fold, slot)]
         rho = [secrets.randbits(_SECURITY_BITS) for _ in cs]
-        checked_p, checked_q = power_product(at_p, rho, self.p_square), power_product(at_q, rho, self.q_square)
+        checked_p, checked_q = (
+            power_product(at_p, rho, self.p_square),
+            power_product(at_q, rho, self.q_square),
+        )
         expected = sum(r * value for r, value in zip(rho, values, strict=True))
         if (self._joined(self._modulo_p(checked_p), checked_q) - expected) % self.n == 0:
             return values

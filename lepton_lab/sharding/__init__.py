@@ -4,7 +4,22 @@
 `placement.py` says which nodes, and `moving.py` brings shards there.
 """
 
-from lepton_lab.sharding.reports import Health, NodeHealth, RebalanceReport, Receipt, RepairReport, ShredReport
+from lepton_lab.sharding.reports import (
+    Health,
+    NodeHealth,
+    RebalanceReport,
+    Receipt,
+    RepairReport,
+    ShredReport,
+)
 from lepton_lab.sharding.store import ShardedStore
 
-__all__ = ["Health", "NodeHealth", "RebalanceReport", "Receipt", "RepairReport", "ShardedStore", "ShredReport"]
+__all__ = [
+    "Health",
+    "NodeHealth",
+    "RebalanceReport",
+    "Receipt",
+    "RepairReport",
+    "ShardedStore",
+    "ShredReport",
+]

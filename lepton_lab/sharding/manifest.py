@@ -41,9 +41,9 @@ from typing import Self
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from lepton_lab.buffers import framed
 from lepton_lab.erasure import Code
 from lepton_lab.errors import IntegrityError
-from lepton_lab.buffers import framed
 
 OBJECT, TOMBSTONE = 1, 2
 SEGMENT = 1 << 20
@@ -137,7 +137,9 @@ class ObjectKeys:
         authentication key: another k or n must be another key.
         """
         shape = bytes((body.code_id, body.k, body.n))
-        info = framed(b"lepton_lab sharding v1", name, body.version.to_bytes(8, "big"), body.put_id, shape)
+        info = framed(
+            b"lepton_lab sharding v1", name, body.version.to_bytes(8, "big"), body.put_id, shape
+        )
         block = HKDF(SHA256(), 128, body.salt, info).derive(data_key)
         return cls(block[:32], block[32:64], block[64:96], block[96:])
 

@@ -13,12 +13,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 
-from lepton_lab.sharding.lanes import Lane, Lanes
+from lepton_lab.sharding.workers import Lane, Lanes
 
 
 def lot(node: str, key: str) -> int:
     """A node's lot for a key: the first 8 bytes of SHA-256 over both, as a number."""
-    return int.from_bytes(hashlib.sha256(f"{node}\0{key}".encode("utf-8", "surrogatepass")).digest()[:8], "big")
+    return int.from_bytes(
+        hashlib.sha256(f"{node}\0{key}".encode("utf-8", "surrogatepass")).digest()[:8], "big"
+    )
 
 
 def in_order(lanes: Sequence[Lane], key: str) -> list[Lane]:
@@ -26,7 +28,9 @@ def in_order(lanes: Sequence[Lane], key: str) -> list[Lane]:
     return sorted(lanes, key=lambda lane: (-lot(lane.node.name, key), lane.node.name))
 
 
-def seated(order: Sequence[Lane], chosen: Sequence[Lane], held: Mapping[Lane, int], n: int, *, moving: bool) -> Lanes:
+def seated(
+    order: Sequence[Lane], chosen: Sequence[Lane], held: Mapping[Lane, int], n: int, *, moving: bool
+) -> Lanes:
     """Lanes in the order of the n shards: where each shard is, or should be.
 
     order: all lanes. chosen: those that the placement wants, at most n. held: which index each node says it holds; one
@@ -45,11 +49,19 @@ def seated(order: Sequence[Lane], chosen: Sequence[Lane], held: Mapping[Lane, in
         next((lane for lane in lanes if lane in place or not moving), None) for lanes in holders
     ]
     free = [lane for lane in chosen if lane not in seats]
-    for index in [index for index in range(len(chosen)) if seats[index] is None and chosen[index] in free]:
+    for index in [
+        index for index in range(len(chosen)) if seats[index] is None and chosen[index] in free
+    ]:
         seats[index] = chosen[index]  # a node that is away most likely holds what it was given
         free.remove(chosen[index])
     free.sort(key=lambda lane: lane.failure is not None)
     for index in [index for index, lane in enumerate(seats) if lane is None]:
         seats[index] = free.pop(0) if free else next(iter(holders[index]), None)
     whole = [lane or Lane.absent(index) for index, lane in enumerate(seats)]
-    return Lanes(whole, {index: [lane for lane in holders[index] if lane is not whole[index]] for index in range(n)})
+    return Lanes(
+        whole,
+        {
+            index: [lane for lane in holders[index] if lane is not whole[index]]
+            for index in range(n)
+        },
+    )

@@ -34,7 +34,11 @@ class NodeHealth:
         """One line for a table."""
         if self.unreachable is not None:
             return f"unreachable: {self.unreachable}"
-        faults = [f"{count} {what}" for what, count in (("missing", self.missing), ("altered", self.altered)) if count]
+        faults = [
+            f"{count} {what}"
+            for what, count in (("missing", self.missing), ("altered", self.altered))
+            if count
+        ]
         return ", ".join([f"{self.good} good", *faults])
 
 

@@ -12,18 +12,40 @@ from itertools import chain
 from pathlib import Path
 from typing import BinaryIO, overload
 
+from lepton_lab.buffers import write_all
 from lepton_lab.erasure import Code
-from lepton_lab.errors import InvalidName, InvalidParameter, NotEnoughShards, NotFound, WriteConflict
+from lepton_lab.errors import (
+    InvalidName,
+    InvalidParameter,
+    NotEnoughShards,
+    NotFound,
+    WriteConflict,
+)
 from lepton_lab.keyring import KeyRing
 from lepton_lab.nodes import Node, as_node
-from lepton_lab.buffers import write_all
-from lepton_lab.sharding import history
-from lepton_lab.sharding.history import History
-from lepton_lab.sharding.lanes import lanes_over
-from lepton_lab.sharding.manifest import OBJECT, SEGMENT, TAG, TOMBSTONE, Body, Manifest, ObjectKeys, context
-from lepton_lab.sharding.moving import Mover
-from lepton_lab.sharding.reports import Health, NodeHealth, RebalanceReport, Receipt, RepairReport, ShredReport
+from lepton_lab.sharding import versions as history
+from lepton_lab.sharding.manifest import (
+    OBJECT,
+    SEGMENT,
+    TAG,
+    TOMBSTONE,
+    Body,
+    Manifest,
+    ObjectKeys,
+    context,
+)
+from lepton_lab.sharding.rebalance import Mover
+from lepton_lab.sharding.reports import (
+    Health,
+    NodeHealth,
+    RebalanceReport,
+    Receipt,
+    RepairReport,
+    ShredReport,
+)
 from lepton_lab.sharding.stripes import ALTERED, GOOD, MISSING, STRAY, Stripes, plaintext_stripes
+from lepton_lab.sharding.versions import History
+from lepton_lab.sharding.workers import lanes_over
 
 _LOOKS = 8  # times that a reader looks for shards which are being moved before it believes that they are lost
 
@@ -60,16 +82,26 @@ class ShardedStore:
         write_quorum: int | None = None,
         n: int | None = None,
     ) -> None:
-        self.nodes: list[Node] = [as_node(node, _name_of(node, index)) for index, node in enumerate(nodes)]
+        self.nodes: list[Node] = [
+            as_node(node, _name_of(node, index)) for index, node in enumerate(nodes)
+        ]
         self.keyring, self.k, self.n = keyring, k, len(self.nodes) if n is None else n
         self._code_id = Code(k, self.n).code_id  # refuses what cannot be
-        self.write_quorum = min(self.n, max(k + 1, self.n // 2 + 1)) if write_quorum is None else write_quorum
+        self.write_quorum = (
+            min(self.n, max(k + 1, self.n // 2 + 1)) if write_quorum is None else write_quorum
+        )
         if not k <= self.write_quorum <= self.n:
-            raise InvalidParameter(f"write_quorum must be from k = {k} to n = {self.n}, not {write_quorum}")
+            raise InvalidParameter(
+                f"write_quorum must be from k = {k} to n = {self.n}, not {write_quorum}"
+            )
         if self.n > len(self.nodes):
-            raise InvalidParameter(f"n = {n} shards need as many nodes; there are {len(self.nodes)}")
+            raise InvalidParameter(
+                f"n = {n} shards need as many nodes; there are {len(self.nodes)}"
+            )
         if self.n < len(self.nodes) and len({node.name for node in self.nodes}) < len(self.nodes):
-            raise InvalidParameter("where n of more nodes are chosen by their names, no two nodes can have the same")
+            raise InvalidParameter(
+                "where n of more nodes are chosen by their names, no two nodes can have the same"
+            )
 
     # --- the four verbs ------------------------------------------------------------------------------------------
 
@@ -87,7 +119,10 @@ class ShardedStore:
             pieces = plaintext_stripes(stream, self.k * (SEGMENT - TAG))
             first, last = next(pieces)
             before = past.newest()
-            body = replace(self._new_body(past, before), segment=_segment(len(first), self.k) if last else SEGMENT)
+            body = replace(
+                self._new_body(past, before),
+                segment=_segment(len(first), self.k) if last else SEGMENT,
+            )
             with self._new_manifest(past, body) as draft:
                 manifest = self._write(past, draft, chain([(first, last)], pieces))
             return self._acknowledge(past, before, manifest, name)
@@ -96,7 +131,9 @@ class ShardedStore:
     def get(self, name: str, sink: None = None, receipt: Receipt | None = None) -> bytes: ...
     @overload
     def get(self, name: str, sink: BinaryIO, receipt: Receipt | None = None) -> int: ...
-    def get(self, name: str, sink: BinaryIO | None = None, receipt: Receipt | None = None) -> bytes | int:
+    def get(
+        self, name: str, sink: BinaryIO | None = None, receipt: Receipt | None = None
+    ) -> bytes | int:
         """The newest version: as bytes, or written to a binary file (then the number of bytes is returned).
 
         A receipt is a floor: an older version raises StaleVersion, the same version with another digest
@@ -114,7 +151,9 @@ class ShardedStore:
                 manifest = past.present(receipt)
                 if begun is not None and begun != manifest.body:
                     if sink is not None and done:
-                        raise WriteConflict("another writer replaced the object while it was read; read again")
+                        raise WriteConflict(
+                            "another writer replaced the object while it was read; read again"
+                        )
                     memory, done = io.BytesIO(), 0
                 begun, seats, looks = manifest.body, past.seats(manifest), looks + 1
                 try:
@@ -157,12 +196,18 @@ class ShardedStore:
         """Read and verify every shard of the newest version on every node. Raises NotFound and what `get` raises."""
         with self._history(name) as past:
             body = (manifest := past.present()).body
-            stripes, seats, margin = Stripes(body, manifest.keys), past.seats(manifest), body.n - body.k
+            stripes, seats, margin = (
+                Stripes(body, manifest.keys),
+                past.seats(manifest),
+                body.n - body.k,
+            )
             counts = [dict.fromkeys((GOOD, MISSING, ALTERED), 0) for _ in seats]
             for _, verdicts, _ in stripes.examine(seats, range(body.n)):
                 for index, verdict in verdicts.items():
                     counts[index][MISSING if verdict == STRAY else verdict] += 1
-                margin = min(margin, sum(verdict in (GOOD, STRAY) for verdict in verdicts.values()) - body.k)
+                margin = min(
+                    margin, sum(verdict in (GOOD, STRAY) for verdict in verdicts.values()) - body.k
+                )
             nodes = {
                 lane.node.name: NodeHealth(**count, unreachable=lane.failure)
                 for lane, count in zip(seats, counts, strict=True)
@@ -257,7 +302,9 @@ class ShardedStore:
                 self.keyring.shred(data_key.id)
             raise
 
-    def _write(self, past: History, draft: Manifest, pieces: Iterator[tuple[memoryview, bool]]) -> Manifest:
+    def _write(
+        self, past: History, draft: Manifest, pieces: Iterator[tuple[memoryview, bool]]
+    ) -> Manifest:
         stripes = Stripes(draft.body, draft.keys)
         length = stripes.write(past.lanes, pieces, self.write_quorum)
         manifest = replace(draft, body=replace(draft.body, length=length))
@@ -272,7 +319,9 @@ class ShardedStore:
         if past.is_replaced(manifest):
             raise WriteConflict("a later version was written meanwhile; read again and retry")
 
-    def _acknowledge(self, past: History, before: Manifest | None, manifest: Manifest, name: str) -> Receipt:
+    def _acknowledge(
+        self, past: History, before: Manifest | None, manifest: Manifest, name: str
+    ) -> Receipt:
         past.publish(manifest, past.lanes)
         past.lanes.require(self.write_quorum, "nodes that took the manifest")
         past.retire(before, manifest.body.version)
@@ -314,4 +363,6 @@ def _opened(source: Source) -> Iterator[memoryview | BinaryIO]:
     elif hasattr(source, "read"):
         yield source
     else:
-        raise InvalidParameter(f"a source is bytes, a path or a binary file, not {type(source).__name__}")
+        raise InvalidParameter(
+            f"a source is bytes, a path or a binary file, not {type(source).__name__}"
+        )

@@ -20,17 +20,19 @@ import numpy.typing as npt
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from lepton_lab.buffers import pieces_of
 from lepton_lab.erasure import Code
 from lepton_lab.errors import DecryptionError, NotEnoughShards, OversizedValue
 from lepton_lab.nodes import Node
-from lepton_lab.buffers import pieces_of
-from lepton_lab.sharding.lanes import Lane, Lanes
 from lepton_lab.sharding.manifest import TAG, Body, ObjectKeys
+from lepton_lab.sharding.workers import Lane, Lanes
 
 GOOD, MISSING, ALTERED = "good", "missing", "altered"
 STRAY = "stray"  # good, but on another node than its own
 Rows = npt.NDArray[np.uint8]
-IN_FLIGHT = 3  # stripes between the processor and the wire: one is worked on while the others travel
+IN_FLIGHT = (
+    3  # stripes between the processor and the wire: one is worked on while the others travel
+)
 
 
 @dataclass
@@ -51,7 +53,9 @@ class Slot:
         return [cls(np.zeros((body.n, body.segment + TAG), np.uint8)) for _ in range(IN_FLIGHT)]
 
 
-def plaintext_stripes(source: bytes | memoryview | BinaryIO, size: int) -> Iterator[tuple[memoryview, bool]]:
+def plaintext_stripes(
+    source: bytes | memoryview | BinaryIO, size: int
+) -> Iterator[tuple[memoryview, bool]]:
     """The source in pieces of `size` bytes, each with whether it is the last; an empty source is one empty piece.
 
     Bytes are sliced, not copied; a file is read into two buffers in turn.
@@ -80,7 +84,10 @@ class Stripes:
 
     def keys_on(self, index: int, stripes: int | None = None) -> list[str]:
         """The names of all shards of this index."""
-        return [self.key(stripe, index) for stripe in range(self.body.stripes if stripes is None else stripes)]
+        return [
+            self.key(stripe, index)
+            for stripe in range(self.body.stripes if stripes is None else stripes)
+        ]
 
     # --- out -----------------------------------------------------------------------------------------------------
 
@@ -97,7 +104,10 @@ class Stripes:
                 lanes.require(quorum, "nodes that took every shard")
                 self._encrypt(slot.rows, stripe, piece, last)
                 self._encode(slot.rows)
-                slot.asked = {index: self._send(lane, stripe, index, slot.rows) for index, lane in enumerate(lanes)}
+                slot.asked = {
+                    index: self._send(lane, stripe, index, slot.rows)
+                    for index, lane in enumerate(lanes)
+                }
                 length += len(piece)
             for slot in slots:
                 slot.settle()
@@ -110,7 +120,12 @@ class Stripes:
     def discard(self, lanes: Lanes, stripes: int) -> None:
         """Take back the shards of an attempt that failed, also on nodes that were given up: a full one can delete."""
         keys = [self.keys_on(index, stripes) for index in range(len(lanes))]
-        wait([lanes[index].submit(methodcaller("delete_many", gone), anyway=True) for index, gone in enumerate(keys)])
+        wait(
+            [
+                lanes[index].submit(methodcaller("delete_many", gone), anyway=True)
+                for index, gone in enumerate(keys)
+            ]
+        )
 
     def _send(self, lane: Lane, stripe: int, index: int, rows: Rows) -> Future[str | None]:
         """Put the authenticator behind one shard and send both to its node, all in the lane's own thread."""
@@ -129,7 +144,9 @@ class Stripes:
         for index in range(self.body.k):
             part = piece[index * payload : (index + 1) * payload]
             size = 0
-            if part or index == 0:  # behind the end of the data a shard is all zero; an empty object has one segment
+            if (
+                part or index == 0
+            ):  # behind the end of the data a shard is all zero; an empty object has one segment
                 size = len(part) + TAG
                 final = last and (index + 1) * payload >= len(piece)
                 nonce = self._segment_nonce(stripe * self.body.k + index, final)
@@ -153,16 +170,24 @@ class Stripes:
         plaintext = memoryview(bytearray(self.body.k * (self.body.segment - TAG)))
         for stripe, slot in self._in_flight(lanes, lambda: self._preferred(lanes), first):
             good = self._gather(lanes, stripe, slot)
-            self._recover(slot.rows, good, [index for index in self._filled(stripe) if index not in good])
+            self._recover(
+                slot.rows, good, [index for index in self._filled(stripe) if index not in good]
+            )
             yield plaintext[: self._decrypt(slot.rows, stripe, plaintext)]
 
-    def examine(self, lanes: Lanes, indexes: Iterable[int]) -> Iterator[tuple[int, dict[int, str], Slot]]:
+    def examine(
+        self, lanes: Lanes, indexes: Iterable[int]
+    ) -> Iterator[tuple[int, dict[int, str], Slot]]:
         """Every stripe with the verdict on its shards of these indexes (of a node that gives none there is none).
 
         Raises nothing; the slot holds the shards that are good, to be mended from.
         """
         for stripe, slot in self._in_flight(lanes, lambda: indexes):
-            verdicts = {index: verdict for index, future in slot.asked.items() if (verdict := future.result())}
+            verdicts = {
+                index: verdict
+                for index, future in slot.asked.items()
+                if (verdict := future.result())
+            }
             for index in [index for index, verdict in verdicts.items() if verdict != GOOD]:
                 if self._found_elsewhere(lanes, stripe, index, slot):
                     verdicts[index] = STRAY
@@ -180,7 +205,9 @@ class Stripes:
         sent = {index: self._send(lanes[index], stripe, index, slot.rows) for index in lacking}
         return [index for index, future in sent.items() if future.result() == GOOD]
 
-    def _in_flight(self, lanes: Lanes, whom: Callable[[], Iterable[int]], first: int = 0) -> Iterator[tuple[int, Slot]]:
+    def _in_flight(
+        self, lanes: Lanes, whom: Callable[[], Iterable[int]], first: int = 0
+    ) -> Iterator[tuple[int, Slot]]:
         slots, stripes = Slot.some(self.body), self.body.stripes
         ahead: deque[tuple[int, Slot]] = deque()
         for stripe in range(first, stripes + IN_FLIGHT):
@@ -188,11 +215,17 @@ class Stripes:
                 yield ahead.popleft()
             if stripe < stripes:
                 slot = slots[stripe % IN_FLIGHT]
-                slot.asked = {index: self._request(lanes[index], stripe, index, slot.rows) for index in whom()}
+                slot.asked = {
+                    index: self._request(lanes[index], stripe, index, slot.rows) for index in whom()
+                }
                 ahead.append((stripe, slot))
 
     def _request(self, lane: Lane, stripe: int, index: int, rows: Rows) -> Future[str | None]:
-        key, segment, nonce = self.key(stripe, index), self.body.segment, _shard_nonce(stripe, index)
+        key, segment, nonce = (
+            self.key(stripe, index),
+            self.body.segment,
+            _shard_nonce(stripe, index),
+        )
         row = rows[index]
 
         def fetch(node: Node) -> str:
@@ -220,18 +253,30 @@ class Stripes:
 
     def _gather(self, lanes: Lanes, stripe: int, slot: Slot) -> list[int]:
         """Wait for k good shards, asking further nodes for each bad one, and at the last those given up, once more."""
-        elsewhere, again = {index for index in lanes.others if lanes.others[index]}, set(range(len(lanes)))
+        elsewhere, again = (
+            {index for index in lanes.others if lanes.others[index]},
+            set(range(len(lanes))),
+        )
         while True:
             verdicts = {index: future.result() for index, future in slot.asked.items()}
             good = [index for index, verdict in verdicts.items() if verdict == GOOD]
             if len(good) >= self.body.k:
                 return sorted(good)[: self.body.k]
-            spare = [index for index, lane in enumerate(lanes) if index not in slot.asked and lane.failure is None]
+            spare = [
+                index
+                for index, lane in enumerate(lanes)
+                if index not in slot.asked and lane.failure is None
+            ]
             astray = [index for index in elsewhere if index not in good]
-            given_up = [index for index in again if index not in good and lanes[index].failure is not None]
+            given_up = [
+                index for index in again if index not in good and lanes[index].failure is not None
+            ]
             wanted = self.body.k - len(good)
             if spare:
-                slot.asked |= {index: self._request(lanes[index], stripe, index, slot.rows) for index in spare[:wanted]}
+                slot.asked |= {
+                    index: self._request(lanes[index], stripe, index, slot.rows)
+                    for index in spare[:wanted]
+                }
             elif astray:
                 elsewhere.remove(astray[0])
                 self._found_elsewhere(lanes, stripe, astray[0], slot)
@@ -243,12 +288,16 @@ class Stripes:
             else:
                 raise self._too_few(lanes, stripe, verdicts)
 
-    def _too_few(self, lanes: Lanes, stripe: int, verdicts: Mapping[int, str | None]) -> NotEnoughShards:
+    def _too_few(
+        self, lanes: Lanes, stripe: int, verdicts: Mapping[int, str | None]
+    ) -> NotEnoughShards:
         failures = lanes.failures | {
             lanes[index].node.name: why for index, why in verdicts.items() if why and why != GOOD
         }
         found = sum(verdict == GOOD for verdict in verdicts.values())
-        return NotEnoughShards(f"good shards of stripe {stripe}", found=found, needed=self.body.k, failures=failures)
+        return NotEnoughShards(
+            f"good shards of stripe {stripe}", found=found, needed=self.body.k, failures=failures
+        )
 
     def _filled(self, stripe: int) -> range:
         return range(min(self.body.k, self.body.segments - stripe * self.body.k))
@@ -256,7 +305,9 @@ class Stripes:
     def _recover(self, rows: Rows, good: list[int], wanted: list[int]) -> None:
         if wanted:
             shards = rows[:, : self.body.segment]
-            self.code.recover_rows({index: shards[index] for index in good}, {index: shards[index] for index in wanted})
+            self.code.recover_rows(
+                {index: shards[index] for index in good}, {index: shards[index] for index in wanted}
+            )
 
     def _decrypt(self, rows: Rows, stripe: int, plaintext: memoryview) -> int:
         payload, written = self.body.segment - TAG, 0
@@ -267,7 +318,10 @@ class Stripes:
             sealed = rows[index, : size + TAG].data
             try:
                 self._cipher.decrypt_into(
-                    self._segment_nonce(counter, final), sealed, None, plaintext[written : written + size]
+                    self._segment_nonce(counter, final),
+                    sealed,
+                    None,
+                    plaintext[written : written + size],
                 )
             except InvalidTag:
                 raise DecryptionError from None

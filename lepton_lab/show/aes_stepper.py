@@ -18,16 +18,33 @@ from lepton_lab.textbook.trace import Step, Trace
 # FIPS 197's name for each operation, by the label of the state that it leaves (Appendix C), and what it does
 _OPERATIONS = {
     "s_box": ("SubBytes", "Every byte is replaced by its entry in the S-box."),
-    "s_row": ("ShiftRows", "Row r is rotated left by r places; the colours show from which column a byte came."),
-    "m_col": ("MixColumns", "Each column is multiplied by a fixed matrix over GF(2⁸), and stays in its place."),
-    "is_row": ("InvShiftRows", "Row r is rotated right by r places; the colours show from which column a byte came."),
+    "s_row": (
+        "ShiftRows",
+        "Row r is rotated left by r places; the colours show from which column a byte came.",
+    ),
+    "m_col": (
+        "MixColumns",
+        "Each column is multiplied by a fixed matrix over GF(2⁸), and stays in its place.",
+    ),
+    "is_row": (
+        "InvShiftRows",
+        "Row r is rotated right by r places; the colours show from which column a byte came.",
+    ),
     "is_box": ("InvSubBytes", "Every byte is replaced by its entry in the inverse S-box."),
-    "istart": ("InvMixColumns", "Each column is multiplied by the inverse matrix, and stays in its place."),
+    "istart": (
+        "InvMixColumns",
+        "Each column is multiplied by the inverse matrix, and stays in its place.",
+    ),
 }
-_ADD_ROUND_KEY = ("AddRoundKey", "Every byte is XORed with the byte of the round key in the same place.")
+_ADD_ROUND_KEY = (
+    "AddRoundKey",
+    "Every byte is XORed with the byte of the round key in the same place.",
+)
 _INPUT = ("input", "The block comes in: its 16 bytes fill the square column by column.")
 
-_COLUMNS = [i // 4 for i in range(16)]  # byte i of a state stands in row i mod 4, column i div 4 (FIPS 197 §3.4)
+_COLUMNS = [
+    i // 4 for i in range(16)
+]  # byte i of a state stands in row i mod 4, column i div 4 (FIPS 197 §3.4)
 _ORIGINS = {
     "ShiftRows": (_COLUMNS, [(i // 4 + i % 4) % 4 for i in range(16)]),
     "InvShiftRows": (_COLUMNS, [(i // 4 - i % 4) % 4 for i in range(16)]),
@@ -60,7 +77,9 @@ class AesStepper(Moving):
             ["state", "round", "left by", "bytes, column by column"],
             caption=caption,
         )
-        super().__init__("aes_stepper", still, FRAMES=[asdict(frame) for frame in frames], CAPTION=caption)
+        super().__init__(
+            "aes_stepper", still, FRAMES=[asdict(frame) for frame in frames], CAPTION=caption
+        )
 
 
 def aes_stepper(trace: Trace[bytes], *, caption: str = "") -> AesStepper:
@@ -72,7 +91,9 @@ def aes_stepper(trace: Trace[bytes], *, caption: str = "") -> AesStepper:
     """
     frames = tuple(_frames(trace))
     rounds = frames[-1].round
-    return AesStepper(frames, caption or f"AES-{128 + 32 * (rounds - 10)}, one block, {rounds} rounds")
+    return AesStepper(
+        frames, caption or f"AES-{128 + 32 * (rounds - 10)}, one block, {rounds} rounds"
+    )
 
 
 def _frames(trace: Trace[bytes]) -> Iterator[Frame]:
@@ -88,20 +109,28 @@ def _frames(trace: Trace[bytes]) -> Iterator[Frame]:
             (operation, sentence), number = _ADD_ROUND_KEY, key_round
         elif label in _OPERATIONS:
             operation, sentence = _OPERATIONS[label]
-            number -= label == "istart"  # InvMixColumns ends a round, and the standard names its result by the next
+            number -= (
+                label == "istart"
+            )  # InvMixColumns ends a round, and the standard names its result by the next
         elif label in ("output", "ioutput", "start", "ik_add"):
             continue  # already shown
         else:
             raise InvalidParameter(f"{step.name!r} is no step of one block of AES")
         tints = _ORIGINS.get(operation, ([], []))
-        yield Frame(step.name, number, operation, sentence, state.hex(), key.hex(), step.value.hex(), tints)
+        yield Frame(
+            step.name, number, operation, sentence, state.hex(), key.hex(), step.value.hex(), tints
+        )
         state, key = step.value, b""
     if not state:
-        raise InvalidParameter("the trace is empty: give the one that aes.encrypt_block or aes.decrypt_block returns")
+        raise InvalidParameter(
+            "the trace is empty: give the one that aes.encrypt_block or aes.decrypt_block returns"
+        )
 
 
 def _parsed(step: Step) -> tuple[int, str]:
     found = re.fullmatch(r"round\[ ?(\d+)\]\.(\w+)", step.name)
     if not found or not isinstance(step.value, bytes) or len(step.value) != 16:
-        raise InvalidParameter(f"{step.name!r} is no step of one block of AES: give aes.encrypt_block's trace")
+        raise InvalidParameter(
+            f"{step.name!r} is no step of one block of AES: give aes.encrypt_block's trace"
+        )
     return int(found[1]), found[2]

@@ -12,10 +12,15 @@ from lepton_lab.errors import InvalidParameter
 from lepton_lab.show.style import style
 
 _TITLE_WIDTH = 11  # letters of a title that fit in an inch
-_LEGEND_WIDTH, _LEGEND_MARK = 12, 7  # letters of a legend that fit in an inch; what a mark takes of them
+_LEGEND_WIDTH, _LEGEND_MARK = (
+    12,
+    7,
+)  # letters of a legend that fit in an inch; what a mark takes of them
 
 
-def axes(*, title: str, x: str, y: str, log: str = "", width: float = 7.5, height: float = 3.4) -> tuple[Figure, Axes]:
+def axes(
+    *, title: str, x: str, y: str, log: str = "", width: float = 7.5, height: float = 3.4
+) -> tuple[Figure, Axes]:
     """A figure and its axes to draw on; then `show.figure(fig, alt)`.
 
     `title` states the finding. `x` and `y` are the labels, with their units: 'message / bytes'. `log` is '', 'x', 'y'
@@ -27,7 +32,9 @@ def axes(*, title: str, x: str, y: str, log: str = "", width: float = 7.5, heigh
     with style():
         figure = Figure(figsize=(width, height))
         drawing = figure.add_subplot()
-        figure.suptitle("\n".join(textwrap.wrap(title, int(width * _TITLE_WIDTH))), x=0.01, ha="left")
+        figure.suptitle(
+            "\n".join(textwrap.wrap(title, int(width * _TITLE_WIDTH))), x=0.01, ha="left"
+        )
         drawing.set_xlabel(x)
         drawing.set_ylabel(y)
         if "x" in log:

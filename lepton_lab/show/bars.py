@@ -38,20 +38,26 @@ def bars(
     """
     series = _series(values)
     labels = list(dict.fromkeys(label for numbers in series.values() for label in numbers))
-    measured = [number for numbers in series.values() for number in numbers.values() if number is not None]
+    measured = [
+        number for numbers in series.values() for number in numbers.values() if number is not None
+    ]
     if not measured or not all(math.isfinite(number) for number in measured):
         raise InvalidParameter("bars need at least one number, and every number finite")
     if log and min(measured) <= 0:
         raise InvalidParameter("a logarithmic axis shows positive numbers only")
     floor = 10.0 ** math.floor(math.log10(min(measured))) if log else 0.0
     height = 1.25 + len(labels) * max(0.36, 0.27 * len(series))
-    fig, drawing = axes(title=title, x=unit, y="", log="x" if log else "", width=width, height=height)
+    fig, drawing = axes(
+        title=title, x=unit, y="", log="x" if log else "", width=width, height=height
+    )
     with style():
         _draw(drawing, series, labels, floor, digits)
         drawing.set_yticks(range(len(labels)), labels)
         drawing.tick_params(axis="y", length=0)
         drawing.grid(visible=False, axis="y")
-        drawing.set_ylim(len(labels) - 0.5, -0.5)  # the first label on top, also where nothing was measured
+        drawing.set_ylim(
+            len(labels) - 0.5, -0.5
+        )  # the first label on top, also where nothing was measured
         drawing.margins(x=0.12)
         if log:
             drawing.set_xlim(left=floor)
@@ -59,17 +65,31 @@ def bars(
     return figure(fig, _alt(series, title, unit, digits))
 
 
-def _draw(drawing: Axes, series: dict[str, Values], labels: list[str], floor: float, digits: int) -> None:
+def _draw(
+    drawing: Axes, series: dict[str, Values], labels: list[str], floor: float, digits: int
+) -> None:
     thickness = _THICKNESS / len(series)
     for row, (name, numbers) in enumerate(series.items()):
-        places = [labels.index(label) + (row - (len(series) - 1) / 2) * thickness for label in numbers]
+        places = [
+            labels.index(label) + (row - (len(series) - 1) / 2) * thickness for label in numbers
+        ]
         lengths = [math.nan if number is None else float(number) for number in numbers.values()]
         colour, hatch = COLOURS[row % len(COLOURS)], _HATCHES[row % len(_HATCHES)]
-        drawing.barh(places, lengths, thickness * 0.92, color=colour, hatch=hatch, edgecolor="white", label=name)
+        drawing.barh(
+            places,
+            lengths,
+            thickness * 0.92,
+            color=colour,
+            hatch=hatch,
+            edgecolor="white",
+            label=name,
+        )
         for place, number in zip(places, numbers.values(), strict=True):
             anchor = floor if number is None else max(float(number), floor)
             written = "not measured" if number is None else rounded(number, digits)
-            drawing.annotate(written, (anchor, place), (4, 0), textcoords="offset points", va="center", size=9.5)
+            drawing.annotate(
+                written, (anchor, place), (4, 0), textcoords="offset points", va="center", size=9.5
+            )
 
 
 def _series(values: Values | Mapping[str, Values]) -> dict[str, Values]:
@@ -81,6 +101,9 @@ def _series(values: Values | Mapping[str, Values]) -> dict[str, Values]:
 def _alt(series: dict[str, Values], title: str, unit: str, digits: int) -> str:
     said = []
     for name, numbers in series.items():
-        parts = (f"{label} {'not measured' if n is None else rounded(n, digits)}" for label, n in numbers.items())
+        parts = (
+            f"{label} {'not measured' if n is None else rounded(n, digits)}"
+            for label, n in numbers.items()
+        )
         said.append((f"{name}: " if name else "") + ", ".join(parts))
     return f"Bar chart: {title.rstrip('.')}. {f'In {unit}. ' if unit else ''}{'; '.join(said)}."

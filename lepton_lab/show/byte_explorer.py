@@ -18,7 +18,19 @@ from lepton_lab.show.moving import Moving
 from lepton_lab.show.table import table
 
 KINDS = (
-    *("type", "length", "version", "random", "choice", "key", "name", "certificate", "signature", "mac", "ticket"),
+    *(
+        "type",
+        "length",
+        "version",
+        "random",
+        "choice",
+        "key",
+        "name",
+        "certificate",
+        "signature",
+        "mac",
+        "ticket",
+    ),
     *("data", "padding"),
 )
 _SAMPLE = 24  # bytes of a field in the still form
@@ -65,7 +77,9 @@ class ByteExplorer(Moving):
             caption=caption,
         )
         still = Shown(listed.text, _still(pages, caption))
-        super().__init__("byte_explorer", still, PAGES=[_packed(page) for page in pages], CAPTION=caption)
+        super().__init__(
+            "byte_explorer", still, PAGES=[_packed(page) for page in pages], CAPTION=caption
+        )
 
 
 def byte_explorer(pages: Sequence[Page], *, caption: str) -> ByteExplorer:
@@ -89,7 +103,9 @@ def _check(page: Page) -> None:
     end = 0
     for span in page.spans:
         if span.length < 0 or span.offset < end or span.offset + span.length > len(page.data):
-            raise InvalidParameter(f"{page.title}: {span.name!r} overlaps, is out of order, or leaves the page")
+            raise InvalidParameter(
+                f"{page.title}: {span.name!r} overlaps, is out of order, or leaves the page"
+            )
         if span.kind not in KINDS:
             raise InvalidParameter(f"{span.kind!r} is none of the kinds: {', '.join(KINDS)}")
         end = span.offset + span.length
@@ -134,21 +150,36 @@ class Dissection(Protocol):
         ...
 
 
-def handshake(dissection: Dissection, *, caption: str = "A TLS 1.3 connection, record by record") -> ByteExplorer:
+def handshake(
+    dissection: Dissection, *, caption: str = "A TLS 1.3 connection, record by record"
+) -> ByteExplorer:
     """Explore a dissected connection: `show.handshake(tls13.dissect(capture))`, a page for each of its records."""
-    return byte_explorer([_page(record, dissection.messages) for record in dissection.records], caption=caption)
+    return byte_explorer(
+        [_page(record, dissection.messages) for record in dissection.records], caption=caption
+    )
 
 
 def _page(record: _Record, messages: Sequence[_Message]) -> Page:
     inside = [messages[index] for index in record.messages]
     title = " + ".join(message.name for message in inside) or record.inner_type
     protection = f"Protected under {record.secret_label}." if record.protected else "In the clear."
-    sentence = " ".join([*(f"{message.summary.rstrip('.')}." for message in inside if message.summary), protection])
+    sentence = " ".join(
+        [*(f"{message.summary.rstrip('.')}." for message in inside if message.summary), protection]
+    )
     spans = tuple(
-        Span(field.offset, field.length, field.path, _written(field.value), field.meaning, field.kind)
+        Span(
+            field.offset, field.length, field.path, _written(field.value), field.meaning, field.kind
+        )
         for field in record.fields
     )
-    return Page(title, record.data, spans, record.sender, sentence, record.opened if record.protected else None)
+    return Page(
+        title,
+        record.data,
+        spans,
+        record.sender,
+        sentence,
+        record.opened if record.protected else None,
+    )
 
 
 def _written(value: object) -> str:
@@ -167,12 +198,17 @@ def _packed(page: Page) -> dict[str, Any]:
         "sentence": page.sentence,
         "wire": page.data.hex(),
         "opened": None if page.opened is None else page.opened.hex(),
-        "spans": [[s.offset, s.length, s.name, s.value, s.meaning, KINDS.index(s.kind)] for s in page.spans],
+        "spans": [
+            [s.offset, s.length, s.name, s.value, s.meaning, KINDS.index(s.kind)]
+            for s in page.spans
+        ],
     }
 
 
 def _still(pages: Sequence[Page], caption: str) -> str:
-    return f"<p><strong>{escape(caption)}</strong></p>" + "".join(_still_page(*each) for each in enumerate(pages))
+    return f"<p><strong>{escape(caption)}</strong></p>" + "".join(
+        _still_page(*each) for each in enumerate(pages)
+    )
 
 
 def _still_page(number: int, page: Page) -> str:
@@ -184,7 +220,9 @@ def _still_page(number: int, page: Page) -> str:
         f"<td {left}>{escape(span.value)}</td></tr>"
         for span in page.spans
     )
-    head = "".join(f'<th scope="col" {left}>{name}</th>' for name in ("byte", "field", "bytes", "value"))
+    head = "".join(
+        f'<th scope="col" {left}>{name}</th>' for name in ("byte", "field", "bytes", "value")
+    )
     title = f"{number} · {page.sender + ': ' if page.sender else ''}{page.title}, {len(page.data):,} bytes"
     return (
         f"<details><summary>{escape(title)}</summary><p>{escape(page.sentence)}</p>"
@@ -198,4 +236,8 @@ def _short(name: str) -> str:
 
 
 def _sample(data: bytes) -> str:
-    return data.hex(" ") if len(data) <= _SAMPLE else f"{data[:_SAMPLE].hex(' ')} … ({len(data):,} bytes)"
+    return (
+        data.hex(" ")
+        if len(data) <= _SAMPLE
+        else f"{data[:_SAMPLE].hex(' ')} … ({len(data):,} bytes)"
+    )

@@ -38,14 +38,18 @@ def figure(fig: Figure, alt: str) -> Picture:
     """
     alt = " ".join(alt.split())
     if not alt:
-        raise InvalidParameter("a figure needs an alt text that says what it shows, its numbers included")
+        raise InvalidParameter(
+            "a figure needs an alt text that says what it shows, its numbers included"
+        )
     sink = io.BytesIO()
     with style():
         fig.savefig(sink, format="svg", metadata={"Date": None, "Creator": None})
     _close(fig)
     svg = b"\n".join(line.strip() for line in sink.getvalue().splitlines()) + b"\n"
     source = "data:image/svg+xml;base64," + base64.b64encode(svg).decode("ascii")
-    html = f'<img alt="{escape(alt)}" src="{source}" style="max-width: 100%; background-color: white">'
+    html = (
+        f'<img alt="{escape(alt)}" src="{source}" style="max-width: 100%; background-color: white">'
+    )
     return Picture(alt, html, svg)
 
 

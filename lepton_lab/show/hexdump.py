@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from html import escape
 from itertools import groupby
 
-from lepton_lab.errors import InvalidParameter
 from lepton_lab.buffers import BytesLike, view_of
+from lepton_lab.errors import InvalidParameter
 from lepton_lab.show.display import Shown
 
 Field = tuple[int, int, str]  # first byte, number of bytes, name
@@ -31,12 +31,18 @@ def hexdump(data: BytesLike, fields: Sequence[Field] = (), *, limit: int = 1024)
     owners = _owners(fields, len(shown))
     more = f"… {len(raw) - len(shown):,} bytes more" if len(shown) < len(raw) else ""
     starts = range(0, len(shown), _ROW) if shown else range(0)
-    text = "\n".join(_text_row(start, shown[start : start + _ROW]) for start in starts) or "(no bytes)"
-    rows = [_html_row(start, shown[start : start + _ROW], owners[start : start + _ROW]) for start in starts]
+    text = (
+        "\n".join(_text_row(start, shown[start : start + _ROW]) for start in starts) or "(no bytes)"
+    )
+    rows = [
+        _html_row(start, shown[start : start + _ROW], owners[start : start + _ROW])
+        for start in starts
+    ]
     html = "\n".join([*(rows or ["(no bytes)"]), *([more] if more else [])])
     pre = f'<pre style="font-family: monospace; line-height: 1.5; overflow-x: auto">{html}</pre>'
     return Shown(
-        "\n".join(filter(None, [text, more, _text_legend(raw, fields)])), pre + _html_legend(raw, fields)
+        "\n".join(filter(None, [text, more, _text_legend(raw, fields)])),
+        pre + _html_legend(raw, fields),
     )
 
 
@@ -75,7 +81,9 @@ def _html_row(start: int, row: bytes, owners: list[int | None]) -> str:
     for owner, group in groupby(owners):
         count = len(list(group))
         run = "".join(_gap(i) * (i > place) + f"{row[i]:02x}" for i in range(place, place + count))
-        out += _gap(place) * (place > 0) + (run if owner is None else f'<span style="{_tint(owner)}">{run}</span>')
+        out += _gap(place) * (place > 0) + (
+            run if owner is None else f'<span style="{_tint(owner)}">{run}</span>'
+        )
         place += count
     width = 3 * len(row) - 1 + (len(row) > _HALF)
     return out + " " * (3 * _ROW - width) + f"  |{escape(_letters(row))}|"

@@ -27,7 +27,12 @@ _LEAVES = (
         "the server's certificate, its Finished",
     ),
     ("client application traffic secret 0", "CLIENT_TRAFFIC_SECRET_0", 1.2, "what the client says"),
-    ("server application traffic secret 0", "SERVER_TRAFFIC_SECRET_0", 0.4, "what the server says, tickets too"),
+    (
+        "server application traffic secret 0",
+        "SERVER_TRAFFIC_SECRET_0",
+        0.4,
+        "what the server says, tickets too",
+    ),
     ("exporter master secret", "EXPORTER_SECRET", -0.4, "keys for other protocols"),
 )
 _STEMS = (("Early Secret", 4.6), ("Handshake Secret", 3.0), ("Master Secret", 0.4))
@@ -57,7 +62,11 @@ def key_schedule(dissection: Dissection) -> Picture:
     in the stem are in no key log and cannot be computed from the leaves: HKDF goes one way.
     """
     fig, drawing = axes(
-        title="All keys of this connection grow from one shared secret", x="", y="", width=11, height=5.4
+        title="All keys of this connection grow from one shared secret",
+        x="",
+        y="",
+        width=11,
+        height=5.4,
     )
     with style():
         drawing.set_axis_off()
@@ -94,7 +103,14 @@ def _draw_leaf(drawing: Axes, dissection: Dissection, leaf: tuple[str, str, floa
         written = "\n".join(f"{what}  {data[:_BYTES].hex(' ')} …" for what, data in keys.items())
         _arrow(drawing, (_LEAF + 1.3, height), (_KEY - 1.0, height), "")
         _box(drawing, _KEY, height, written, "#bbcc33")
-    drawing.text(_KEY + 1.1 if keys else _LEAF + 1.45, height, protects, va="center", size=8.5, style="italic")
+    drawing.text(
+        _KEY + 1.1 if keys else _LEAF + 1.45,
+        height,
+        protects,
+        va="center",
+        size=8.5,
+        style="italic",
+    )
     return f"the {name}, {shown}" + "".join(
         f", its {what} {data[:_BYTES].hex(' ')} …" for what, data in keys.items()
     )
@@ -105,7 +121,9 @@ def _keys(dissection: Dissection, label: str) -> dict[str, bytes]:
     for record in dissection.records:
         if record.secret_label == label and record.protection is not None:
             steps = {
-                step.name.rpartition("_write_")[2]: step.value for step in record.protection if "_write_" in step.name
+                step.name.rpartition("_write_")[2]: step.value
+                for step in record.protection
+                if "_write_" in step.name
             }
             return {what: steps[what] for what in ("key", "iv") if what in steps}
     return {}
@@ -117,9 +135,23 @@ def _box(drawing: Axes, x: float, y: float, text: str, colour: str) -> None:
 
 
 def _arrow(
-    drawing: Axes, start: tuple[float, float], end: tuple[float, float], text: str, *, side: bool = False
+    drawing: Axes,
+    start: tuple[float, float],
+    end: tuple[float, float],
+    text: str,
+    *,
+    side: bool = False,
 ) -> None:
     drawing.annotate("", end, start, arrowprops={"arrowstyle": "->", "color": "#444444"})
     if text:
-        middle = (start[0] + end[0]) / 2 + (0.1 if side else 0), (start[1] + end[1]) / 2 + (0 if side else 0.12)
-        drawing.text(*middle, text, size=8.5, ha="left" if side else "center", va="center" if side else "bottom")
+        middle = (
+            (start[0] + end[0]) / 2 + (0.1 if side else 0),
+            (start[1] + end[1]) / 2 + (0 if side else 0.12),
+        )
+        drawing.text(
+            *middle,
+            text,
+            size=8.5,
+            ha="left" if side else "center",
+            va="center" if side else "bottom",
+        )

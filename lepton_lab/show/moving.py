@@ -20,7 +20,9 @@ class Moving(anywidget.AnyWidget):
         The data ride in the script: with no traits to keep in step, a page without a kernel is no special case.
         """
         self.text, self.html = still.text, still.html
-        said = "".join(f"const {name} = {json.dumps(value)};\n" for name, value in constants.items())
+        said = "".join(
+            f"const {name} = {json.dumps(value)};\n" for name, value in constants.items()
+        )
         self._esm = said + _read(f"{asset}.js")
         self._css = _read(f"{asset}.css")
         super().__init__()

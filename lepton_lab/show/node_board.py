@@ -81,7 +81,11 @@ class NodeBoard(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets ships no t
     def _describe(self) -> None:
         up = sum(switch.value for switch in self._switches)
         spare = up - self._needed
-        said = f"{spare} more may die" if spare >= 0 else f"{-spare} too few: nothing is wrong, all is late"
+        said = (
+            f"{spare} more may die"
+            if spare >= 0
+            else f"{-spare} too few: nothing is wrong, all is late"
+        )
         self._state.value = f'<output role="status"><strong>{up} up, {self._needed} needed</strong>: {said}</output>'
 
     def _start_or_stop(self, change: dict[str, Any]) -> None:
@@ -110,11 +114,18 @@ class NodeBoard(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets ships no t
             self._outcomes.append("✓" if right else "✗")
             said = f"{'right' if right else 'WRONG'}, {1000 * (time.perf_counter() - start):.0f} ms"
         line = " ".join(self._outcomes)
-        self._record.value = f"<code>{line}</code><br>last read: {said} (✓ right, · refused, ✗ wrong)"
+        self._record.value = (
+            f"<code>{line}</code><br>last read: {said} (✓ right, · refused, ✗ wrong)"
+        )
 
 
 def node_board(
-    nodes: int, needed: int, *, kill: Callable[[int], Any], restart: Callable[[int], Any], read: Callable[[], Any]
+    nodes: int,
+    needed: int,
+    *,
+    kill: Callable[[int], Any],
+    restart: Callable[[int], Any],
+    read: Callable[[], Any],
 ) -> NodeBoard:
     """A switch for each of `nodes` nodes, and a button that starts and stops reading.
 

@@ -15,7 +15,9 @@ from lepton_lab.show.figure import Picture, figure
 from lepton_lab.show.style import style
 
 
-def panels(pictures: Mapping[str, NDArray[Any]], *, title: str, said: str, width: float = 7.5) -> Picture:
+def panels(
+    pictures: Mapping[str, NDArray[Any]], *, title: str, said: str, width: float = 7.5
+) -> Picture:
     """Draw each two-dimensional array as a picture under its name, every different value in a shade of its own.
 
     `title` states the finding, `said` is what the pictures show, for whoever does not see them; the alt text adds the
@@ -43,5 +45,7 @@ def panels(pictures: Mapping[str, NDArray[Any]], *, title: str, said: str, width
 def _ranks(name: str, array: NDArray[Any]) -> NDArray[np.intp]:
     """Each value's place among the different ones, in ascending order."""
     if array.ndim != 2 or array.size == 0:
-        raise InvalidParameter(f"the picture {name!r} must be a two-dimensional array, not of shape {array.shape}")
+        raise InvalidParameter(
+            f"the picture {name!r} must be a two-dimensional array, not of shape {array.shape}"
+        )
     return np.unique(array, return_inverse=True)[1].reshape(array.shape)

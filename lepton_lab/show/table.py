@@ -28,10 +28,15 @@ def table(
     rows, formats = [tuple(row) for row in rows], dict(formats or {})
     for row in rows:
         if len(row) != len(columns):
-            raise InvalidParameter(f"a row has {len(row)} cells where there are {len(columns)} columns: {row!r}")
+            raise InvalidParameter(
+                f"a row has {len(row)} cells where there are {len(columns)} columns: {row!r}"
+            )
     if unknown := set(formats) - set(columns):
         raise InvalidParameter(f"there is no column {', '.join(sorted(unknown))}")
-    cells = [[_written(cell, formats.get(name)) for cell, name in zip(row, columns, strict=True)] for row in rows]
+    cells = [
+        [_written(cell, formats.get(name)) for cell, name in zip(row, columns, strict=True)]
+        for row in rows
+    ]
     right = [_is_numeric(row[place] for row in rows) for place in range(len(columns))]
     return Shown(_text(cells, columns, right, caption), _html(cells, columns, right, caption))
 
@@ -50,7 +55,11 @@ def _written(cell: object, format_: str | None) -> str:
 
 def _is_numeric(column: Iterable[object]) -> bool:
     """Whether a column stands on the right: numbers, perhaps with gaps, and at least one of them."""
-    kinds = {isinstance(cell, numbers.Real) and not isinstance(cell, bool) for cell in column if cell is not None}
+    kinds = {
+        isinstance(cell, numbers.Real) and not isinstance(cell, bool)
+        for cell in column
+        if cell is not None
+    }
     return kinds == {True}
 
 
@@ -59,7 +68,8 @@ def _text(cells: list[list[str]], columns: Sequence[str], right: list[bool], cap
 
     def line(row: Sequence[str]) -> str:
         parts = (
-            cell.rjust(width) if r else cell.ljust(width) for cell, width, r in zip(row, widths, right, strict=True)
+            cell.rjust(width) if r else cell.ljust(width)
+            for cell, width, r in zip(row, widths, right, strict=True)
         )
         return "  ".join(parts).rstrip()
 
@@ -69,10 +79,14 @@ def _text(cells: list[list[str]], columns: Sequence[str], right: list[bool], cap
 
 def _html(cells: list[list[str]], columns: Sequence[str], right: list[bool], caption: str) -> str:
     aligned = [f'style="text-align: {"right" if r else "left"}"' for r in right]
-    head = "".join(f'<th scope="col" {a}>{escape(name)}</th>' for name, a in zip(columns, aligned, strict=True))
+    head = "".join(
+        f'<th scope="col" {a}>{escape(name)}</th>' for name, a in zip(columns, aligned, strict=True)
+    )
     body = "".join(
         f'<tr><th scope="row" {aligned[0]}>{escape(row[0])}</th>'
-        + "".join(f"<td {a}>{escape(cell)}</td>" for cell, a in zip(row[1:], aligned[1:], strict=True))
+        + "".join(
+            f"<td {a}>{escape(cell)}</td>" for cell, a in zip(row[1:], aligned[1:], strict=True)
+        )
         + "</tr>"
         for row in cells
     )

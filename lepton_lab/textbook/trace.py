@@ -23,13 +23,17 @@ _MOST_LINES = 100  # a longer trace is shown by its two ends
 def shown(value: object) -> str:
     """A value as one short line: bytes in hexadecimal, integers in full while they are short, the rest by `str`."""
     if isinstance(value, (bytes, bytearray, memoryview)):
-        return _shortened(bytes(value).hex() or "(empty)", 2 * _WIDEST_BYTES, f"({len(value)} bytes)")
+        return _shortened(
+            bytes(value).hex() or "(empty)", 2 * _WIDEST_BYTES, f"({len(value)} bytes)"
+        )
     if isinstance(value, int) and not isinstance(value, bool):
         if abs(value) < _WIDEST_DECIMAL:
             return str(value)
         return _shortened(f"{value:#x}", 2 * _WIDEST_BYTES, f"({value.bit_length()} bits)")
     if isinstance(value, (tuple, list)):
-        return _shortened(" ".join(shown(item) for item in value), 2 * _WIDEST_BYTES, f"({len(value)} values)")
+        return _shortened(
+            " ".join(shown(item) for item in value), 2 * _WIDEST_BYTES, f"({len(value)} values)"
+        )
     return str(value)
 
 
@@ -77,7 +81,9 @@ class Trace(Generic[T_co]):
         for step in self.steps:
             if step.name == name:
                 return step.value
-        raise InvalidParameter(f"no step is called {name!r}; the steps are: {', '.join(self.names()) or 'none'}")
+        raise InvalidParameter(
+            f"no step is called {name!r}; the steps are: {', '.join(self.names()) or 'none'}"
+        )
 
     def names(self) -> list[str]:
         """The names of the steps, in order, each once."""
@@ -94,8 +100,15 @@ class Trace(Generic[T_co]):
             rows = [*rows[:half], ("…", f"({len(rows) - 2 * half} steps more)", ""), *rows[-half:]]
         rows.append(("result", shown(self.result), ""))
         name_width = max(len(name) for name, _, _ in rows)
-        value_width = max(len(value) for _, value, note in rows if note or value) if any(n for *_, n in rows) else 0
-        return "\n".join(f"{name:<{name_width}}  {value:<{value_width}}  {note}".rstrip() for name, value, note in rows)
+        value_width = (
+            max(len(value) for _, value, note in rows if note or value)
+            if any(n for *_, n in rows)
+            else 0
+        )
+        return "\n".join(
+            f"{name:<{name_width}}  {value:<{value_width}}  {note}".rstrip()
+            for name, value, note in rows
+        )
 
 
 class Recorder:

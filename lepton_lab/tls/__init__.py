@@ -13,12 +13,12 @@ certificate says who a peer is; what that peer may do is for its server to decid
 
 from __future__ import annotations
 
-from lepton_lab.tls.authority import PERMITTED, Identity, IdentityFiles, LabCA
+from lepton_lab.tls.ca import PERMITTED, Identity, IdentityFiles, LabCA
 from lepton_lab.tls.contexts import client_context, server_context
-from lepton_lab.tls.inspection import Connection, inspect
-from lepton_lab.tls.receiver import Received, Receiver
-from lepton_lab.tls.recording import record_handshake
-from lepton_lab.tls.transfer import Transfer, send
+from lepton_lab.tls.inspect import Connection, inspect
+from lepton_lab.tls.receive import Received, Receiver
+from lepton_lab.tls.record import record_handshake
+from lepton_lab.tls.send import Transfer, send
 
 __all__ = [
     "PERMITTED",

@@ -11,17 +11,23 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+)
 
 from lepton_lab.errors import InvalidName, InvalidParameter
 from lepton_lab.files import private_folder, write_atomically
-from lepton_lab.tls.authority import Identity, LabCA
+from lepton_lab.tls.ca import Identity, LabCA
 from lepton_lab.tls.names import general_name
 
 Authority = LabCA | x509.Certificate
 
 
-def server_context(identity: Identity, ca: Authority, *, require_client: bool = True) -> ssl.SSLContext:
+def server_context(
+    identity: Identity, ca: Authority, *, require_client: bool = True
+) -> ssl.SSLContext:
     """The server's end: it shows `identity` and admits clients whose certificate `ca` has issued.
 
     ca: a LabCA or, where its private key is not at hand, its certificate. require_client=False admits anybody, so that
@@ -39,7 +45,8 @@ def client_context(ca: Authority, identity: Identity | None = None) -> ssl.SSLCo
     The system's trust store is not consulted and SSLKEYLOGFILE is not honoured. With no identity the client stays
     anonymous, which a mutual server refuses. Raises InvalidParameter, CertificateError.
     """
-    context = _context(ssl.PROTOCOL_TLS_CLIENT, ca)  # which checks host names and requires a certificate
+    # A client's protocol checks host names and requires a certificate.
+    context = _context(ssl.PROTOCOL_TLS_CLIENT, ca)
     if identity is not None:
         _show(context, identity)
     return context

@@ -7,10 +7,10 @@ import ssl
 from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
-from lepton_lab.errors import MessageTooLarge, NodeError
 from lepton_lab.buffers import write_all
-from lepton_lab.tls.frames import ACKNOWLEDGEMENT, LENGTH, LONGEST_PIECE, MAGIC, Reader, farewell
-from lepton_lab.tls.refusals import typed_errors
+from lepton_lab.errors import MessageTooLarge, NodeError
+from lepton_lab.tls.errors import typed_errors
+from lepton_lab.tls.protocol import ACKNOWLEDGEMENT, LENGTH, LONGEST_PIECE, MAGIC, Reader, farewell
 
 _CHUNK = 2**16
 
@@ -86,8 +86,12 @@ class Delivery:
     def _length(self) -> int:
         (length,) = LENGTH.unpack(self._reader.exactly(LENGTH.size))
         if length > LONGEST_PIECE:
-            raise NodeError(self.peer, f"a piece of {length} bytes, where {LONGEST_PIECE} is the most")
+            raise NodeError(
+                self.peer, f"a piece of {length} bytes, where {LONGEST_PIECE} is the most"
+            )
         self.size += length
         if self.size > self._limit:
-            raise MessageTooLarge(f"{self.peer}: more than the {self._limit} bytes that this receiver takes")
+            raise MessageTooLarge(
+                f"{self.peer}: more than the {self._limit} bytes that this receiver takes"
+            )
         return int(length)

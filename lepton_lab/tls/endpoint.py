@@ -22,7 +22,9 @@ class Endpoint:
             require_client_end(context)
             require_server_name(server_name)
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        self.tls = context.wrap_bio(self._incoming, self._outgoing, server_name is None, server_name)
+        self.tls = context.wrap_bio(
+            self._incoming, self._outgoing, server_name is None, server_name
+        )
 
     def finishes(self, step: Callable[[], object]) -> bool:
         """Take a step of `tls` (its handshake, its unwrap); False when it needs to hear more before it is done."""

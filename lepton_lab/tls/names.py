@@ -49,7 +49,12 @@ def label(name: str) -> str:
 
     Raises InvalidName otherwise.
     """
-    if not isinstance(name, str) or not 1 <= len(name) <= 64 or not name.isprintable() or name != name.strip():
+    if (
+        not isinstance(name, str)
+        or not 1 <= len(name) <= 64
+        or not name.isprintable()
+        or name != name.strip()
+    ):
         raise InvalidName("a client's name is 1 to 64 printable characters")
     return name
 
@@ -59,7 +64,10 @@ def names_of(certificate: x509.Certificate) -> tuple[str, ...]:
     try:
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except x509.ExtensionNotFound:
-        return tuple(str(each.value) for each in certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME))
+        return tuple(
+            str(each.value)
+            for each in certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+        )
     return tuple(str(each.value) for each in names if isinstance(each, GeneralName))
 
 
@@ -89,7 +97,9 @@ def require_permitted(name: GeneralName, by: x509.NameConstraints) -> None:
     subtrees = [each for each in by.permitted_subtrees or () if type(each) is type(name)]
     if not any(_inside(name, each) for each in subtrees):
         permitted = ", ".join(str(each.value) for each in subtrees)
-        raise InvalidName(f"{name.value} is not for this authority to certify ({permitted}): LabCA.create(permitted=…)")
+        raise InvalidName(
+            f"{name.value} is not for this authority to certify ({permitted}): LabCA.create(permitted=…)"
+        )
 
 
 def _subtree(name: str) -> GeneralName:

@@ -38,13 +38,21 @@ def same(answer: Any, right: Any) -> bool:
 
 def written(value: Any) -> str:
     """A value in a hint, shortened where it is long; bytes in hexadecimal."""
-    text = f"bytes.fromhex('{value.hex()}')" if isinstance(value, bytes) and not value.isascii() else repr(value)
+    text = (
+        f"bytes.fromhex('{value.hex()}')"
+        if isinstance(value, bytes) and not value.isascii()
+        else repr(value)
+    )
     return text if len(text) <= _WIDEST else text[: _WIDEST - 1] + "…"
 
 
 def in_hex(value: Any) -> str:
     """A whole number in hexadecimal, two digits at least; anything else as `written`."""
-    return f"{operator.index(value):#04x}" if _is_whole(value) and not isinstance(value, bool) else written(value)
+    return (
+        f"{operator.index(value):#04x}"
+        if _is_whole(value) and not isinstance(value, bool)
+        else written(value)
+    )
 
 
 def _comparable(answer: Any, right: Any) -> bool:

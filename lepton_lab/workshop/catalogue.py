@@ -1,4 +1,4 @@
-"""Where exercises are found: in the file of this package that carries the first part of their name."""
+"""Where exercises are found: in the file of `exercises/` that carries the first part of their name."""
 
 from __future__ import annotations
 
@@ -6,15 +6,17 @@ import difflib
 import importlib
 import pkgutil
 
-import lepton_lab.workshop
+import lepton_lab.workshop.exercises
 from lepton_lab.errors import InvalidParameter
-from lepton_lab.workshop.exercise import Exercise
+from lepton_lab.workshop.engine import Exercise
 
 
 def find(id: object) -> Exercise:
     """The exercise of this name, 'aes.xtime'. Raises InvalidParameter, naming the nearest ones, when there is none."""
     if not isinstance(id, str):
-        raise InvalidParameter("the exercise's name comes first, then the answer: check('aes.xtime', xtime)")
+        raise InvalidParameter(
+            "the exercise's name comes first, then the answer: check('aes.xtime', xtime)"
+        )
     exercises = {exercise.id: exercise for exercise in _declared_in(id.partition(".")[0])}
     if id not in exercises:
         near = difflib.get_close_matches(id, [exercise.id for exercise in every_exercise()], n=2)
@@ -29,12 +31,14 @@ def every_exercise() -> list[Exercise]:
 
 
 def _files() -> list[str]:
-    return sorted(module.name for module in pkgutil.iter_modules(lepton_lab.workshop.__path__))
+    return sorted(
+        module.name for module in pkgutil.iter_modules(lepton_lab.workshop.exercises.__path__)
+    )
 
 
 def _declared_in(file: str) -> tuple[Exercise, ...]:
     if file not in _files():
         return ()
-    module = importlib.import_module(f"lepton_lab.workshop.{file}")
+    module = importlib.import_module(f"lepton_lab.workshop.exercises.{file}")
     declared: tuple[Exercise, ...] = getattr(module, "EXERCISES", ())
     return declared

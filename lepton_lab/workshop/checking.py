@@ -12,11 +12,14 @@ from typing import Any
 from lepton_lab.errors import InvalidParameter
 from lepton_lab.workshop.answers import NotYet, name_of
 from lepton_lab.workshop.catalogue import find
-from lepton_lab.workshop.exercise import Exercise
+from lepton_lab.workshop.engine import Exercise
 from lepton_lab.workshop.limits import OutOfTime, time_limit
 
 _SKELETON = "put your answer where the ... stands"
-_LOOK = {True: ("✓", "#d5f5dd", "#1a7f37"), False: ("→", "#fff4ce", "#9a6700")}  # sign, background, edge
+_LOOK = {
+    True: ("✓", "#d5f5dd", "#1a7f37"),
+    False: ("→", "#fff4ce", "#9a6700"),
+}  # sign, background, edge
 
 
 @dataclass(frozen=True, repr=False)
@@ -38,7 +41,11 @@ class Verdict:
         """`<output>` is a live region (role=status) by itself, which matters: an untrusted notebook loses the role."""
         sign, background, edge = _LOOK[self.done]
         look = f"background-color: {background}; color: black; border-left: 4px solid {edge}; padding: 6px 12px"
-        said = "<strong>done</strong>" if self.done else f"<strong>not yet:</strong> {escape(self.hint)}"
+        said = (
+            "<strong>done</strong>"
+            if self.done
+            else f"<strong>not yet:</strong> {escape(self.hint)}"
+        )
         return f'<output role="status" style="display: block; {look}">{sign} {said}</output>'
 
 
@@ -85,7 +92,10 @@ class _Watch:
             self.watched = functools.wraps(answer)(functools.partial(self._run, answer))
 
     def _run(self, answer: Any, *arguments: Any, **named: Any) -> Any:
-        given = [*map(self._notation, arguments), *(f"{name}={self._notation(v)}" for name, v in named.items())]
+        given = [
+            *map(self._notation, arguments),
+            *(f"{name}={self._notation(v)}" for name, v in named.items()),
+        ]
         self.call, self._last = f"{name_of(answer)}({', '.join(given)})", ...
         self._last = answer(*arguments, **named)
         if _unfinished(self._last):
@@ -94,11 +104,17 @@ class _Watch:
 
     def gave_nothing(self) -> str | None:
         """The hint for a function that forgot its `return`, or is still the skeleton."""
-        return f"{self.call} gives None: {_SKELETON}, and end with `return`" if self._last is None else None
+        return (
+            f"{self.call} gives None: {_SKELETON}, and end with `return`"
+            if self._last is None
+            else None
+        )
 
 
 def _unfinished(answer: Any) -> bool:
-    return answer is ... or (isinstance(answer, list | tuple) and any(part is ... for part in answer))
+    return answer is ... or (
+        isinstance(answer, list | tuple) and any(part is ... for part in answer)
+    )
 
 
 def _described(error: BaseException, answer: Any) -> str:
@@ -106,5 +122,7 @@ def _described(error: BaseException, answer: Any) -> str:
     said = " ".join(str(error).split())[:200]
     code = getattr(answer, "__code__", None)
     lines = [line for frame, line in traceback.walk_tb(error.__traceback__) if frame.f_code is code]
-    place = f" (line {lines[-1] - code.co_firstlineno + 1} of your function)" if code and lines else ""
+    place = (
+        f" (line {lines[-1] - code.co_firstlineno + 1} of your function)" if code and lines else ""
+    )
     return type(error).__name__ + (f": {said}" if said else "") + place

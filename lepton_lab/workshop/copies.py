@@ -50,7 +50,11 @@ def newer(source: Path, target: Path) -> list[Path]:
     """The copies in `target` that `source` has a newer page for; after `copy_notebooks`, those that were edited."""
     record = _read(target)
     copies = [(page.read_bytes(), target / page.name) for page in _pages(source)]
-    return [copy for content, copy in copies if copy.exists() and _has_moved_on(content, copy, record.get(copy.name))]
+    return [
+        copy
+        for content, copy in copies
+        if copy.exists() and _has_moved_on(content, copy, record.get(copy.name))
+    ]
 
 
 def _pages(source: Path) -> list[Path]:
@@ -92,7 +96,9 @@ def _sources(content: bytes) -> str:
     """A digest of what a learner writes: kinds and sources of the cells, or the whole file if it is no notebook."""
     try:
         cells: list[Any] = json.loads(content)["cells"]
-        written = json.dumps([(cell["cell_type"], "".join(cell["source"])) for cell in cells]).encode()
+        written = json.dumps(
+            [(cell["cell_type"], "".join(cell["source"])) for cell in cells]
+        ).encode()
     except (ValueError, KeyError, TypeError):
         written = content
     return _digest(written)

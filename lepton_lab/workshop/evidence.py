@@ -21,12 +21,19 @@ def evidence(helper: str) -> Shown:
         raise InvalidParameter(f"there is evidence for {', '.join(helpers)}, not for {helper!r}")
     found = helpers[helper]
     rows = [("standard", standard, "") for standard in found["standards"]]
-    rows += [("vectors", name, f"{count['run']:,} run, all hold") for name, count in found["vectors"].items()]
+    rows += [
+        ("vectors", name, f"{count['run']:,} run, all hold")
+        for name, count in found["vectors"].items()
+    ]
     rows += [("peer", peer, "; ".join(tests)) for peer, tests in found["peers"].items()]
     rows += [("property", "", sentence) for sentence in found["properties"]]
     rows += [("fuzzed", target, "only typed errors") for target in found["fuzz"]]
     rows += [
-        ("mutants", f"{module}.py", f"{score['killed']} of {score['tried']} noticed ({score['percent']} %)")
+        (
+            "mutants",
+            f"{module}.py",
+            f"{score['killed']} of {score['tried']} noticed ({score['percent']} %)",
+        )
         for module, score in found["mutation"].items()
     ]
     return table(rows, ["kind", "what", "result"], caption=f"Why trust {helper}")

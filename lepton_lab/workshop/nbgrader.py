@@ -33,7 +33,9 @@ def source_edition(notebook: dict[str, Any]) -> dict[str, Any]:
     used: set[str] = set()
     for place, cell in enumerate(cells):
         if "exercise" in _tags(cell) and cell["cell_type"] == "code":
-            check = next((later for later in cells[place + 1 :] if later["cell_type"] == "code"), None)
+            check = next(
+                (later for later in cells[place + 1 :] if later["cell_type"] == "code"), None
+            )
             _grade(cell, check, solutions, used)
     edition["cells"] = [cell for cell in cells if "solution" not in _tags(cell)]
     for cell in edition["cells"]:
@@ -49,7 +51,9 @@ def _grade(skeleton: Cell, check: Cell | None, solutions: dict[str, Cell], used:
     if check is None or match is None or line not in solutions:
         raise InvalidParameter(f"an exercise needs a check and a solution: {_lines(skeleton)[:1]}")
     name = _unused(re.sub(r"\W+", "-", match["id"]), used)
-    answer = [text for text in _text(solutions[line]).splitlines() if text not in ("# Solution", line)]
+    answer = [
+        text for text in _text(solutions[line]).splitlines() if text not in ("# Solution", line)
+    ]
     skeleton["source"] = "\n".join([_text(skeleton).rstrip(), "", _BEGIN, *answer, _END])
     check["source"] = f"verdict = {line}\nassert verdict.done, verdict"
     skeleton["metadata"]["nbgrader"] = _marks(f"{name}-answer", solution=True)

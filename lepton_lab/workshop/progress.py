@@ -51,8 +51,12 @@ def show_standings(notebook: Path, console: Console) -> None:
     console.print(f"Running {escape(notebook.name)} …")
     found = standings(notebook)
     for exercise in found:
-        sign, said = ("[green]✓[/]", "done") if exercise.done else ("→", f"not yet: {exercise.hint}")
-        console.print(f"{sign} [bold]{escape(exercise.title or exercise.exercise)}[/] ({exercise.exercise})")
+        sign, said = (
+            ("[green]✓[/]", "done") if exercise.done else ("→", f"not yet: {exercise.hint}")
+        )
+        console.print(
+            f"{sign} [bold]{escape(exercise.title or exercise.exercise)}[/] ({exercise.exercise})"
+        )
         console.print(f"  {escape(said)}")
     console.print(f"{sum(exercise.done for exercise in found)} of {len(found)} done")
 
@@ -60,10 +64,14 @@ def show_standings(notebook: Path, console: Console) -> None:
 def _read(notebook: Path) -> dict[str, Any]:
     try:
         page = json.loads(notebook.read_bytes())
-        if page["nbformat"] != 4 or not all({"source", "metadata"} <= set(cell) for cell in page["cells"]):
+        if page["nbformat"] != 4 or not all(
+            {"source", "metadata"} <= set(cell) for cell in page["cells"]
+        ):
             raise ValueError
     except FileNotFoundError:
-        raise NotFound(f"there is no notebook {notebook}; `lepton-lab lab` makes copies in my/") from None
+        raise NotFound(
+            f"there is no notebook {notebook}; `lepton-lab lab` makes copies in my/"
+        ) from None
     except (ValueError, KeyError, TypeError):
         raise InvalidParameter(f"{notebook} is no notebook (nbformat 4)") from None
     found: dict[str, Any] = page
@@ -80,7 +88,9 @@ def _executed(page: dict[str, Any], folder: Path) -> list[Any]:
 
     notebook = nbformat.reads(json.dumps(page), as_version=4)  # type: ignore[no-untyped-call]
     # a kernel warns when what it is told crosses the machine in clear; keys of CurveZMQ settle that
-    private = Config({"KernelManager": {"transport_encryption": "auto"}} if zmq.has("curve") else {})
+    private = Config(
+        {"KernelManager": {"transport_encryption": "auto"}} if zmq.has("curve") else {}
+    )
     client = NotebookClient(
         notebook,
         allow_errors=True,
@@ -102,7 +112,9 @@ def _say_why(cells: list[Any], reason: str) -> None:
     """Give every cell that was not reached the reason as its error."""
     for cell in cells:
         if cell.cell_type == "code" and not cell.outputs:
-            cell.outputs = [{"output_type": "error", "ename": "not reached", "evalue": reason, "traceback": []}]
+            cell.outputs = [
+                {"output_type": "error", "ename": "not reached", "evalue": reason, "traceback": []}
+            ]
 
 
 def _read_checks(cells: list[Any]) -> Iterator[Standing]:
@@ -121,7 +133,9 @@ def _standing(name: str, cell: Any, *, last: bool) -> Standing:
     except InvalidParameter as unknown:
         return Standing(name, "", False, str(unknown))
     said = _said(cell) if last else "not yet: one cell shows one check; keep a cell for each"
-    return Standing(name, title, said == "done", "" if said == "done" else said.removeprefix("not yet: "))
+    return Standing(
+        name, title, said == "done", "" if said == "done" else said.removeprefix("not yet: ")
+    )
 
 
 def _said(cell: Any) -> str:

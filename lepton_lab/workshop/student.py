@@ -12,7 +12,9 @@ def student_edition(notebook: dict[str, Any]) -> dict[str, Any]:
     Outputs and counts are cleared: in class a page is predicted first and run then.
     """
     edition = copy.deepcopy(notebook)
-    edition["cells"] = [cell for cell in edition["cells"] if "solution" not in cell["metadata"].get("tags", [])]
+    edition["cells"] = [
+        cell for cell in edition["cells"] if "solution" not in cell["metadata"].get("tags", [])
+    ]
     for cell in edition["cells"]:
         if cell["cell_type"] == "code":
             cell["outputs"], cell["execution_count"] = [], None

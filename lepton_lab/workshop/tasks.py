@@ -1,6 +1,6 @@
 """The tasks of a learner's sheet: how each is made out of a source of bytes, and its answer.
 
-They are made for `lepton_lab.workshop.instances`. A source gives the same bytes for the same purpose again, so nothing
+They are made for `lepton_lab.workshop.sheets`. A source gives the same bytes for the same purpose again, so nothing
 here draws randomness; keys that come out of it serve an exercise and nothing else.
 """
 
@@ -21,8 +21,26 @@ from lepton_lab.textbook.primitives import paillier, rsa, shamir
 
 Given = bytes | int | list[bytes | int]
 
-_PLACES = ("harbour", "observatory", "north gate", "library", "mill", "signal tower", "greenhouse", "lighthouse")
-_THINGS = ("ledger", "sextant", "second key", "sealed letter", "map", "crystal", "clock", "photograph")
+_PLACES = (
+    "harbour",
+    "observatory",
+    "north gate",
+    "library",
+    "mill",
+    "signal tower",
+    "greenhouse",
+    "lighthouse",
+)
+_THINGS = (
+    "ledger",
+    "sextant",
+    "second key",
+    "sealed letter",
+    "map",
+    "crystal",
+    "clock",
+    "photograph",
+)
 _THRESHOLD, _SHARES = 3, 5
 
 
@@ -30,7 +48,9 @@ class Source:
     """Bytes for one learner's task: HMAC-SHA256 of the course's seed over learner, task, purpose and a counter."""
 
     def __init__(self, seed: bytes, learner: str, task: str) -> None:
-        self._key = hmac.digest(seed, framed(b"lepton_lab instance", learner.encode(), task.encode()), "sha256")
+        self._key = hmac.digest(
+            seed, framed(b"lepton_lab instance", learner.encode(), task.encode()), "sha256"
+        )
 
     def draw_bytes(self, purpose: str, length: int) -> bytes:
         """The first `length` bytes for a purpose."""
@@ -69,7 +89,11 @@ class Declared:
 
 
 def _open(source: Source) -> tuple[dict[str, Given], bytes]:
-    key, nonce, text = source.draw_bytes("key", 32), source.draw_bytes("nonce", 12), source.text("text")
+    key, nonce, text = (
+        source.draw_bytes("key", 32),
+        source.draw_bytes("nonce", 12),
+        source.text("text"),
+    )
     context = b"visit " + source.draw_bytes("visit", 4).hex().encode()
     message = nonce + AESGCM(key).encrypt(nonce, text, context)
     return {"key": key, "message": message, "associated_data": context}, text
@@ -86,7 +110,11 @@ def _two_times(source: Source) -> tuple[dict[str, Given], bytes]:
 
 
 def _derive(source: Source) -> tuple[dict[str, Given], bytes]:
-    secret, salt, info = source.draw_bytes("secret", 32), source.draw_bytes("salt", 32), b"shard " + source.draw_bytes("info", 2)
+    secret, salt, info = (
+        source.draw_bytes("secret", 32),
+        source.draw_bytes("salt", 32),
+        b"shard " + source.draw_bytes("info", 2),
+    )
     key = HKDF(algorithm=hashes.SHA256(), length=16, salt=salt, info=info).derive(secret)
     return {"secret": secret, "salt": salt, "info": info}, hashlib.sha256(key).hexdigest().encode()
 
@@ -107,7 +135,10 @@ def _shared_prime(source: Source) -> tuple[dict[str, Given], bytes]:
 
 def _custodians(source: Source) -> tuple[dict[str, Given], bytes]:
     text, coefficients = source.text("text"), source.stream("coefficients")
-    columns = [shamir.split(byte, coefficients(_THRESHOLD - 1), range(1, _SHARES + 1)).result for byte in text]
+    columns = [
+        shamir.split(byte, coefficients(_THRESHOLD - 1), range(1, _SHARES + 1)).result
+        for byte in text
+    ]
     shares = {x: bytes(column[x] for column in columns) for x in range(1, _SHARES + 1)}
     present = sorted(shares, key=lambda x: source.draw_bytes(f"present {x}", 8))[:_THRESHOLD]
     return {"xs": [*present], "shares": [shares[x] for x in present]}, text
@@ -118,8 +149,12 @@ def _total(source: Source) -> tuple[dict[str, Given], int]:
     key = paillier.key_from_primes(primes.p, primes.q).result
     amounts = [int.from_bytes(source.draw_bytes(f"amount {i}", 10), "big") for i in range(4)]
     noise = (1 + int.from_bytes(source.draw_bytes(f"noise {i}", 60), "big") for i in range(4))
-    closed: list[bytes | int] = [paillier.encrypt(key.public, m, r).result for m, r in zip(amounts, noise, strict=True)]
-    return {"p": primes.p, "q": primes.q, "ciphertexts": closed}, sum((i + 1) * m for i, m in enumerate(amounts))
+    closed: list[bytes | int] = [
+        paillier.encrypt(key.public, m, r).result for m, r in zip(amounts, noise, strict=True)
+    ]
+    return {"p": primes.p, "q": primes.q, "ciphertexts": closed}, sum(
+        (i + 1) * m for i, m in enumerate(amounts)
+    )
 
 
 TASKS = {

@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from browser.pages import Watched
 from playwright.sync_api import Browser, sync_playwright
+
+from tests.browser.pages import Watched
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 FLAGS = [
@@ -36,7 +37,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """One chromium for the whole run. Under LEPTON_LAB_STRICT it has to be there."""
-    program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    program = next(
+        filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+    )
     if program is None:
         (pytest.fail if os.environ.get("LEPTON_LAB_STRICT") else pytest.skip)(MAKE_SYSTEM)
     with sync_playwright() as playwright:

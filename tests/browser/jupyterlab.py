@@ -48,10 +48,23 @@ def running(folder: Path) -> Iterator[str]:
     shutil.copytree(SETTINGS, settings)
     overrides = json.loads((settings / "overrides.json").read_text()) | _EVERY_CELL_DRAWN
     (settings / "overrides.json").write_text(json.dumps(overrides))
-    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ServerApp.port=0"]
+    command = [
+        sys.executable,
+        "-m",
+        "jupyterlab",
+        "--no-browser",
+        "--allow-root",
+        "--ServerApp.port=0",
+    ]
     command += [f"--ServerApp.root_dir={folder}", f"--LabApp.app_settings_dir={settings}"]
     command += ["--LabApp.expose_app_in_browser=True", "--LanguageServerManager.autodetect=False"]
-    own = {"JUPYTER_RUNTIME_DIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTERLAB_WORKSPACES_DIR", "IPYTHONDIR"}
+    own = {
+        "JUPYTER_RUNTIME_DIR",
+        "JUPYTER_CONFIG_DIR",
+        "JUPYTER_DATA_DIR",
+        "JUPYTERLAB_WORKSPACES_DIR",
+        "IPYTHONDIR",
+    }
     environment = os.environ | {name: str(folder.parent / name.lower()) for name in own}
     log = folder.parent / "jupyterlab.log"
     with log.open("w") as sink:

@@ -53,14 +53,19 @@ def moves(page: Page, widget: Locator) -> bool:
     """Whether some key, on one of the widget's stops for the keyboard, changes what the widget shows."""
     widget.scroll_into_view_if_needed()
     root = widget.element_handle()
-    for stop in (widget, *(widget.locator(STOPS).nth(i) for i in range(min(widget.locator(STOPS).count(), 3)))):
+    for stop in (
+        widget,
+        *(widget.locator(STOPS).nth(i) for i in range(min(widget.locator(STOPS).count(), 3))),
+    ):
         for key in _KEYS:
             before = root.evaluate(_SHOWN)
             stop.focus()
             page.keyboard.press(key)
             try:
                 page.wait_for_function(
-                    f"([root, before]) => ({_SHOWN})(root) !== before", arg=[root, before], timeout=1500
+                    f"([root, before]) => ({_SHOWN})(root) !== before",
+                    arg=[root, before],
+                    timeout=1500,
                 )
             except TooLate:
                 continue
@@ -87,11 +92,13 @@ def violations(page: Page, within: str = "html") -> list[str]:
     if not page.evaluate("'axe' in window"):
         page.evaluate(Axe().axe_script)
     found = page.evaluate(
-        "part => axe.run(part, {resultTypes: ['violations'], preload: false}).then(found => found.violations)", within
+        "part => axe.run(part, {resultTypes: ['violations'], preload: false}).then(found => found.violations)",
+        within,
     )
     return [
         f"{fault['id']}: {fault['help']}: {node['target']} {node['html'][:160]}"
         for fault in found
-        if fault["impact"] in ("serious", "critical") or fault["id"].startswith(("landmark-", "region"))
+        if fault["impact"] in ("serious", "critical")
+        or fault["id"].startswith(("landmark-", "region"))
         for node in fault["nodes"][:3]
     ]

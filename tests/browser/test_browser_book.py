@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from browser.pages import Watched, moves, unspoken, violations
+
+from tests.browser.pages import Watched, moves, unspoken, violations
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = [f"notebooks/{path.stem}" for path in sorted((ROOT / "notebooks").glob("*.ipynb"))]
@@ -21,7 +22,13 @@ OTHERS = [
     "search",
     "genindex",
 ]
-DARK = {"index", "GLOSSARY", "reference", "benchmarks", *NOTEBOOKS}  # each kind of page, and all that has pictures
+DARK = {
+    "index",
+    "GLOSSARY",
+    "reference",
+    "benchmarks",
+    *NOTEBOOKS,
+}  # each kind of page, and all that has pictures
 
 
 @pytest.mark.parametrize("name", [*OTHERS, *NOTEBOOKS])
@@ -52,7 +59,9 @@ def test_the_book_is_searched_without_a_network(built: dict[str, Path], watched:
     assert watched.left == []
 
 
-def test_the_book_shows_every_drawing_and_every_notebook(built: dict[str, Path], watched: Watched) -> None:
+def test_the_book_shows_every_drawing_and_every_notebook(
+    built: dict[str, Path], watched: Watched
+) -> None:
     for name in NOTEBOOKS:
         text = (built["book"] / f"{name}.html").read_text(encoding="utf-8")
         assert "language-mermaid" not in text

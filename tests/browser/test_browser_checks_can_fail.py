@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from browser.pages import Watched, moves, unspoken, violations
+from tests.browser.pages import Watched, moves, unspoken, violations
 
 BAD = """<html><head><title>bad</title></head><body>
 <img src="http://elsewhere.example/x.png" width="9" height="9"><p style="color: #ccc; background: white">faint</p>
@@ -22,7 +22,9 @@ def test_a_bad_page_is_seen_to_be_bad(watched: Watched) -> None:
 
 
 def test_a_widget_that_stands_still_is_told_from_one_that_moves(watched: Watched) -> None:
-    watched.page.set_content(WIDGET.format(id="moves", does="this.nextElementSibling.textContent = this.value"))
+    watched.page.set_content(
+        WIDGET.format(id="moves", does="this.nextElementSibling.textContent = this.value")
+    )
     assert moves(watched.page, watched.page.locator("#moves"))
     watched.page.set_content(WIDGET.format(id="still", does=""))
     assert not moves(watched.page, watched.page.locator("#still"))

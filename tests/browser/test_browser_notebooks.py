@@ -8,9 +8,9 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from browser import jupyterlab
-from browser.pages import STOPS, Watched, moves
 
+from tests.browser import jupyterlab
+from tests.browser.pages import STOPS, Watched, moves
 from tools.widgets import shows_a_widget
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -31,11 +31,17 @@ def test_a_notebook_runs_to_its_end_and_its_widgets_move_by_the_keyboard(
     notebook: Path, address: str, watched: Watched
 ) -> None:
     jupyterlab.open_notebook(watched.page, address, notebook.name)
-    assert watched.page.get_by_text("nbgrader").count() == 0  # a grader's desk is none of a learner's business
+    assert (
+        watched.page.get_by_text("nbgrader").count() == 0
+    )  # a grader's desk is none of a learner's business
     assert jupyterlab.run_all(watched.page) == []
-    widgets = watched.page.locator(_PANEL).filter(has=watched.page.locator(STOPS))  # a progress bar has none
+    widgets = watched.page.locator(_PANEL).filter(
+        has=watched.page.locator(STOPS)
+    )  # a progress bar has none
     for number in range(widgets.count()):
-        assert moves(watched.page, widgets.nth(number)), f"widget {number} of {notebook.name} stands still"
+        assert moves(watched.page, widgets.nth(number)), (
+            f"widget {number} of {notebook.name} stands still"
+        )
     sources = [cell.source for cell in nbformat.read(notebook, 4).cells if cell.cell_type == "code"]
     assert widgets.count() >= sum(map(shows_a_widget, sources))
     assert watched.left == []

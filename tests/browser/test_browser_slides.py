@@ -5,13 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from browser.pages import Watched, unspoken, violations
 from playwright.sync_api import Page
 
+from tests.browser.pages import Watched, unspoken, violations
 from tools import slides
 
 DECKS = sorted(
-    path.stem for path in (slides.ROOT / "slides").glob("*.md") if path.stem.islower() or path.stem[0].isdigit()
+    path.stem
+    for path in (slides.ROOT / "slides").glob("*.md")
+    if path.stem.islower() or path.stem[0].isdigit()
 )
 
 
@@ -26,15 +28,22 @@ def decks(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def faults(page: Page) -> list[str]:
     """What is wrong with the page, and on each slide in turn, for reveal hides all but one of them."""
     found = violations(page)
-    places = page.evaluate("Reveal.getSlides().map(slide => Reveal.getIndices(slide)).map(({h, v}) => [h, v])")
+    places = page.evaluate(
+        "Reveal.getSlides().map(slide => Reveal.getIndices(slide)).map(({h, v}) => [h, v])"
+    )
     for number, (h, v) in enumerate(places, 1):
         page.evaluate("([h, v]) => Reveal.slide(h, v)", [h, v])
-        found += [f"slide {number}: {fault}" for fault in (*unspoken(page), *violations(page, ".present > .present"))]
+        found += [
+            f"slide {number}: {fault}"
+            for fault in (*unspoken(page), *violations(page, ".present > .present"))
+        ]
     return found
 
 
 @pytest.mark.parametrize("deck", DECKS)
-def test_a_deck_is_whole_without_a_network_and_for_everybody(deck: str, decks: Path, watched: Watched) -> None:
+def test_a_deck_is_whole_without_a_network_and_for_everybody(
+    deck: str, decks: Path, watched: Watched
+) -> None:
     page = watched.page
     page.goto((decks / f"{deck}.html").as_uri())
     page.wait_for_load_state("networkidle")
@@ -55,6 +64,8 @@ def test_what_is_wrong_on_a_later_slide_is_found(decks: Path, watched: Watched) 
     watched.page.wait_for_load_state("networkidle")
     number = watched.page.evaluate("Reveal.getTotalSlides()")
     found = faults(watched.page)
-    assert any(fault.startswith(f"slide {number}: color-contrast") and "faint" in fault for fault in found)
+    assert any(
+        fault.startswith(f"slide {number}: color-contrast") and "faint" in fault for fault in found
+    )
     assert any(fault.startswith(f"slide {number}: <img") for fault in found)
     assert all(fault.startswith(f"slide {number}: ") for fault in found)

@@ -15,11 +15,11 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from lepton_lab.chaos.arena import Trap
 from lepton_lab.errors import NotEnoughShards, WriteConflict
 from lepton_lab.keyring import KeyRing
 from lepton_lab.nodes import DirectoryNode, RedisServers
 from lepton_lab.sharding import ShardedStore
-from lepton_lab.workshop.chaos.arena import Trap
 
 MIB = 1 << 20
 
@@ -60,10 +60,21 @@ def partition(folder: Path) -> str:
         ports = [urlsplit(url).port for url in servers.urls]
         owed = [os.urandom(MIB)]
         store.put("x", owed[0])
-        for cut, ways in [([1], ["dport"]), ([1, 4], ["sport"]), ([0, 3], ["dport", "sport"]), ([0, 1, 2], ["dport"])]:
-            rules = [f"pref 10 ipproto tcp {way} {ports[index]} blackhole" for index in cut for way in ways]
+        for cut, ways in [
+            ([1], ["dport"]),
+            ([1, 4], ["sport"]),
+            ([0, 3], ["dport", "sport"]),
+            ([0, 1, 2], ["dport"]),
+        ]:
+            rules = [
+                f"pref 10 ipproto tcp {way} {ports[index]} blackhole"
+                for index in cut
+                for way in ways
+            ]
             new = os.urandom(12 * MIB)
-            source = Trap(new, 5 * MIB, lambda rules=rules: [system(f"ip rule add {rule}") for rule in rules])
+            source = Trap(
+                new, 5 * MIB, lambda rules=rules: [system(f"ip rule add {rule}") for rule in rules]
+            )
             owed.append(new)
             at_fault = {f"redis-{index}" for index in cut}
             if written(store, source, at_fault):
@@ -71,7 +82,9 @@ def partition(folder: Path) -> str:
                 owed = [new]
             if len(cut) <= 2:
                 assert store.get("x") in owed
-                assert {name for name, found in store.check("x").nodes.items() if found.unreachable} == at_fault
+                assert {
+                    name for name, found in store.check("x").nodes.items() if found.unreachable
+                } == at_fault
             for rule in rules:
                 system(f"ip rule del {rule}")
             assert store.get("x") in owed
@@ -86,7 +99,12 @@ def slow(folder: Path) -> str:
     """The network is slow: nothing is lost for that, and no node looks bad."""
     system("ip link set lo mtu 1500")  # as on a real line; tbf drops what is longer than its bucket
     for how in ("netem delay 15ms 5ms loss 1%", "tbf rate 60mbit burst 32k latency 200ms"):
-        if subprocess.run(["tc", "qdisc", "add", "dev", "lo", "root", *how.split()], check=False).returncode == 0:
+        if (
+            subprocess.run(
+                ["tc", "qdisc", "add", "dev", "lo", "root", *how.split()], check=False
+            ).returncode
+            == 0
+        ):
             break
     else:
         raise AssertionError("the kernel has neither netem nor tbf")
@@ -138,7 +156,9 @@ def disk(folder: Path) -> str:
 
 def main(what: str, folder: Path) -> None:
     system("ip link set lo up")
-    print(f"{what}: held, with {({'partition': partition, 'slow': slow, 'disk': disk})[what](folder)}")
+    print(
+        f"{what}: held, with {({'partition': partition, 'slow': slow, 'disk': disk})[what](folder)}"
+    )
 
 
 if __name__ == "__main__":

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from lepton_lab.chaos import SCENARIOS, Arena, Broken, Ledger, rounds, run
 from lepton_lab.errors import NodeError, NotEnoughShards
 from lepton_lab.sharding import Receipt
-from lepton_lab.workshop.chaos import SCENARIOS, Arena, Broken, Ledger, rounds, run
 
 pytestmark = [
     pytest.mark.redis,
@@ -45,7 +45,9 @@ def test_a_round_that_does_not_hold_is_named(tmp_path, monkeypatch):
         arena.ledger["patients"].content = b"what nobody wrote"
 
     monkeypatch.setattr(rounds, "SCENARIOS", (forgetful,))
-    with pytest.raises(Broken, match=r"round 7, forgetful: .* was read, where \['17 bytes .*'\] is owed"):
+    with pytest.raises(
+        Broken, match=r"round 7, forgetful: .* was read, where \['17 bytes .*'\] is owed"
+    ):
         run(1, 1, tmp_path, first=7)
 
 

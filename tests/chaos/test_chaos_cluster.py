@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from lepton_lab.chaos.arena import Trap
 from lepton_lab.errors import LabError, NodeError, NotEnoughShards, WriteConflict
 from lepton_lab.keyring import KeyRing
 from lepton_lab.nodes import RedisServers
 from lepton_lab.sharding import ShardedStore
-from lepton_lab.workshop.chaos.arena import Trap
 
 pytestmark = [
     pytest.mark.redis,
@@ -59,8 +59,12 @@ def put(store: ShardedStore, content) -> bool:
 
 
 @pytest.mark.parametrize("size", [24 * MIB, pytest.param(256 * MIB, marks=pytest.mark.slow)])
-def test_a_put_during_a_fail_over_is_acknowledged_or_raises_and_nothing_acknowledged_is_lost(cluster, tmp_path, size):
-    store = ShardedStore(cluster.nodes, KeyRing.create(tmp_path / "ring", "a passphrase", scrypt_n=1 << 14), k=2)
+def test_a_put_during_a_fail_over_is_acknowledged_or_raises_and_nothing_acknowledged_is_lost(
+    cluster, tmp_path, size
+):
+    store = ShardedStore(
+        cluster.nodes, KeyRing.create(tmp_path / "ring", "a passphrase", scrypt_n=1 << 14), k=2
+    )
     old, new = os.urandom(MIB), os.urandom(size)
     receipt = store.put("x", old)
     acknowledged = put(store, Trap(new, size // 3, lambda: cluster.kill(1)))
@@ -68,7 +72,9 @@ def test_a_put_during_a_fail_over_is_acknowledged_or_raises_and_nothing_acknowle
     assert store.get("x", receipt=receipt) in owed  # while one primary is dead
 
     until(lambda: answers(cluster.nodes[1]))
-    assert store.get("x", receipt=receipt) in owed  # its replica may lack what it had acknowledged; the others do not
+    assert (
+        store.get("x", receipt=receipt) in owed
+    )  # its replica may lack what it had acknowledged; the others do not
 
     for _ in range(4):
         try:

@@ -26,7 +26,9 @@ def test_a_put_that_fills_every_server_is_refused_and_taken_back(tmp_path):
     except NodeError:
         pytest.skip("no redis-server is on PATH: apt install redis-server")
     with servers:
-        store = ShardedStore(servers.nodes, KeyRing.create(tmp_path / "ring", "a passphrase", scrypt_n=1 << 14), k=3)
+        store = ShardedStore(
+            servers.nodes, KeyRing.create(tmp_path / "ring", "a passphrase", scrypt_n=1 << 14), k=3
+        )
         old = random.Random(1).randbytes(6 * MIB)
         receipt = store.put("x", old)
         held = [len(node) for node in servers.nodes]
@@ -38,15 +40,21 @@ def test_a_put_that_fills_every_server_is_refused_and_taken_back(tmp_path):
             assert set(refusal.value.failures.values()) == {"the server's memory is full"}
         assert store.get("x", receipt=receipt) == old
         assert store.names() == ["x"]
-        assert all(len(node) <= before + 4 for node, before in zip(servers.nodes, held, strict=True))  # claims stay
+        assert all(
+            len(node) <= before + 4 for node, before in zip(servers.nodes, held, strict=True)
+        )  # claims stay
         again = store.put("x", old[::-1])
         assert store.get("x", receipt=again) == old[::-1]
 
 
-def test_a_file_system_that_takes_no_more_of_a_file_is_refused_by_name_and_nothing_half_stays(tmp_path):
+def test_a_file_system_that_takes_no_more_of_a_file_is_refused_by_name_and_nothing_half_stays(
+    tmp_path,
+):
     """A limit on the size of files stands in for a full disk where nobody may mount one."""
     nodes = [DirectoryNode(tmp_path / f"node-{index}") for index in range(5)]
-    store = ShardedStore(nodes, KeyRing.create(tmp_path / "ring", "a passphrase", scrypt_n=1 << 14), k=3)
+    store = ShardedStore(
+        nodes, KeyRing.create(tmp_path / "ring", "a passphrase", scrypt_n=1 << 14), k=3
+    )
     old, new = random.Random(1).randbytes(200_000), random.Random(2).randbytes(9 * MIB)
     receipt = store.put("x", old)
     files = {path for path in tmp_path.rglob("*") if path.is_file()}

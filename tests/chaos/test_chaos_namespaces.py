@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from lepton_lab.nodes.binaries import find_binaries
+from lepton_lab.nodes.servers.binaries import find_binaries
 
 pytestmark = pytest.mark.redis
 UNSHARE = ["unshare", "--user", "--map-root-user", "--net", "--mount"]
@@ -25,11 +25,15 @@ def allowed() -> bool:
     """Whether this user may have namespaces, and break networks and disks in them."""
     if not all(map(shutil.which, ["unshare", "ip", "tc", "mount"])):
         return False
-    return subprocess.run([*UNSHARE, "sh", "-c", PROBE], capture_output=True, check=False).returncode == 0
+    return (
+        subprocess.run([*UNSHARE, "sh", "-c", PROBE], capture_output=True, check=False).returncode
+        == 0
+    )
 
 
 @pytest.mark.parametrize(
-    "what", ["disk", *(pytest.param(what, marks=pytest.mark.slow) for what in ("partition", "slow"))]
+    "what",
+    ["disk", *(pytest.param(what, marks=pytest.mark.slow) for what in ("partition", "slow"))],
 )
 def test_the_store_holds_against_the_systems_own(what, tmp_path):
     if not allowed():

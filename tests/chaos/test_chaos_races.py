@@ -11,7 +11,7 @@ from lepton_lab.errors import WriteConflict
 from lepton_lab.keyring import KeyRing
 from lepton_lab.nodes import MemoryNode
 from lepton_lab.sharding import ShardedStore, store
-from lepton_lab.sharding.history import History
+from lepton_lab.sharding.versions import History
 
 
 @pytest.fixture

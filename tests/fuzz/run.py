@@ -1,6 +1,6 @@
-"""`make fuzz`: atheris on every target in turn; what it finds is kept in corpus/ and replayed by test_fuzz.py.
+"""`make fuzz`: atheris on every target in turn; what it finds is kept in corpus/ and replayed by helpers/test_fuzz.py.
 
-python -m fuzz.run [--seconds 60] [target …]        in the folder tests/
+python -m tests.fuzz.run [--seconds 60] [target …]
 """
 
 from __future__ import annotations
@@ -22,11 +22,16 @@ def fuzz_one(name: str, seconds: int, folder: str) -> None:
     import atheris
 
     with atheris.instrument_imports(include=["lepton_lab"]):
-        from fuzz.targets import TARGETS
+        from tests.fuzz.targets import TARGETS
     target = TARGETS[name]
     for number, seed in enumerate(target.seeds()):
         Path(folder, f"seed-{number}").write_bytes(seed)
-    options = [f"-max_total_time={seconds}", "-timeout=20", "-rss_limit_mb=512", f"-artifact_prefix={folder}/found-"]
+    options = [
+        f"-max_total_time={seconds}",
+        "-timeout=20",
+        "-rss_limit_mb=512",
+        f"-artifact_prefix={folder}/found-",
+    ]
     atheris.Setup([name, *options, "-print_final_stats=1", "-verbosity=0", folder], target)
     atheris.Fuzz()
 
@@ -39,18 +44,33 @@ def main() -> int:
     asked = parser.parse_args()
     if asked.one:
         fuzz_one(asked.targets[0], asked.seconds, asked.one)
-    from fuzz.targets import TARGETS
+    from tests.fuzz.targets import TARGETS
 
     failed = 0
     for name in asked.targets or TARGETS:
         with tempfile.TemporaryDirectory(prefix="lepton-lab-fuzz-") as folder:
-            command = [sys.executable, "-m", "fuzz.run", name, "--seconds", str(asked.seconds), "--one", folder]
-            ran = subprocess.run(command, env=os.environ, capture_output=True, text=True, check=False)
+            command = [
+                sys.executable,
+                "-m",
+                "tests.fuzz.run",
+                name,
+                "--seconds",
+                str(asked.seconds),
+                "--one",
+                folder,
+            ]
+            ran = subprocess.run(
+                command, env=os.environ, capture_output=True, text=True, check=False
+            )
             runs = re.search(r"stat::number_of_executed_units:\s*(\d+)", ran.stderr)
             found = sorted(Path(folder).glob("found-*"))
             print(f"{name}: {runs[1] if runs else '?'} inputs, {len(found)} found", flush=True)
             for case in found:
-                kept = CORPUS / re.sub(r"\W+", "-", name).lower() / hashlib.sha256(case.read_bytes()).hexdigest()[:16]
+                kept = (
+                    CORPUS
+                    / re.sub(r"\W+", "-", name).lower()
+                    / hashlib.sha256(case.read_bytes()).hexdigest()[:16]
+                )
                 kept.parent.mkdir(parents=True, exist_ok=True)
                 kept.write_bytes(case.read_bytes())
                 print(f"  kept as {kept}")

@@ -2,7 +2,7 @@
 
 A target takes bytes and raises what is no LabError, or an AssertionError when it believed something false. Seeds are
 what the package itself writes; a fuzzer starts from them. Only keys that are fixed here are used, so that a found case
-fails again tomorrow. Costs are bounded from outside: `test_fuzz.py` watches time and memory.
+fails again tomorrow. Costs are bounded from outside: `helpers/test_fuzz.py` watches time and memory.
 """
 
 from __future__ import annotations
@@ -30,8 +30,11 @@ from cryptography.hazmat.primitives.hpke import MLKEM768X25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from lepton_lab import aes, erasure, rsa, shamir
+from lepton_lab.buffers import framed, unframed
+from lepton_lab.capture import Capture, CapturedRecord
 from lepton_lab.cli.receipts import Receipts
 from lepton_lab.cli.words import Advice
+from lepton_lab.elections import ballot
 from lepton_lab.errors import (
     CertificateError,
     DecryptionError,
@@ -43,23 +46,25 @@ from lepton_lab.errors import (
     NotEnoughShards,
     PlaintextOverflow,
 )
-from lepton_lab.keyring import KeyRing, open_for, wrapping
-from lepton_lab.keyring.body import Body
-from lepton_lab.keyring.body import Record as KeyRecord
+from lepton_lab.keyring import KeyRing, open_for
+from lepton_lab.keyring import export as wrapping
 from lepton_lab.keyring.file import PassphraseKey, SealedFile, Slot
-from lepton_lab.nodes import MemoryNode, wire
-from lepton_lab.buffers import Capture, Record, framed, unframed
-from lepton_lab.paillier import EncryptedNumber, Layout, PackedVector, PrivateKey, PublicKey, ballot
+from lepton_lab.keyring.records import Body
+from lepton_lab.keyring.records import Record as KeyRecord
+from lepton_lab.nodes import MemoryNode
+from lepton_lab.nodes import redis_wire as wire
+from lepton_lab.paillier import EncryptedNumber, Layout, PackedVector, PrivateKey, PublicKey
 from lepton_lab.sharding import Receipt, ShardedStore
 from lepton_lab.sharding.manifest import Sealed
 from lepton_lab.textbook.protocols import tls13
 from lepton_lab.textbook.protocols.tls13.messages import read_handshake
-from lepton_lab.tls import LabCA, client_context, frames, record_handshake, server_context
+from lepton_lab.tls import LabCA, client_context, record_handshake, server_context
+from lepton_lab.tls import protocol as frames
 from lepton_lab.tls.delivery import Delivery
-from lepton_lab.tls.recording import _records, _secrets
-from lepton_lab.tls.transfer import _await_acknowledgement, _greeted
+from lepton_lab.tls.record import _records, _secrets
+from lepton_lab.tls.send import _await_acknowledgement, _greeted
+from tests.support.paths import VECTORS
 
-VECTORS = Path(__file__).parent.parent / "vectors"
 KEY = bytes(range(32))
 PLAINTEXT = bytes(range(256)) + b"the last bytes"
 VOTER = ballot.Context("election", "voter")
@@ -137,7 +142,7 @@ def streams() -> list[bytes]:
 
 
 def read_pem(raw: bytes) -> None:
-    """With less patience for costly KDFs than the helper has; the helper's own limits are tested in test_rsa.py."""
+    """With less patience for costly KDFs than the helper has; the helper's own limits are tested in helpers/test_rsa.py."""
     with mock.patch.multiple(rsa, _MEMORY=1 << 22, _BLOCKS=1 << 12, _ITERATIONS=1000):
         for passphrase in (None, "words"):
             try:
@@ -187,7 +192,9 @@ def read_ring(raw: bytes) -> None:
 def rings() -> list[bytes]:
     body = Body.new()
     body.note("created")
-    return [SealedFile.seal(Slot.seal(passphrase_key(), bytes(16), 1, MASTER), 1, MASTER, body).data]
+    return [
+        SealedFile.seal(Slot.seal(passphrase_key(), bytes(16), 1, MASTER), 1, MASTER, body).data
+    ]
 
 
 def read_body(raw: bytes) -> None:
@@ -318,7 +325,10 @@ def read_ballot(raw: bytes) -> None:
 
 
 def read_json(raw: bytes) -> None:
-    for read in (EncryptedNumber.from_json, lambda text, key: PackedVector.from_json(text, key, LAYOUT)):
+    for read in (
+        EncryptedNumber.from_json,
+        lambda text, key: PackedVector.from_json(text, key, LAYOUT),
+    ):
         try:
             read(raw, paillier_key().public_key)
         except DecryptionError:
@@ -381,8 +391,18 @@ def read_handshake_message(raw: bytes) -> None:
 
 def handshake_messages() -> list[bytes]:
     """One of each kind that RFC 8448 prints."""
-    kinds = ("ClientHello", "ServerHello", "EncryptedExtensions", "Certificate", "CertificateVerify", "Finished")
-    values = [step["values"] for step in json.loads((VECTORS / "rfc8448.json").read_text())["sections"]["6"]["steps"]]
+    kinds = (
+        "ClientHello",
+        "ServerHello",
+        "EncryptedExtensions",
+        "Certificate",
+        "CertificateVerify",
+        "Finished",
+    )
+    values = [
+        step["values"]
+        for step in json.loads((VECTORS / "rfc8448.json").read_text())["sections"]["6"]["steps"]
+    ]
     return [bytes.fromhex(next(each[kind] for each in values if kind in each)) for kind in kinds]
 
 
@@ -399,7 +419,10 @@ def read_certificate(raw: bytes) -> None:
 
 def certificates() -> list[bytes]:
     ca = LabCA.create()
-    return [ca.certificate.public_bytes(Encoding.DER), ca.issue("localhost").certificate.public_bytes(Encoding.DER)]
+    return [
+        ca.certificate.public_bytes(Encoding.DER),
+        ca.issue("localhost").certificate.public_bytes(Encoding.DER),
+    ]
 
 
 @functools.cache
@@ -428,7 +451,11 @@ def read_capture(raw: bytes) -> None:
         log, *sent = unframed(raw)
     except ValueError:  # no capture, only bytes that this target cannot cut
         return
-    records = [Record("client" if each[:1] == b"C" else "server", record) for each in sent for record in cut(each[1:])]
+    records = [
+        CapturedRecord("client" if each[:1] == b"C" else "server", record)
+        for each in sent
+        for record in cut(each[1:])
+    ]
     try:
         secrets = _secrets(log, records[0].data[11:43] if records else b"")
     except InvalidParameter:
@@ -451,13 +478,18 @@ def captures() -> list[bytes]:
     server, client = ca.issue("localhost"), ca.issue("somebody", client=True)
     capture = record_handshake(server_context(server, ca), client_context(ca, client), "localhost")
     return [
-        framed(key_log(capture), *(record.sender[:1].upper().encode() + record.data for record in capture.records))
+        framed(
+            key_log(capture),
+            *(record.sender[:1].upper().encode() + record.data for record in capture.records),
+        )
     ]
 
 
 def key_log(capture: Capture) -> bytes:
     random = capture.records[0].data[11:43].hex()
-    return "".join(f"{label} {random} {secret.hex()}\n" for label, secret in capture.secrets.items()).encode()
+    return "".join(
+        f"{label} {random} {secret.hex()}\n" for label, secret in capture.secrets.items()
+    ).encode()
 
 
 def read_key_log(raw: bytes) -> None:
@@ -467,7 +499,10 @@ def read_key_log(raw: bytes) -> None:
 
 
 def key_logs() -> list[bytes]:
-    other, mine = b"EXPORTER_SECRET " + bytes(32).hex().encode(), b"CLIENT_TRAFFIC_SECRET_0 " + KEY.hex().encode()
+    other, mine = (
+        b"EXPORTER_SECRET " + bytes(32).hex().encode(),
+        b"CLIENT_TRAFFIC_SECRET_0 " + KEY.hex().encode(),
+    )
     return [b"# a comment\n\n" + other + b" 0102\n" + mine + b" 0aff\n"]
 
 
@@ -515,13 +550,17 @@ def receipt_files() -> list[bytes]:
 
 
 TARGETS = {
-    "AES message": Target(read_message, lambda: [aes.encrypt(KEY, PLAINTEXT, b"context")], (DecryptionError,)),
+    "AES message": Target(
+        read_message, lambda: [aes.encrypt(KEY, PLAINTEXT, b"context")], (DecryptionError,)
+    ),
     "AES stream": Target(read_stream, streams, (DecryptionError,)),
     "RSA key in PEM": Target(read_pem, pems, ()),
     "key ring file": Target(read_ring, rings, (DecryptionError,)),
     "key ring body": Target(read_body, bodies, (DecryptionError,)),
     "wrapped data key": Target(
-        read_wrapped, lambda: [wrapping.wrap(KEY, bytes(16), b"context", MASTER)], (DecryptionError,)
+        read_wrapped,
+        lambda: [wrapping.wrap(KEY, bytes(16), b"context", MASTER)],
+        (DecryptionError,),
     ),
     "exported data key": Target(read_export, exports, ()),
     "Shamir share": Target(read_share, lambda: [*shares()], (IntegrityError,)),
@@ -532,15 +571,21 @@ TARGETS = {
     "shards and manifests on nodes": Target(read_from_nodes, records, ()),
     "framed parts": Target(read_frame, lambda: [framed(b"a", b"", b"bc")], (ValueError,)),
     "Paillier number": Target(
-        read_number, lambda: [paillier_key().public_key.encrypt(-1.5).to_bytes()], (DecryptionError,)
+        read_number,
+        lambda: [paillier_key().public_key.encrypt(-1.5).to_bytes()],
+        (DecryptionError,),
     ),
     "Paillier vector": Target(read_vector, lambda: [vector().to_bytes()], (DecryptionError,)),
     "Paillier public key": Target(
-        read_public_key, lambda: [paillier_key().public_key.to_bytes()], (DecryptionError, InvalidKey)
+        read_public_key,
+        lambda: [paillier_key().public_key.to_bytes()],
+        (DecryptionError, InvalidKey),
     ),
     "Paillier JSON": Target(read_json, lambda: [vector().to_json().encode()], (PlaintextOverflow,)),
     "Paillier ballot": Target(
-        read_ballot, lambda: [ballot.cast(paillier_key().public_key, 1, VOTER)], (ballot.InvalidBallot,)
+        read_ballot,
+        lambda: [ballot.cast(paillier_key().public_key, 1, VOTER)],
+        (ballot.InvalidBallot,),
     ),
     "TLS message": Target(
         read_tls_message,
@@ -549,16 +594,22 @@ TARGETS = {
     ),
     "TLS answers": Target(
         read_tls_answers,
-        lambda: [frames.GREETING.pack(frames.MAGIC, 0, 9) + frames.ACKNOWLEDGEMENT.pack(3, bytes(32))],
+        lambda: [
+            frames.GREETING.pack(frames.MAGIC, 0, 9) + frames.ACKNOWLEDGEMENT.pack(3, bytes(32))
+        ],
         (NodeError, CertificateError, IntegrityError),
     ),
     "certificate of a peer": Target(read_certificate, certificates, (CertificateError,)),
-    "TLS 1.3 handshake message": Target(read_handshake_message, handshake_messages, (tls13.MalformedCapture,)),
+    "TLS 1.3 handshake message": Target(
+        read_handshake_message, handshake_messages, (tls13.MalformedCapture,)
+    ),
     "TLS capture": Target(read_capture, captures, (tls13.DissectionError,)),
     "key log": Target(read_key_log, key_logs, (InvalidParameter,)),
     "authority's file": Target(read_authority, authorities, (InvalidKey,)),
     "answers of Redis": Target(
-        read_resp, lambda: [b"$3\r\nabc\r\n", b"+OK\r\n", b"$-1\r\n", b"_\r\n", b"-OOM no room\r\n"], ()
+        read_resp,
+        lambda: [b"$3\r\nabc\r\n", b"+OK\r\n", b"$-1\r\n", b"_\r\n", b"-OOM no room\r\n"],
+        (),
     ),
     "receipts": Target(read_receipts, receipt_files, (Advice,)),
 }

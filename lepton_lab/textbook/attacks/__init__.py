@@ -30,6 +30,8 @@ class Counted(Generic[P, R]):
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Ask once more; raises AttackFailed beyond the limit."""
         if self.asked >= self._limit:
-            raise AttackFailed(f"gave up after {self.asked} queries: the oracle does not leak what this attack needs")
+            raise AttackFailed(
+                f"gave up after {self.asked} queries: the oracle does not leak what this attack needs"
+            )
         self.asked += 1
         return self._oracle(*args, **kwargs)

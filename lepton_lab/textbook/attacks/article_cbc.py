@@ -40,7 +40,9 @@ def symmetric_decrypt(ciphertext: bytes, key: bytes, iv: str) -> str:
     It also ends in .decode(): whoever hears of that error has an oracle once more.
     """
     if not isinstance(ciphertext, bytes):
-        raise InvalidParameter("the ciphertext must be raw bytes: what symmetric_encrypt returned is base64 text")
+        raise InvalidParameter(
+            "the ciphertext must be raw bytes: what symmetric_encrypt returned is base64 text"
+        )
     try:
         return repaired_decrypt(base64.b64decode(iv) + ciphertext, key).decode()
     except UnicodeDecodeError:
@@ -63,7 +65,9 @@ def wrong_iv(message: bytes, iv: bytes, decrypt: Callable[[bytes], bytes]) -> Tr
     return seen.trace(seen("the rest", whole[16:], "untouched"))
 
 
-def rewrite(message: bytes, known: bytes, wanted: bytes, decrypt: Callable[[bytes], bytes]) -> Trace[bytes]:
+def rewrite(
+    message: bytes, known: bytes, wanted: bytes, decrypt: Callable[[bytes], bytes]
+) -> Trace[bytes]:
     """`message` with the first bytes of its plaintext, which are `known`, changed into the `wanted` ones.
 
     `known`, `wanted`: at most 16 bytes. Raises AttackFailed when the receiver notices.

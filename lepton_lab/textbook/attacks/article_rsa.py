@@ -36,7 +36,9 @@ def confirm(public: PublicKey, ciphertext: bytes, guesses: Iterable[bytes]) -> T
         if encrypt(public, guess, 32)[0] == ciphertext:
             seen("tried", tried, "encryptions with the public key")
             return seen.trace(guess)
-    raise AttackFailed(f"none of {tried} guesses encrypts to this: another plaintext, or encryption is randomised")
+    raise AttackFailed(
+        f"none of {tried} guesses encrypts to this: another plaintext, or encryption is randomised"
+    )
 
 
 def meet_in_the_middle(public: PublicKey, ciphertext: bytes, half_bits: int = 16) -> Trace[int]:
@@ -50,4 +52,6 @@ def meet_in_the_middle(public: PublicKey, ciphertext: bytes, half_bits: int = 16
         if b is not None:
             seen("a, b", (a, b), "c · a^-e = b^e mod n")
             return seen.trace(seen("m", a * b))
-    raise AttackFailed(f"the number under c is no product of two numbers up to 2^{half_bits}, or it is padded")
+    raise AttackFailed(
+        f"the number under c is no product of two numbers up to 2^{half_bits}, or it is padded"
+    )

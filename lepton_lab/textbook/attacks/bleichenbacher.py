@@ -44,7 +44,9 @@ def receiver(private: PrivateKey, *, strict: bool = False) -> PaddingOracle:
     return well_padded
 
 
-def decrypt(public: PublicKey, ciphertext: bytes, oracle: PaddingOracle, limit: int = 200_000) -> Trace[bytes]:
+def decrypt(
+    public: PublicKey, ciphertext: bytes, oracle: PaddingOracle, limit: int = 200_000
+) -> Trace[bytes]:
     """The message under a v1.5 ciphertext, from answers of `oracle(ciphertext)` alone (the paper's steps 2 to 4).
 
     Raises AttackFailed when the oracle does not even accept the ciphertext itself, or after `limit` queries.
@@ -57,14 +59,18 @@ def decrypt(public: PublicKey, ciphertext: bytes, oracle: PaddingOracle, limit: 
         return ask(I2OSP(c * pow(s, public.e, n) % n, k))
 
     if not good(1):
-        raise AttackFailed("the oracle does not accept a good ciphertext: it does not tell right padding from wrong")
+        raise AttackFailed(
+            "the oracle does not accept a good ciphertext: it does not tell right padding from wrong"
+        )
     M: Intervals = {(2 * B, 3 * B - 1)}  # noqa: N806 - the paper's name
     s = 0
     while True:
         s = _next_s(M, s, n, B, good)
         M = _narrowed(M, s, n, B)  # noqa: N806
         if not M:
-            raise AttackFailed("the answers contradict each other: the oracle does not tell right padding from wrong")
+            raise AttackFailed(
+                "the answers contradict each other: the oracle does not tell right padding from wrong"
+            )
         width = max(b for _, b in M) - min(a for a, _ in M)
         seen("s", s, f"{ask.asked} queries so far; m known but for {width.bit_length()} bits")
         if not width:

@@ -28,7 +28,9 @@ def unseal(key: bytes, message: bytes) -> bytes:
     return pkcs7_unpad(weak.cbc_decrypt(key, message[:16], message[16:]))
 
 
-def flip(message: bytes, at: int, known: bytes, wanted: bytes, accepts: Callable[[bytes], bool]) -> Trace[bytes]:
+def flip(
+    message: bytes, at: int, known: bytes, wanted: bytes, accepts: Callable[[bytes], bool]
+) -> Trace[bytes]:
     """Turn the `known` bytes of the plaintext, which begin at byte `at`, into the `wanted` ones.
 
     `message`: IV ‖ ciphertext. `known`, `wanted`: equally long, inside one block. `accepts(message)`: whether the
@@ -41,7 +43,9 @@ def flip(message: bytes, at: int, known: bytes, wanted: bytes, accepts: Callable
     seen = Recorder()
     difference = seen("Δ", xor_bytes(known, wanted), "known xor wanted")
     # byte `at` of the plaintext is XORed with byte `at` of IV ‖ ciphertext: the block before its own
-    place = seen("C_(j-1)", message[at : at + len(known)], "there the plaintext's bytes are XORed in")
+    place = seen(
+        "C_(j-1)", message[at : at + len(known)], "there the plaintext's bytes are XORed in"
+    )
     forged = message[:at] + xor_bytes(place, difference) + message[at + len(known) :]
     seen("C_(j-1) xor Δ", forged[at : at + len(known)])
     if not accepts(forged):

@@ -39,7 +39,9 @@ def message(first: PublicKey, c1: int, second: PublicKey, c2: int) -> Trace[int]
     try:
         m = seen("m", pow(c1, x, first.n) * pow(c2, y, first.n) % first.n, "c₁^x · c₂^y mod n")
     except ValueError:  # no inverse of a ciphertext
-        raise InvalidParameter("a ciphertext shares a factor with n: its gcd with n is already a prime of n") from None
+        raise InvalidParameter(
+            "a ciphertext shares a factor with n: its gcd with n is already a prime of n"
+        ) from None
     if pow(m, first.e, first.n) != c1:
         raise AttackFailed("the two ciphertexts hide different numbers, as padding makes them")
     return seen.trace(m)

@@ -35,10 +35,18 @@ def factor(public: PublicKey, M: bytes, S: bytes) -> Trace[tuple[int, int]]:  # 
     Raises AttackFailed when it is right, or wrong modulo both primes.
     """
     seen = Recorder()
-    m = seen("m", OS2IP(EMSA_PKCS1_V1_5_ENCODE(M, public.k).result), "the encoded message, known to everybody")
+    m = seen(
+        "m",
+        OS2IP(EMSA_PKCS1_V1_5_ENCODE(M, public.k).result),
+        "the encoded message, known to everybody",
+    )
     difference = seen("S^e - m", (pow(OS2IP(S), public.e, public.n) - m) % public.n)
     q = seen("gcd", math.gcd(difference, public.n))
     if not 1 < q < public.n:
-        why = "the signature is right" if q == public.n else "the signature is wrong modulo both primes, or has a salt"
+        why = (
+            "the signature is right"
+            if q == public.n
+            else "the signature is wrong modulo both primes, or has a salt"
+        )
         raise AttackFailed(f"nothing leaks: {why}")
     return seen.trace((min(q, public.n // q), max(q, public.n // q)))

@@ -35,11 +35,19 @@ def forge(public: PublicKey, M: bytes) -> Trace[bytes]:  # noqa: N803 - the stan
     Raises AttackFailed when e is too large, or n too small, for an e-th power to begin like that.
     """
     seen = Recorder()
-    start = seen("start", b"\0\1" + b"\xff" * 8 + b"\0" + DIGEST_INFO["sha256"] + digest("sha256", M))
+    start = seen(
+        "start", b"\0\1" + b"\xff" * 8 + b"\0" + DIGEST_INFO["sha256"] + digest("sha256", M)
+    )
     free = seen("free", public.k - len(start), "bytes that the verifier does not look at")
     least = OS2IP(start) << 8 * max(free, 0)
-    s = seen("s", integer_root(least - 1, public.e) + 1, "the smallest number whose e-th power is no less")
+    s = seen(
+        "s",
+        integer_root(least - 1, public.e) + 1,
+        "the smallest number whose e-th power is no less",
+    )
     if free <= 0 or s**public.e >> 8 * free != OS2IP(start):
-        raise AttackFailed("no e-th power begins like this: e is too large for the room that is free")
+        raise AttackFailed(
+            "no e-th power begins like this: e is too large for the room that is free"
+        )
     seen("s^e", I2OSP(s**public.e, public.k), "begins as it should; the rest is garbage")
     return seen.trace(seen("S", I2OSP(s, public.k)))

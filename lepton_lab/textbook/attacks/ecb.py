@@ -51,8 +51,12 @@ def byte_at_a_time(encrypt: Callable[[bytes], bytes], limit: int = 5000) -> Trac
     ask, seen = Counted(encrypt, limit), Recorder()
     empty = len(ask(b""))
     grown = next((i for i in range(1, 65) if len(ask(bytes(i))) > empty), 0)
-    size = seen("block size", len(ask(bytes(grown))) - empty, "by so much the ciphertext grows at once")
-    length = seen("secret's length", empty - grown, f"{grown} bytes of prefix just fill the last block")
+    size = seen(
+        "block size", len(ask(bytes(grown))) - empty, "by so much the ciphertext grows at once"
+    )
+    length = seen(
+        "secret's length", empty - grown, f"{grown} bytes of prefix just fill the last block"
+    )
     repeated = blocks_of(ask(bytes(3 * max(size, 8))), max(size, 8))
     if size < 8 or repeated[0] != repeated[1]:
         raise AttackFailed("three equal blocks do not encrypt to equal blocks: this is not ECB")

@@ -20,7 +20,11 @@ from lepton_lab.textbook.trace import Recorder, Trace
 def factor(n: int, limit: int = 10_000) -> Trace[tuple[int, int]]:
     """The two factors (p, q), p <= q, of an odd n when they are close. Raises AttackFailed after `limit` steps."""
     seen = Recorder()
-    a = seen("a, at first", math.isqrt(integer("n", n, least=3) - 1) + 1, "the square root of n, rounded up")
+    a = seen(
+        "a, at first",
+        math.isqrt(integer("n", n, least=3) - 1) + 1,
+        "the square root of n, rounded up",
+    )
     for steps in range(limit):
         b = math.isqrt(a * a - n)
         if b * b == a * a - n:

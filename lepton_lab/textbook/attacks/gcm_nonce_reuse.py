@@ -53,7 +53,10 @@ def authentication_keys(first: Sealed, second: Sealed) -> Trace[list[bytes]]:
     seen = Recorder()
     # reversed, the coefficient of x^i stands at place i - 1, whatever the length of the message
     one, two = (
-        [int.from_bytes(block, "big") for block in reversed(blocks_of(ghash_input(sealed.associated_data, c)))]
+        [
+            int.from_bytes(block, "big")
+            for block in reversed(blocks_of(ghash_input(sealed.associated_data, c)))
+        ]
         for sealed, c in ((first, C), (second, other_C))
     )
     f = gf128.add([int.from_bytes(xor_bytes(T, other_T), "big"), *one], [0, *two])
@@ -74,13 +77,21 @@ def alter(subkey: bytes, caught: Sealed, difference: bytes) -> Trace[Sealed]:
     seen = Recorder()
     nonce, C, T = caught.parts  # noqa: N806 - the standard's names
     altered = seen("C'", xor_bytes(C, difference), "C xor difference")
-    mask = seen("E_K(J_0)", xor_bytes(T, ghash(subkey, ghash_input(caught.associated_data, C)).result))
-    tag = seen("T'", xor_bytes(mask, ghash(subkey, ghash_input(caught.associated_data, altered)).result))
+    mask = seen(
+        "E_K(J_0)", xor_bytes(T, ghash(subkey, ghash_input(caught.associated_data, C)).result)
+    )
+    tag = seen(
+        "T'", xor_bytes(mask, ghash(subkey, ghash_input(caught.associated_data, altered)).result)
+    )
     return seen.trace(Sealed(nonce + altered + tag, caught.associated_data))
 
 
 def forge(
-    first: Sealed, second: Sealed, plaintext: bytes, wanted: bytes, accepts: Callable[[Sealed], bool]
+    first: Sealed,
+    second: Sealed,
+    plaintext: bytes,
+    wanted: bytes,
+    accepts: Callable[[Sealed], bool],
 ) -> Trace[Sealed]:
     """A message that decrypts to `wanted`, from two under one nonce and the plaintext of the first.
 
@@ -93,4 +104,6 @@ def forge(
         forged = seen.include("", alter(H, first, xor_bytes(plaintext, wanted)))
         if accepts(forged):
             return seen.trace(forged)
-    raise AttackFailed("every forgery was refused: these are not two tags under one key and one nonce")
+    raise AttackFailed(
+        "every forgery was refused: these are not two tags under one key and one nonce"
+    )

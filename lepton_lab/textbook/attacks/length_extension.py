@@ -8,7 +8,7 @@ The defence beside it: HMAC (RFC 2104) hashes the inner digest once more under t
 
 from __future__ import annotations
 
-from lepton_lab.textbook.primitives import integer, as_bytes, sha256
+from lepton_lab.textbook.primitives import as_bytes, integer, sha256
 from lepton_lab.textbook.trace import Recorder, Trace
 
 
@@ -17,13 +17,22 @@ def tag(key: bytes, message: bytes) -> bytes:
     return sha256.sha256(as_bytes("key", key) + as_bytes("message", message)).result
 
 
-def extend(message: bytes, its_tag: bytes, key_length: int, extension: bytes) -> Trace[tuple[bytes, bytes]]:
+def extend(
+    message: bytes, its_tag: bytes, key_length: int, extension: bytes
+) -> Trace[tuple[bytes, bytes]]:
     """A longer message, which ends in `extension`, and its tag.
 
     `its_tag`: 32 bytes, SHA-256(key ‖ message); `key_length`: of the unknown key, in bytes. Raises InvalidParameter.
     """
-    seen, length = Recorder(), integer("key_length", key_length, least=0) + len(as_bytes("message", message))
-    glue = seen("padding", sha256.padding(length), "what the victim's own hash put behind the message")
-    state = seen("state", as_bytes("its_tag", its_tag, 32), "the tag: where the victim's hash stopped")
+    seen, length = (
+        Recorder(),
+        integer("key_length", key_length, least=0) + len(as_bytes("message", message)),
+    )
+    glue = seen(
+        "padding", sha256.padding(length), "what the victim's own hash put behind the message"
+    )
+    state = seen(
+        "state", as_bytes("its_tag", its_tag, 32), "the tag: where the victim's hash stopped"
+    )
     forged = seen("tag", sha256.sha256(extension, state, length + len(glue)).result)
     return seen.trace((message + glue + as_bytes("extension", extension), forged))

@@ -45,7 +45,9 @@ def decrypt(public: PublicKey, c: int, oracle: Callable[[int], int], s: int = 2)
     try:
         product = seen("m'", oracle(blinded), "m · s mod n, as the oracle says")
     except LabError:
-        raise AttackFailed("the oracle refused: what it decrypts is checked for its padding") from None
+        raise AttackFailed(
+            "the oracle refused: what it decrypts is checked for its padding"
+        ) from None
     m = seen("m", product * inverse(s, public.n) % public.n, "m' · s^-1 mod n")
     if pow(m, public.e, public.n) != c:
         raise AttackFailed("the oracle's answer is not m · s")

@@ -43,7 +43,10 @@ def intercept(p: int, g: int, a: int, b: int, m: int) -> Trace[tuple[int, int]]:
     seen = Recorder()
     A, B = public_value(p, g, a), public_value(p, g, b)
     M = seen("M", public_value(p, g, m), "Mallory sends it to both, in the other's name")
-    with_alice, with_bob = seen("with Alice", pow(A, m, p), "A^m mod p"), seen("with Bob", pow(B, m, p), "B^m mod p")
+    with_alice, with_bob = (
+        seen("with Alice", pow(A, m, p), "A^m mod p"),
+        seen("with Bob", pow(B, m, p), "B^m mod p"),
+    )
     seen("Alice's s", pow(M, a, p), "M^a mod p: she believes that it is Bob's too")
     seen("Bob's s", pow(M, b, p), "M^b mod p: he believes that it is Alice's too")
     return seen.trace((with_alice, with_bob))
@@ -96,7 +99,10 @@ class Line:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
     ) -> None:
         with self._lock:
             self._is_open = False
@@ -125,19 +131,31 @@ class Line:
                 self._start(self._join, self._listener.accept()[0])
 
     def _start(self, target: Callable[..., None], *arguments: object) -> None:
-        thread = threading.Thread(target=target, args=arguments, name="somebody on the line", daemon=True)
+        thread = threading.Thread(
+            target=target, args=arguments, name="somebody on the line", daemon=True
+        )
         with self._lock:
             self._threads.append(thread)
         thread.start()
 
     def _join(self, client: socket.socket) -> None:
         """One client's connection, from here to the server and back, until both have said all they have to say."""
-        with client, suppress(OSError), socket.create_connection(("127.0.0.1", self._server), _PATIENCE) as server:
+        with (
+            client,
+            suppress(OSError),
+            socket.create_connection(("127.0.0.1", self._server), _PATIENCE) as server,
+        ):
             for end in (client, server):
                 end.settimeout(_PATIENCE)
                 end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            near = self._as_server.wrap_socket(client, server_side=True) if self._as_server else client
-            far = self._as_client.wrap_socket(server, server_hostname=self._name) if self._as_client else server
+            near = (
+                self._as_server.wrap_socket(client, server_side=True) if self._as_server else client
+            )
+            far = (
+                self._as_client.wrap_socket(server, server_hostname=self._name)
+                if self._as_client
+                else server
+            )
             with near, far:
                 with self._lock:
                     self._ends += [near, far] if self._is_open else []
@@ -146,7 +164,10 @@ class Line:
 
     def _pass_on(self, near: socket.socket, far: socket.socket) -> None:
         changed = _Records(self._change)
-        others: dict[socket.socket, tuple[Sender, socket.socket]] = {near: ("client", far), far: ("server", near)}
+        others: dict[socket.socket, tuple[Sender, socket.socket]] = {
+            near: ("client", far),
+            far: ("server", near),
+        }
         speaking = [near, far]
         while speaking:
             for end in select(speaking, [], [])[0]:
@@ -170,7 +191,11 @@ class _Records:
     def __call__(self, data: bytes) -> bytes:
         self._waiting += data
         changed = b""
-        while len(self._waiting) >= (end := _HEADER + int.from_bytes(self._waiting[3:5], "big")) > _HEADER:
+        while (
+            len(self._waiting)
+            >= (end := _HEADER + int.from_bytes(self._waiting[3:5], "big"))
+            > _HEADER
+        ):
             record, self._waiting = self._waiting[:end], self._waiting[end:]
             changed += self._change(self._number, record) if self._change else record
             self._number += 1

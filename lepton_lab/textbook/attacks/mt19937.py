@@ -95,9 +95,13 @@ def clone(outputs: Sequence[int]) -> Trace[Twister]:
     The surplus is what it is checked against. Raises AttackFailed when there is none, or it does not fit.
     """
     if len(outputs) <= WORDS:
-        raise AttackFailed(f"{WORDS} outputs and one more to check against are needed, not {len(outputs)}")
+        raise AttackFailed(
+            f"{WORDS} outputs and one more to check against are needed, not {len(outputs)}"
+        )
     seen = Recorder()
-    words = seen("state", [untemper(output) for output in outputs], f"{len(outputs)} outputs, untempered")
+    words = seen(
+        "state", [untemper(output) for output in outputs], f"{len(outputs)} outputs, untempered"
+    )
     twister, surplus = Twister(words[:WORDS]), outputs[WORDS:]
     if any(twister.following() != output for output in surplus):
         raise AttackFailed("these numbers do not continue as MT19937 does")

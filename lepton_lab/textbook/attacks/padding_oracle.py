@@ -43,7 +43,9 @@ def decrypt(message: bytes, oracle: PaddingOracle) -> Trace[bytes]:
     Raises AttackFailed after 256 answers that say nothing, InvalidParameter when the message is no IV and whole blocks.
     """
     if len(message) < 32 or len(message) % 16:
-        raise InvalidParameter("the message must be an IV of 16 bytes and whole blocks of ciphertext")
+        raise InvalidParameter(
+            "the message must be an IV of 16 bytes and whole blocks of ciphertext"
+        )
     blocks, seen, plaintext = blocks_of(message), Recorder(), b""
     ask = Counted(oracle, QUERIES_A_BLOCK * len(blocks))
     for j in range(1, len(blocks)):
@@ -53,14 +55,18 @@ def decrypt(message: bytes, oracle: PaddingOracle) -> Trace[bytes]:
     try:
         return seen.trace(pkcs7_unpad(plaintext))
     except DecryptionError:
-        raise AttackFailed("the answers contradict each other: this oracle does not tell right padding") from None
+        raise AttackFailed(
+            "the answers contradict each other: this oracle does not tell right padding"
+        ) from None
 
 
 def decrypted_block(block: bytes, ask: PaddingOracle) -> bytes:
     """O = D_K(block), from its last byte to its first. Raises AttackFailed when no guess is accepted."""
     output = b""
     for n in range(1, 17):
-        tail = xor_bytes(output, bytes([n]) * 16)  # makes the n - 1 bytes already known decrypt to n
+        tail = xor_bytes(
+            output, bytes([n]) * 16
+        )  # makes the n - 1 bytes already known decrypt to n
         for guess in range(256):
             before = bytes(16 - n) + bytes([guess]) + tail
             # for n = 1 a lucky 2 2, or 3 3 3, is also right padding: it ends when the byte before is changed
@@ -68,7 +74,9 @@ def decrypted_block(block: bytes, ask: PaddingOracle) -> bytes:
                 output = bytes([guess ^ n]) + output
                 break
         else:
-            raise AttackFailed("no guess was accepted: the receiver does not tell right padding from wrong")
+            raise AttackFailed(
+                "no guess was accepted: the receiver does not tell right padding from wrong"
+            )
     return output
 
 

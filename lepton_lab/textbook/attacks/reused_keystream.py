@@ -23,7 +23,10 @@ from lepton_lab.textbook.trace import Recorder, Trace
 
 # English prose: the commonest characters, each worth more than the next; other printable ones little, the rest a loss
 _COMMON = b" etaoinshrdlucmfwypvbgk"
-_WORTH = [(30 - _COMMON.index(c) if c in _COMMON else 4 if chr(c).isalpha() else 1) for c in range(32, 127)]
+_WORTH = [
+    (30 - _COMMON.index(c) if c in _COMMON else 4 if chr(c).isalpha() else 1)
+    for c in range(32, 127)
+]
 WORTH = [*[-60] * 32, *_WORTH, *[-60] * 129]
 
 
@@ -66,12 +69,16 @@ def many_messages(ciphertexts: Sequence[bytes]) -> Trace[list[bytes]]:
     keystream, worth, counted = bytearray(), 0, 0
     for column in zip_longest(*ciphertexts):
         data = [byte for byte in column if byte is not None]
-        best, guess = max((sum(WORTH[byte ^ guess] for byte in data), guess) for guess in range(256))
+        best, guess = max(
+            (sum(WORTH[byte ^ guess] for byte in data), guess) for guess in range(256)
+        )
         keystream.append(guess)
         worth, counted = worth + best, counted + len(data)
     seen = Recorder()
     seen("S", bytes(keystream), "the guessed keystream")
     seen("worth", worth // max(counted, 1), "of a byte in the mean; prose has about 20")
     if worth < 12 * counted:
-        raise AttackFailed("no keystream makes these messages look like language: they do not share one")
+        raise AttackFailed(
+            "no keystream makes these messages look like language: they do not share one"
+        )
     return seen.trace([xor_bytes(ciphertext, bytes(keystream)) for ciphertext in ciphertexts])

@@ -18,7 +18,10 @@ from lepton_lab.textbook.trace import Recorder, Trace
 
 
 def guess(
-    key_from: Callable[[int], bytes], seeds: Iterable[int], opens: Callable[[bytes], bool], limit: int = 1 << 20
+    key_from: Callable[[int], bytes],
+    seeds: Iterable[int],
+    opens: Callable[[bytes], bool],
+    limit: int = 1 << 20,
 ) -> Trace[bytes]:
     """The key, found by making the key of every seed in turn and trying whether it `opens` what was intercepted.
 

@@ -36,10 +36,18 @@ def broadcast(receivers: Sequence[tuple[PublicKey, int]]) -> Trace[int]:
     """
     e = receivers[0][0].e if receivers else 0
     if len(receivers) < max(e, 1) or any(public.e != e for public, _ in receivers):
-        raise AttackFailed(f"one message to e = {e} receivers with that same e is needed, not {len(receivers)}")
+        raise AttackFailed(
+            f"one message to e = {e} receivers with that same e is needed, not {len(receivers)}"
+        )
     seen = Recorder()
-    power = seen("m^e", crt([c for _, c in receivers], [public.n for public, _ in receivers]), "by the CRT, no modulus")
+    power = seen(
+        "m^e",
+        crt([c for _, c in receivers], [public.n for public, _ in receivers]),
+        "by the CRT, no modulus",
+    )
     m = seen("m", integer_root(power, e))
     if m**e != power:
-        raise AttackFailed("no e-th power comes out: these ciphertexts hide different numbers, as padding makes them")
+        raise AttackFailed(
+            "no e-th power comes out: these ciphertexts hide different numbers, as padding makes them"
+        )
     return seen.trace(m)

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from lepton_lab.buffers import Record
+from lepton_lab.capture import CapturedRecord
 from lepton_lab.textbook.attacks import AttackFailed
 from lepton_lab.textbook.primitives.rsa import digest
 from lepton_lab.textbook.trace import Recorder, Trace
@@ -35,8 +35,14 @@ class _Suite:
     key_length: int
 
 
-_SUITES = {0x009C: _Suite("sha256", 16), 0x009D: _Suite("sha384", 32)}  # TLS_RSA_WITH_AES_…_GCM_… (RFC 5288)
-_IV, _EXPLICIT = 4, 8  # bytes of a nonce that are secret, and that stand in front of each record (RFC 5288 §3)
+_SUITES = {
+    0x009C: _Suite("sha256", 16),
+    0x009D: _Suite("sha384", 32),
+}  # TLS_RSA_WITH_AES_…_GCM_… (RFC 5288)
+_IV, _EXPLICIT = (
+    4,
+    8,
+)  # bytes of a nonce that are secret, and that stand in front of each record (RFC 5288 §3)
 
 
 def prf(hash_name: str, secret: bytes, label: bytes, seed: bytes, length: int) -> bytes:
@@ -48,7 +54,9 @@ def prf(hash_name: str, secret: bytes, label: bytes, seed: bytes, length: int) -
     return data[:length]
 
 
-def open_recording(records: Sequence[Record], private_key: RSAPrivateKey) -> Trace[dict[str, bytes]]:
+def open_recording(
+    records: Sequence[CapturedRecord], private_key: RSAPrivateKey
+) -> Trace[dict[str, bytes]]:
     """What both sides have said, {"client": …, "server": …}, from the records as they crossed the wire.
 
     `records`: a whole connection, in order of sending. `private_key`: the server's, got hold of afterwards. Raises
@@ -58,30 +66,43 @@ def open_recording(records: Sequence[Record], private_key: RSAPrivateKey) -> Tra
     try:
         client_hello, server_hello = messages[_CLIENT_HELLO], messages[_SERVER_HELLO]
         exchange = messages[_CLIENT_KEY_EXCHANGE]
-        position = 39 + server_hello[38]  # behind header, version, random and session id (RFC 5246 §7.4.1.3)
+        position = (
+            39 + server_hello[38]
+        )  # behind header, version, random and session id (RFC 5246 §7.4.1.3)
         suite = _SUITES[int.from_bytes(server_hello[position : position + 2], "big")]
     except KeyError:
         raise AttackFailed("nothing in this handshake was encrypted to the server's key") from None
     seen = Recorder()
     seen("ClientKeyExchange", exchange[6:], "the client's secret, encrypted to the server's key")
     try:
-        premaster = seen("pre_master_secret", private_key.decrypt(exchange[6:], PKCS1v15()), "by the stolen key")
+        premaster = seen(
+            "pre_master_secret", private_key.decrypt(exchange[6:], PKCS1v15()), "by the stolen key"
+        )
     except ValueError:
         raise AttackFailed("this is not the key that it was encrypted to") from None
     randoms = client_hello[6:38], server_hello[6:38]
     label, seed = b"master secret", b"".join(randoms)
-    if _EXTENDED_MASTER_SECRET in _extensions(server_hello[position + 3 :]):  # RFC 7627: the whole handshake goes in
+    if _EXTENDED_MASTER_SECRET in _extensions(
+        server_hello[position + 3 :]
+    ):  # RFC 7627: the whole handshake goes in
         label, seed = b"extended master secret", digest(suite.hash, b"".join(messages.values()))
     master = seen(
-        "master_secret", prf(suite.hash, premaster, label, seed, 48), f"PRF(pre_master_secret, {label.decode()!r})"
+        "master_secret",
+        prf(suite.hash, premaster, label, seed, 48),
+        f"PRF(pre_master_secret, {label.decode()!r})",
     )
     size = suite.key_length
     block = prf(suite.hash, master, b"key expansion", b"".join(reversed(randoms)), 2 * (size + _IV))
-    keys = {"client": (block[:size], block[2 * size : -_IV]), "server": (block[size : 2 * size], block[-_IV:])}
-    return seen.trace({side: seen(f"{side} said", _said(records, side, *key)) for side, key in keys.items()})
+    keys = {
+        "client": (block[:size], block[2 * size : -_IV]),
+        "server": (block[size : 2 * size], block[-_IV:]),
+    }
+    return seen.trace(
+        {side: seen(f"{side} said", _said(records, side, *key)) for side, key in keys.items()}
+    )
 
 
-def _in_the_clear(records: Sequence[Record]) -> dict[int, bytes]:
+def _in_the_clear(records: Sequence[CapturedRecord]) -> dict[int, bytes]:
     """The handshake's messages by their type, in order, up to ClientKeyExchange."""
     messages: dict[int, bytes] = {}
     silent: set[str] = set()
@@ -104,7 +125,7 @@ def _extensions(data: bytes) -> Iterator[int]:
         data = data[4 + int.from_bytes(data[2:4], "big") :]
 
 
-def _said(records: Sequence[Record], side: str, key: bytes, iv: bytes) -> bytes:
+def _said(records: Sequence[CapturedRecord], side: str, key: bytes, iv: bytes) -> bytes:
     """The application data of one side; records are counted from its ChangeCipherSpec on (RFC 5246 §6.2.3.3)."""
     said, number, protected = b"", 0, False
     for data in (record.data for record in records if record.sender == side):

@@ -35,7 +35,11 @@ def receiver(key: bytes, tag_length: int) -> Callable[[bytes], bool]:
 
 
 def forge(
-    message: bytes, difference: bytes, accepts: Callable[[bytes], bool], tag_length: int, limit: int = 2**17
+    message: bytes,
+    difference: bytes,
+    accepts: Callable[[bytes], bool],
+    tag_length: int,
+    limit: int = 2**17,
 ) -> Trace[bytes]:
     """`message` with `difference` XORed into its ciphertext from the first byte on, and a tag found by trying all.
 

@@ -21,7 +21,9 @@ def as_bytes(name: str, value: object, *sizes: int, because: str = "") -> bytes:
     return value
 
 
-def integer(name: str, value: object, least: int | None = None, below: int | None = None, because: str = "") -> int:
+def integer(
+    name: str, value: object, least: int | None = None, below: int | None = None, because: str = ""
+) -> int:
     """`value` if it is an integer with least <= value < below (where they are given), or InvalidParameter."""
     if not isinstance(value, int) or isinstance(value, bool):
         raise InvalidParameter(f"{name} must be an integer, not {type(value).__name__}")

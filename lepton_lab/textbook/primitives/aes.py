@@ -16,7 +16,7 @@ from functools import reduce
 from operator import xor
 
 from lepton_lab.errors import InvalidKey
-from lepton_lab.textbook.primitives import gf256, integer, modes, as_bytes
+from lepton_lab.textbook.primitives import as_bytes, gf256, integer, modes
 from lepton_lab.textbook.trace import Recorder, Trace
 
 _ONE_BLOCK = "AES turns one block of 128 bits into another; longer messages need a mode of operation (modes.py)"
@@ -100,10 +100,16 @@ def KeyExpansion(key: bytes) -> Trace[tuple[bytes, ...]]:
         if i % Nk == 0:
             temp = seen(f"w[{i}] RotWord", temp[1:] + temp[:1])
             temp = seen(f"w[{i}] SubWord", temp.translate(SBOX))
-            temp = seen(f"w[{i}] xor Rcon", bytes([temp[0] ^ Rcon]) + temp[1:], f"Rcon[{i // Nk}] = {Rcon:02x}000000")
+            temp = seen(
+                f"w[{i}] xor Rcon",
+                bytes([temp[0] ^ Rcon]) + temp[1:],
+                f"Rcon[{i // Nk}] = {Rcon:02x}000000",
+            )
             Rcon = gf256.xtime(Rcon)
         elif Nk > 6 and i % Nk == 4:
-            temp = seen(f"w[{i}] SubWord", temp.translate(SBOX), "AES-256 alone does this, in mid-key")
+            temp = seen(
+                f"w[{i}] SubWord", temp.translate(SBOX), "AES-256 alone does this, in mid-key"
+            )
         w.append(seen(f"w[{i}]", bytes(map(xor, w[i - Nk], temp)), f"w[{i - Nk}] xor temp"))
     return seen.trace(tuple(w))
 
@@ -120,7 +126,9 @@ def Cipher(block: bytes, w: Sequence[bytes]) -> Trace[bytes]:
         seen(f"round[{r:2}].start", state)
         state = seen(f"round[{r:2}].s_box", SubBytes(state))
         state = seen(f"round[{r:2}].s_row", ShiftRows(state))
-        if r < Nr:  # the last round has none: it could be undone without the key, and so would add nothing
+        if (
+            r < Nr
+        ):  # the last round has none: it could be undone without the key, and so would add nothing
             state = seen(f"round[{r:2}].m_col", MixColumns(state))
         state = AddRoundKey(state, seen(f"round[{r:2}].k_sch", _round_key(w, r)))
     return seen.trace(seen(f"round[{Nr:2}].output", state))
@@ -196,7 +204,9 @@ def ctr(key: bytes, counter: bytes, data: bytes) -> Trace[bytes]:
     return modes.ctr(_CIPH(key), counter, data)
 
 
-def gcm(key: bytes, nonce: bytes, plaintext: bytes, associated_data: bytes = b"", tag_length: int = 16) -> Trace[bytes]:
+def gcm(
+    key: bytes, nonce: bytes, plaintext: bytes, associated_data: bytes = b"", tag_length: int = 16
+) -> Trace[bytes]:
     """AES-GCM: the result is ciphertext ‖ tag, as the helper gives it behind its nonce. See `modes.gcm`."""
     return modes.gcm(_CIPH(key), nonce, plaintext, associated_data, tag_length)
 

@@ -24,6 +24,10 @@ def mean_time_to_loss(n: int, k: int, fail: float, repair: float) -> Trace[float
     seen, total, step = Recorder(), 0.0, 0.0
     for down in range(n - k + 1):
         failing = (n - down) * fail
-        step = seen(f"T{down}", 1 / failing + down * repair / failing * step, f"from {down} down to {down + 1}")
+        step = seen(
+            f"T{down}",
+            1 / failing + down * repair / failing * step,
+            f"from {down} down to {down + 1}",
+        )
         total += step
     return seen.trace(total)

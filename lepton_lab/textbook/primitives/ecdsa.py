@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 
 from lepton_lab.errors import InvalidKey, InvalidParameter, InvalidSignature
-from lepton_lab.textbook.primitives import integer, as_bytes
+from lepton_lab.textbook.primitives import as_bytes, integer
 from lepton_lab.textbook.trace import Recorder, Trace
 
 Point = tuple[int, int]
@@ -84,7 +84,10 @@ def sign(d: int, M: bytes, *, k: int) -> Trace[tuple[int, int]]:
     integer("d", d, least=1, below=N)
     R = multiply(integer("k", k, least=1, below=N), G)
     seen = Recorder()
-    e, r = seen("e", _hashed(M), "SHA-256 of the message"), seen("r", (R or G)[0] % N, "x of k·G, modulo n")
+    e, r = (
+        seen("e", _hashed(M), "SHA-256 of the message"),
+        seen("r", (R or G)[0] % N, "x of k·G, modulo n"),
+    )
     s = seen("s", pow(k, -1, N) * (e + r * d) % N, "k^-1 · (e + r·d) mod n")
     if not r or not s:
         raise InvalidParameter("this k gives 0: take another")

@@ -33,7 +33,9 @@ def multiply_steps(a: int, b: int, polynomial: int = AES_POLYNOMIAL) -> Trace[in
     `a`, `b`: bytes, 0..255. `polynomial`: of degree 8, irreducible (not checked). Raises InvalidParameter.
     """
     integer("b", b, 0, 256)
-    integer("polynomial", polynomial, 0x100, 0x200, because="its degree is 8, so bit 8 is its highest")
+    integer(
+        "polynomial", polynomial, 0x100, 0x200, because="its degree is 8, so bit 8 is its highest"
+    )
     seen, power, total = Recorder(), a, 0
     for i in range(8):
         power = xtime(power, polynomial) if i else integer("a", a, 0, 256)

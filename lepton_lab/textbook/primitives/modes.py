@@ -13,7 +13,7 @@ from collections.abc import Callable
 from operator import xor
 
 from lepton_lab.errors import DecryptionError, InvalidParameter
-from lepton_lab.textbook.primitives import integer, as_bytes
+from lepton_lab.textbook.primitives import as_bytes, integer
 from lepton_lab.textbook.trace import Recorder, Trace
 
 BlockFunction = Callable[[bytes], bytes]
@@ -48,8 +48,14 @@ def pkcs7_pad(data: bytes, size: int = 16) -> bytes:
 def pkcs7_unpad(data: bytes, size: int = 16) -> bytes:
     """Take PKCS#7 padding off. Raises DecryptionError with the reason: whoever passes that on becomes an oracle."""
     n = data[-1] if as_bytes("data", data) else 0
-    if len(data) % integer("size", size, 1, 256) or not 1 <= n <= size or data[-n:] != bytes([n]) * n:
-        raise DecryptionError("the last byte n must be 1 to the block's size, and the last n bytes all equal n")
+    if (
+        len(data) % integer("size", size, 1, 256)
+        or not 1 <= n <= size
+        or data[-n:] != bytes([n]) * n
+    ):
+        raise DecryptionError(
+            "the last byte n must be 1 to the block's size, and the last n bytes all equal n"
+        )
     return bytes(data[:-n])
 
 
@@ -81,7 +87,9 @@ def cbc(CIPH_K: BlockFunction, iv: bytes, plaintext: bytes) -> Trace[bytes]:
     here notices an altered ciphertext.
     """
     seen, result = Recorder(), b""
-    C = seen("IV", as_bytes("iv", iv, 16, because="it takes the place of the block before the first"))
+    C = seen(
+        "IV", as_bytes("iv", iv, 16, because="it takes the place of the block before the first")
+    )
     for j, P in enumerate(_whole_blocks("plaintext", plaintext), start=1):
         seen(f"P_{j}", P)
         C = seen(f"C_{j}", CIPH_K(seen(f"I_{j}", xor_bytes(P, C), f"P_{j} xor C_{j - 1}")))
@@ -95,7 +103,9 @@ def cbc_decrypt(CIPH_K_inverse: BlockFunction, iv: bytes, ciphertext: bytes) -> 
     Arguments and errors as for `cbc`; the output block O_j = CIPH⁻¹_K(C_j) is a step of its own.
     """
     seen, result = Recorder(), b""
-    before = seen("IV", as_bytes("iv", iv, 16, because="it takes the place of the block before the first"))
+    before = seen(
+        "IV", as_bytes("iv", iv, 16, because="it takes the place of the block before the first")
+    )
     for j, C in enumerate(_whole_blocks("ciphertext", ciphertext), start=1):
         O = seen(f"O_{j}", CIPH_K_inverse(seen(f"C_{j}", C)))  # noqa: E741 - the standard's output block
         result += seen(f"P_{j}", xor_bytes(O, before), f"O_{j} xor C_{j - 1}")
@@ -144,7 +154,9 @@ def gctr(CIPH_K: BlockFunction, ICB: bytes, data: bytes) -> Trace[bytes]:
     """GCTR_K (SP 800-38D §6.5): CTR whose increment wraps in the last 32 bits. `ICB`: 16 bytes; `data`: any length."""
     CB, seen, result = as_bytes("ICB", ICB, 16), Recorder(), b""
     for i, X in enumerate(blocks_of(as_bytes("data", data)), start=1):
-        result += seen(f"Y_{i}", xor_bytes(X, CIPH_K(seen(f"CB_{i}", CB))), f"X_{i} xor CIPH(CB_{i})")
+        result += seen(
+            f"Y_{i}", xor_bytes(X, CIPH_K(seen(f"CB_{i}", CB))), f"X_{i} xor CIPH(CB_{i})"
+        )
         CB = inc_32(CB)
     return seen.trace(result)
 
@@ -157,19 +169,31 @@ def inc_32(block: bytes) -> bytes:
 def ghash_input(associated_data: bytes, ciphertext: bytes) -> bytes:
     """A ‖ 0… ‖ C ‖ 0… ‖ [len(A)]₆₄ ‖ [len(C)]₆₄, lengths in bits: what the tag covers (SP 800-38D §7.1, step 5)."""
     padded = b"".join(part + bytes(-len(part) % 16) for part in (associated_data, ciphertext))
-    return padded + (8 * len(associated_data)).to_bytes(8, "big") + (8 * len(ciphertext)).to_bytes(8, "big")
+    return (
+        padded
+        + (8 * len(associated_data)).to_bytes(8, "big")
+        + (8 * len(ciphertext)).to_bytes(8, "big")
+    )
 
 
 def _pre_counter_block(H: bytes, nonce: bytes) -> bytes:
     if not as_bytes("nonce", nonce):
-        raise InvalidParameter("GCM needs a nonce of at least one byte; 12 are best, and never the same again")
+        raise InvalidParameter(
+            "GCM needs a nonce of at least one byte; 12 are best, and never the same again"
+        )
     if len(nonce) == 12:
         return nonce + b"\0\0\0\1"
-    return ghash(H, nonce + bytes(-len(nonce) % 16 + 8) + (8 * len(nonce)).to_bytes(8, "big")).result
+    return ghash(
+        H, nonce + bytes(-len(nonce) % 16 + 8) + (8 * len(nonce)).to_bytes(8, "big")
+    ).result
 
 
 def gcm(
-    CIPH_K: BlockFunction, nonce: bytes, plaintext: bytes, associated_data: bytes = b"", tag_length: int = 16
+    CIPH_K: BlockFunction,
+    nonce: bytes,
+    plaintext: bytes,
+    associated_data: bytes = b"",
+    tag_length: int = 16,
 ) -> Trace[bytes]:
     """GCM-AE_K (SP 800-38D §7.1): ciphertext ‖ tag, the tag T = MSB(GCTR_K(J_0, GHASH_H(A, C))), H = CIPH_K(0¹²⁸).
 
@@ -178,7 +202,11 @@ def gcm(
     InvalidParameter.
     """
     integer(
-        "tag_length", tag_length, 4, 17, because="a tag is at most one block; with t bits one forgery in 2^t passes"
+        "tag_length",
+        tag_length,
+        4,
+        17,
+        because="a tag is at most one block; with t bits one forgery in 2^t passes",
     )
     as_bytes("plaintext", plaintext)
     as_bytes("associated_data", associated_data)
@@ -192,7 +220,11 @@ def gcm(
 
 
 def gcm_decrypt(
-    CIPH_K: BlockFunction, nonce: bytes, ciphertext: bytes, associated_data: bytes = b"", tag_length: int = 16
+    CIPH_K: BlockFunction,
+    nonce: bytes,
+    ciphertext: bytes,
+    associated_data: bytes = b"",
+    tag_length: int = 16,
 ) -> Trace[bytes]:
     """GCM-AD_K (SP 800-38D §7.2): the plaintext of ciphertext ‖ tag. Raises DecryptionError when the tag is wrong."""
     body = len(as_bytes("ciphertext", ciphertext)) - integer("tag_length", tag_length, 4, 17)
@@ -205,8 +237,14 @@ def gcm_decrypt(
     seen = Recorder()
     seen("H", H)
     seen("J_0", J_0)
-    S = seen.include("GHASH ", ghash(H, ghash_input(as_bytes("associated_data", associated_data), C)))
-    expected = seen("T'", xor_bytes(seen("S", S), CIPH_K(J_0))[:tag_length], "the tag this ciphertext should carry")
+    S = seen.include(
+        "GHASH ", ghash(H, ghash_input(as_bytes("associated_data", associated_data), C))
+    )
+    expected = seen(
+        "T'",
+        xor_bytes(seen("S", S), CIPH_K(J_0))[:tag_length],
+        "the tag this ciphertext should carry",
+    )
     if not hmac.compare_digest(expected, T):
         raise DecryptionError
     return seen.trace(seen.include("GCTR(C) ", gctr(CIPH_K, inc_32(J_0), C)))

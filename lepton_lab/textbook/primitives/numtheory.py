@@ -24,10 +24,16 @@ def egcd(a: int, b: int) -> Trace[tuple[int, int, int]]:
     if a == b == 0:
         raise InvalidParameter("gcd(0, 0) does not exist: every integer divides 0")
     seen = Recorder()
-    before, last = seen("row 0", (a, 1, 0), "a·1 + b·0 = a"), seen("row 1", (b, 0, 1), "a·0 + b·1 = b")
+    before, last = (
+        seen("row 0", (a, 1, 0), "a·1 + b·0 = a"),
+        seen("row 1", (b, 0, 1), "a·0 + b·1 = b"),
+    )
     while last[0]:
         q = before[0] // last[0]
-        before, last = last, (before[0] - q * last[0], before[1] - q * last[1], before[2] - q * last[2])
+        before, last = (
+            last,
+            (before[0] - q * last[0], before[1] - q * last[1], before[2] - q * last[2]),
+        )
         seen(f"row {len(seen)}", last, f"q = {q}" if q < 2**64 else "")
     return seen.trace(before)
 
@@ -40,7 +46,9 @@ def inverse(a: int, n: int) -> int:
     integer("n", n, least=2)
     g, x, _ = egcd(integer("a", a) % n, n).result
     if g != 1:
-        raise InvalidParameter(f"no inverse: a and n share the factor {g}, and so does every multiple of a modulo n")
+        raise InvalidParameter(
+            f"no inverse: a and n share the factor {g}, and so does every multiple of a modulo n"
+        )
     return x % n
 
 
@@ -70,7 +78,9 @@ def crt(residues: Sequence[int], moduli: Sequence[int]) -> int:
     InvalidParameter.
     """
     if not moduli or len(residues) != len(moduli):
-        raise InvalidParameter("the Chinese remainder theorem needs one residue for every modulus, and at least one")
+        raise InvalidParameter(
+            "the Chinese remainder theorem needs one residue for every modulus, and at least one"
+        )
     x, done = 0, 1
     for residue, modulus in zip(residues, moduli, strict=True):
         integer("residue", residue)

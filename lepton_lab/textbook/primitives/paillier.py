@@ -62,16 +62,22 @@ def key_from_primes(p: int, q: int, g: int | None = None) -> Trace[PrivateKey]:
     """
     for name, prime in (("p", p), ("q", q)):
         if not numtheory.miller_rabin(integer(name, prime, least=2), range(2, 40)).result:
-            raise InvalidKey(f"{name} is not prime: then λ(n) is not lcm(p - 1, q - 1) and decryption goes wrong")
+            raise InvalidKey(
+                f"{name} is not prime: then λ(n) is not lcm(p - 1, q - 1) and decryption goes wrong"
+            )
     if p == q or math.gcd(p * q, (p - 1) * (q - 1)) != 1:
-        raise InvalidKey("n and φ(n) share a factor: r ↦ rⁿ is then no bijection, and decryption goes wrong")
+        raise InvalidKey(
+            "n and φ(n) share a factor: r ↦ rⁿ is then no bijection, and decryption goes wrong"
+        )
     seen = Recorder()
     n = seen("n", p * q, "p · q")
     lam = seen("λ", math.lcm(p - 1, q - 1), "lcm(p - 1, q - 1)")
     public = PublicKey(n, seen("g", 1 + n if g is None else g, "1 + n" if g is None else "given"))
     u = seen("g^λ mod n²", pow(public.g, lam, n**2))
     if u % n != 1 or math.gcd(L(u, n), n) != 1:
-        raise InvalidKey("n does not divide the order of g modulo n²: different messages would give one ciphertext")
+        raise InvalidKey(
+            "n does not divide the order of g modulo n²: different messages would give one ciphertext"
+        )
     mu = seen("μ", numtheory.inverse(seen("L(g^λ mod n²)", L(u, n)), n), "its inverse modulo n")
     return seen.trace(PrivateKey(public, p, q, lam, mu))
 
@@ -85,7 +91,11 @@ def encrypt(public: PublicKey, m: int, r: int) -> Trace[int]:
     if integer("m", m, least=0) >= public.n:
         raise MessageTooLarge("m must be below n: only its rest modulo n comes back")
     seen = Recorder()
-    message = seen("g^m mod n²", pow(public.g, m, public.n_square), "(1 + n)^m = 1 + mn" * (public.g == 1 + public.n))
+    message = seen(
+        "g^m mod n²",
+        pow(public.g, m, public.n_square),
+        "(1 + n)^m = 1 + mn" * (public.g == 1 + public.n),
+    )
     noise = seen.include("", noise_of(public, r))
     return seen.trace(seen("c", message * noise % public.n_square, "g^m · r^n mod n²"))
 
@@ -159,7 +169,9 @@ def multiply(public: PublicKey, c: int, k: int) -> Trace[int]:
     """A ciphertext of k·m mod n (paper, §8). `k`: any integer; whoever knows c and guesses k recognises the result."""
     seen = Recorder()
     _ciphertext(public, seen("c", c))
-    return seen.trace(seen("c^k mod n²", pow(c, integer("k", k), public.n_square), "g^(km) · (r^k)^n"))
+    return seen.trace(
+        seen("c^k mod n²", pow(c, integer("k", k), public.n_square), "g^(km) · (r^k)^n")
+    )
 
 
 def blind(public: PublicKey, c: int, r: int) -> Trace[int]:

@@ -11,8 +11,18 @@ from __future__ import annotations
 import hmac
 
 from lepton_lab.errors import DecryptionError, InvalidParameter, InvalidSignature, MessageTooLarge
-from lepton_lab.textbook.primitives import integer, as_bytes
-from lepton_lab.textbook.primitives.rsa import I2OSP, OS2IP, RSADP, RSAEP, RSASP1, RSAVP1, PrivateKey, PublicKey, digest
+from lepton_lab.textbook.primitives import as_bytes, integer
+from lepton_lab.textbook.primitives.rsa import (
+    I2OSP,
+    OS2IP,
+    RSADP,
+    RSAEP,
+    RSASP1,
+    RSAVP1,
+    PrivateKey,
+    PublicKey,
+    digest,
+)
 from lepton_lab.textbook.trace import Recorder, Trace
 
 # DigestInfo up to the hash, in DER (RFC 8017 §9.2, note 1)
@@ -60,18 +70,28 @@ def EMSA_PKCS1_V1_5_ENCODE(M: bytes, emLen: int, hash_name: str = "sha256") -> T
     seen = Recorder()
     T = seen("T", DIGEST_INFO[hash_name] + digest(hash_name, M), "DigestInfo ‖ Hash(M)")
     if integer("emLen", emLen, least=0) < len(T) + 11:
-        raise MessageTooLarge(f"intended encoded message length too short: {hash_name} needs {len(T) + 11} bytes")
-    return seen.trace(seen("EM", b"\0\1" + b"\xff" * (emLen - len(T) - 3) + b"\0" + T, "00 ‖ 01 ‖ PS ‖ 00 ‖ T"))
+        raise MessageTooLarge(
+            f"intended encoded message length too short: {hash_name} needs {len(T) + 11} bytes"
+        )
+    return seen.trace(
+        seen("EM", b"\0\1" + b"\xff" * (emLen - len(T) - 3) + b"\0" + T, "00 ‖ 01 ‖ PS ‖ 00 ‖ T")
+    )
 
 
-def RSASSA_PKCS1_V1_5_SIGN(private: PrivateKey, M: bytes, *, hash_name: str = "sha256") -> Trace[bytes]:
+def RSASSA_PKCS1_V1_5_SIGN(
+    private: PrivateKey, M: bytes, *, hash_name: str = "sha256"
+) -> Trace[bytes]:
     """RSASSA-PKCS1-v1_5 signature (RFC 8017 §8.2.1): deterministic. Raises MessageTooLarge, InvalidParameter."""
     seen = Recorder()
     EM = seen.include("", EMSA_PKCS1_V1_5_ENCODE(M, private.public.k, hash_name))
-    return seen.trace(seen("S", I2OSP(seen.include("", RSASP1(private, OS2IP(EM))), private.public.k)))
+    return seen.trace(
+        seen("S", I2OSP(seen.include("", RSASP1(private, OS2IP(EM))), private.public.k))
+    )
 
 
-def RSASSA_PKCS1_V1_5_VERIFY(public: PublicKey, M: bytes, S: bytes, *, hash_name: str = "sha256") -> Trace[str]:
+def RSASSA_PKCS1_V1_5_VERIFY(
+    public: PublicKey, M: bytes, S: bytes, *, hash_name: str = "sha256"
+) -> Trace[str]:
     """RSASSA-PKCS1-v1_5 verification (RFC 8017 §8.2.2) by encoding M again and comparing all of it."""
     seen = Recorder()
     if len(as_bytes("S", S)) != public.k or OS2IP(S) >= public.n:

@@ -14,7 +14,7 @@ from functools import reduce
 from operator import xor
 
 from lepton_lab.errors import InvalidParameter
-from lepton_lab.textbook.primitives import gf256, integer, as_bytes
+from lepton_lab.textbook.primitives import as_bytes, gf256, integer
 from lepton_lab.textbook.trace import Recorder, Trace
 
 POLYNOMIAL = 0x11D
@@ -31,7 +31,9 @@ def inverse(a: int) -> int:
     return gf256.inverse(a, POLYNOMIAL)
 
 
-def lagrange_weights(points: Iterable[int], at: int, polynomial: int = POLYNOMIAL) -> Trace[dict[int, int]]:
+def lagrange_weights(
+    points: Iterable[int], at: int, polynomial: int = POLYNOMIAL
+) -> Trace[dict[int, int]]:
     """How much each point's value counts at `at`: wᵢ = Π (at − xⱼ)/(xᵢ − xⱼ) over the other points xⱼ.
 
     points: distinct bytes; at: a byte. Raises InvalidParameter.
@@ -88,7 +90,8 @@ def decode(symbols: Mapping[int, int], k: int) -> Trace[bytes]:
         raise InvalidParameter(f"{k} symbols are needed, and {len(symbols)} are there")
     chosen, seen = {x: symbols[x] for x in sorted(symbols)[:k]}, Recorder()
     message = bytes(
-        seen(f"P({x})", interpolate(chosen, x).result, "there" if x in chosen else "interpolated") for x in range(k)
+        seen(f"P({x})", interpolate(chosen, x).result, "there" if x in chosen else "interpolated")
+        for x in range(k)
     )
     return seen.trace(message)
 
@@ -127,7 +130,9 @@ def invert(matrix: Sequence[Sequence[int]]) -> Trace[Matrix]:
         scale = inverse(rows[column][column])
         rows[column] = [multiply(scale, entry) for entry in rows[column]]
         for i in set(range(size)) - {column}:
-            rows[i] = [a ^ multiply(rows[i][column], b) for a, b in zip(rows[i], rows[column], strict=True)]
+            rows[i] = [
+                a ^ multiply(rows[i][column], b) for a, b in zip(rows[i], rows[column], strict=True)
+            ]
         seen(f"column {column}", tuple(map(tuple, rows)))
     return seen.trace(tuple(tuple(row[size:]) for row in rows))
 

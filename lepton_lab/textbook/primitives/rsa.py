@@ -15,8 +15,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from lepton_lab.errors import DecryptionError, InvalidKey, InvalidParameter, InvalidSignature, MessageTooLarge
-from lepton_lab.textbook.primitives import integer, numtheory, as_bytes
+from lepton_lab.errors import (
+    DecryptionError,
+    InvalidKey,
+    InvalidParameter,
+    InvalidSignature,
+    MessageTooLarge,
+)
+from lepton_lab.textbook.primitives import as_bytes, integer, numtheory
 from lepton_lab.textbook.primitives.modes import xor_bytes
 from lepton_lab.textbook.trace import Recorder, Trace
 
@@ -78,11 +84,15 @@ def key_from_primes(p: int, q: int, e: int = 65537) -> Trace[PrivateKey]:
     """
     for name, prime in (("p", p), ("q", q)):
         if not numtheory.miller_rabin(integer(name, prime, least=2), range(2, 40)).result:
-            raise InvalidKey(f"{name} is not prime: then λ(n) is not lcm(p - 1, q - 1) and decryption goes wrong")
+            raise InvalidKey(
+                f"{name} is not prime: then λ(n) is not lcm(p - 1, q - 1) and decryption goes wrong"
+            )
     if p == q:
         raise InvalidKey("p and q are equal: a square root of n would be the whole secret")
     if integer("e", e, least=3) % 2 == 0 or math.gcd(e, (p - 1) * (q - 1)) != 1:
-        raise InvalidKey("e shares a factor with p - 1 or q - 1: different messages would give one ciphertext")
+        raise InvalidKey(
+            "e shares a factor with p - 1 or q - 1: different messages would give one ciphertext"
+        )
     seen = Recorder()
     seen("n", p * q, "p · q")
     order = seen("λ(n)", math.lcm(p - 1, q - 1), "lcm(p - 1, q - 1)")
@@ -114,8 +124,12 @@ def generate_key(bits: int, randbytes: RandomBytes, e: int = 65537) -> Trace[Pri
 
 def _random_prime(bits: int, randbytes: RandomBytes, e: int) -> Trace[int]:
     size, seen = -(-bits // 8), Recorder()
-    for _ in range(100 * bits):  # one odd number in 0.35·bits is prime: this many misses mean broken randomness
-        candidate = int.from_bytes(as_bytes("randbytes(…)", randbytes(size), size), "big") % (1 << bits)
+    for _ in range(
+        100 * bits
+    ):  # one odd number in 0.35·bits is prime: this many misses mean broken randomness
+        candidate = int.from_bytes(as_bytes("randbytes(…)", randbytes(size), size), "big") % (
+            1 << bits
+        )
         candidate |= 0b11 << bits - 2 | 1
         if math.gcd(candidate - 1, e) != 1:
             seen("candidate", candidate, "its p - 1 shares a factor with e")
@@ -142,7 +156,9 @@ def OS2IP(X: bytes) -> int:
 
 def RSAEP(public: PublicKey, m: int) -> Trace[int]:
     """The encryption primitive, c = m^e mod n (RFC 8017 §5.1.1), 0 <= m < n. Alone: deterministic and malleable."""
-    return _public_operation(public, m, "m", "c", "message representative out of range: only its rest modulo n is kept")
+    return _public_operation(
+        public, m, "m", "c", "message representative out of range: only its rest modulo n is kept"
+    )
 
 
 def RSADP(private: PrivateKey, c: int, *, crt: bool = True) -> Trace[int]:
@@ -157,10 +173,14 @@ def RSASP1(private: PrivateKey, m: int, *, crt: bool = True) -> Trace[int]:
 
 def RSAVP1(public: PublicKey, s: int) -> Trace[int]:
     """The verification primitive, m = s^e mod n (RFC 8017 §5.2.2): the same operation as RSAEP, for verifying."""
-    return _public_operation(public, s, "s", "m", "signature representative out of range: it must be below n")
+    return _public_operation(
+        public, s, "s", "m", "signature representative out of range: it must be below n"
+    )
 
 
-def _public_operation(public: PublicKey, x: int, name: str, result: str, because: str) -> Trace[int]:
+def _public_operation(
+    public: PublicKey, x: int, name: str, result: str, because: str
+) -> Trace[int]:
     seen = Recorder()
     seen(name, integer(name, x, 0, public.n, because))
     return seen.trace(seen(result, pow(x, public.e, public.n), f"{name}^e mod n"))
@@ -172,7 +192,11 @@ def _private_operation(K: PrivateKey, x: int, name: str, result: str, crt: bool)
     if not crt:
         return seen.trace(seen(result, pow(x, K.d, K.n), f"{name}^d mod n"))
     dP, dQ, qInv = K.crt
-    first = seen(f"{result}_1", pow(x, dP, K.p), f"{name}^dP mod p: half the length, so an eighth of the work")
+    first = seen(
+        f"{result}_1",
+        pow(x, dP, K.p),
+        f"{name}^dP mod p: half the length, so an eighth of the work",
+    )
     second = seen(f"{result}_2", pow(x, dQ, K.q), f"{name}^dQ mod q")
     h = seen("h", (first - second) * qInv % K.p, f"({result}_1 - {result}_2) · qInv mod p")
     return seen.trace(seen(result, second + K.q * h, f"{result}_2 + q · h"))
@@ -219,7 +243,9 @@ def RSAES_OAEP_ENCRYPT(
     return seen.trace(seen("C", I2OSP(c, public.k)))
 
 
-def RSAES_OAEP_DECRYPT(private: PrivateKey, C: bytes, L: bytes = b"", *, hash_name: str = "sha256") -> Trace[bytes]:
+def RSAES_OAEP_DECRYPT(
+    private: PrivateKey, C: bytes, L: bytes = b"", *, hash_name: str = "sha256"
+) -> Trace[bytes]:
     """RSAES-OAEP decryption (RFC 8017 §7.1.2). Raises DecryptionError, whatever was wrong: Manger (2001) needs less.
 
     `C`: k bytes. `L`: the label given when encrypting.
@@ -230,8 +256,14 @@ def RSAES_OAEP_DECRYPT(private: PrivateKey, C: bytes, L: bytes = b"", *, hash_na
         raise DecryptionError
     EM = seen("EM", I2OSP(seen.include("", RSADP(private, c)), k), "00 ‖ maskedSeed ‖ maskedDB")
     maskedSeed, maskedDB = seen("maskedSeed", EM[1 : hLen + 1]), seen("maskedDB", EM[hLen + 1 :])
-    seed = seen("seed", xor_bytes(maskedSeed, MGF1(maskedDB, hLen, hash_name)), "maskedSeed xor MGF1(maskedDB)")
-    DB = seen("DB", xor_bytes(maskedDB, MGF1(seed, k - hLen - 1, hash_name)), "maskedDB xor MGF1(seed)")
+    seed = seen(
+        "seed",
+        xor_bytes(maskedSeed, MGF1(maskedDB, hLen, hash_name)),
+        "maskedSeed xor MGF1(maskedDB)",
+    )
+    DB = seen(
+        "DB", xor_bytes(maskedDB, MGF1(seed, k - hLen - 1, hash_name)), "maskedDB xor MGF1(seed)"
+    )
     PS, one, M = DB[hLen:].partition(b"\1")
     right_label = hmac.compare_digest(DB[:hLen], digest(hash_name, L))
     if EM[0] or any(PS) or not one or not right_label:
@@ -239,13 +271,19 @@ def RSAES_OAEP_DECRYPT(private: PrivateKey, C: bytes, L: bytes = b"", *, hash_na
     return seen.trace(seen("M", M))
 
 
-def EMSA_PSS_ENCODE(M: bytes, emBits: int, *, salt: bytes, hash_name: str = "sha256") -> Trace[bytes]:
+def EMSA_PSS_ENCODE(
+    M: bytes, emBits: int, *, salt: bytes, hash_name: str = "sha256"
+) -> Trace[bytes]:
     """EMSA-PSS encoding (RFC 8017 §9.1.1): EM = maskedDB ‖ H ‖ bc, with H = Hash(00×8 ‖ mHash ‖ salt).
 
     `emBits`: the length of the modulus in bits, less 1. `salt`: any length that fits, random or empty. Raises
     MessageTooLarge, which the standard calls encoding error.
     """
-    seen, hLen, emLen = Recorder(), len(digest(hash_name, b"")), -(-integer("emBits", emBits, least=1) // 8)
+    seen, hLen, emLen = (
+        Recorder(),
+        len(digest(hash_name, b"")),
+        -(-integer("emBits", emBits, least=1) // 8),
+    )
     if emLen < hLen + len(as_bytes("salt", salt)) + 2:
         raise MessageTooLarge("the modulus has no room for this hash and this salt: encoding error")
     mHash = seen("mHash", digest(hash_name, M))
@@ -254,18 +292,30 @@ def EMSA_PSS_ENCODE(M: bytes, emBits: int, *, salt: bytes, hash_name: str = "sha
     DB = seen("DB", bytes(emLen - len(salt) - hLen - 2) + b"\1" + salt, "PS ‖ 01 ‖ salt")
     dbMask = seen("dbMask", MGF1(H, emLen - hLen - 1, hash_name), "MGF1(H)")
     maskedDB = xor_bytes(DB, dbMask)
-    maskedDB = seen("maskedDB", _clear_top(maskedDB, 8 * emLen - emBits), "DB xor dbMask, top bits cleared")
+    maskedDB = seen(
+        "maskedDB", _clear_top(maskedDB, 8 * emLen - emBits), "DB xor dbMask, top bits cleared"
+    )
     return seen.trace(seen("EM", maskedDB + H + b"\xbc", "maskedDB ‖ H ‖ bc"))
 
 
-def EMSA_PSS_VERIFY(M: bytes, EM: bytes, emBits: int, *, sLen: int = 32, hash_name: str = "sha256") -> Trace[str]:
+def EMSA_PSS_VERIFY(
+    M: bytes, EM: bytes, emBits: int, *, sLen: int = 32, hash_name: str = "sha256"
+) -> Trace[str]:
     """EMSA-PSS verification (RFC 8017 §9.1.2): the result is "consistent"; InvalidSignature is raised otherwise.
 
     `emBits` as in encoding; `sLen`: the length that the salt must have, in bytes.
     """
-    seen, hLen, emLen = Recorder(), len(digest(hash_name, b"")), -(-integer("emBits", emBits, least=1) // 8)
+    seen, hLen, emLen = (
+        Recorder(),
+        len(digest(hash_name, b"")),
+        -(-integer("emBits", emBits, least=1) // 8),
+    )
     inconsistent = InvalidSignature("inconsistent: this encoded message is not one of this message")
-    if emLen < hLen + integer("sLen", sLen, least=0) + 2 or len(as_bytes("EM", EM)) != emLen or EM[-1] != 0xBC:
+    if (
+        emLen < hLen + integer("sLen", sLen, least=0) + 2
+        or len(as_bytes("EM", EM)) != emLen
+        or EM[-1] != 0xBC
+    ):
         raise inconsistent
     mHash = seen("mHash", digest(hash_name, M))
     maskedDB, H = seen("maskedDB", EM[: emLen - hLen - 1]), seen("H", EM[emLen - hLen - 1 : -1])
@@ -285,10 +335,14 @@ def _clear_top(data: bytes, bits: int) -> bytes:
     return bytes([data[0] & 0xFF >> bits]) + data[1:]
 
 
-def RSASSA_PSS_SIGN(private: PrivateKey, M: bytes, *, salt: bytes, hash_name: str = "sha256") -> Trace[bytes]:
+def RSASSA_PSS_SIGN(
+    private: PrivateKey, M: bytes, *, salt: bytes, hash_name: str = "sha256"
+) -> Trace[bytes]:
     """RSASSA-PSS signature (RFC 8017 §8.1.1). `salt`: as long as the hash, random. Raises MessageTooLarge."""
     seen = Recorder()
-    EM = seen.include("", EMSA_PSS_ENCODE(M, private.n.bit_length() - 1, salt=salt, hash_name=hash_name))
+    EM = seen.include(
+        "", EMSA_PSS_ENCODE(M, private.n.bit_length() - 1, salt=salt, hash_name=hash_name)
+    )
     s = seen.include("", RSASP1(private, OS2IP(EM)))
     return seen.trace(seen("S", I2OSP(s, private.public.k)))
 
@@ -304,4 +358,6 @@ def RSASSA_PSS_VERIFY(
     if m.bit_length() > 8 * -(-emBits // 8):
         raise InvalidSignature("the number under the signature is too long for an encoded message")
     EM = seen("EM", I2OSP(m, -(-emBits // 8)))
-    return seen.trace(seen.include("", EMSA_PSS_VERIFY(M, EM, emBits, sLen=sLen, hash_name=hash_name)))
+    return seen.trace(
+        seen.include("", EMSA_PSS_VERIFY(M, EM, emBits, sLen=sLen, hash_name=hash_name))
+    )

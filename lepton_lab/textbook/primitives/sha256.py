@@ -11,7 +11,7 @@ import struct
 from itertools import count, islice
 
 from lepton_lab.errors import InvalidParameter
-from lepton_lab.textbook.primitives import integer, as_bytes
+from lepton_lab.textbook.primitives import as_bytes, integer
 from lepton_lab.textbook.primitives.numtheory import integer_root
 from lepton_lab.textbook.trace import Recorder, Trace
 
@@ -19,7 +19,9 @@ BLOCK = 64
 _MASK = 0xFFFFFFFF
 _PRIMES = list(islice((n for n in count(2) if all(n % d for d in range(2, n))), 64))
 K = [integer_root(p << 96, 3) & _MASK for p in _PRIMES]  # §4.2.2
-INITIAL = struct.pack(">8I", *(integer_root(p << 64, 2) & _MASK for p in _PRIMES[:8]))  # H⁽⁰⁾, §5.3.3
+INITIAL = struct.pack(
+    ">8I", *(integer_root(p << 64, 2) & _MASK for p in _PRIMES[:8])
+)  # H⁽⁰⁾, §5.3.3
 
 
 def padding(length: int) -> bytes:
@@ -34,7 +36,9 @@ def sha256(message: bytes, state: bytes = INITIAL, before: int = 0) -> Trace[byt
     `state` and `before` go on from an earlier point: H⁽ⁱ⁾ after `before` bytes, a multiple of 64. InvalidParameter.
     """
     if integer("before", before, least=0) % BLOCK:
-        raise InvalidParameter(f"before must be a multiple of {BLOCK}: a state stands between two blocks")
+        raise InvalidParameter(
+            f"before must be a multiple of {BLOCK}: a state stands between two blocks"
+        )
     seen, h = Recorder(), as_bytes("state", state, 32)
     padded = seen("padded", as_bytes("message", message) + padding(before + len(message)))
     for i in range(0, len(padded), BLOCK):
@@ -53,7 +57,9 @@ def compress(state: bytes, block: bytes) -> bytes:
         s0 = _rotr(a, 2) ^ _rotr(a, 13) ^ _rotr(a, 22)
         t2 = s0 + (a & b ^ a & c ^ b & c)
         a, b, c, d, e, f, g, hh = t1 + t2 & _MASK, a, b, c, d + t1 & _MASK, e, f, g
-    return struct.pack(">8I", *(x + y & _MASK for x, y in zip(h, (a, b, c, d, e, f, g, hh), strict=True)))
+    return struct.pack(
+        ">8I", *(x + y & _MASK for x, y in zip(h, (a, b, c, d, e, f, g, hh), strict=True))
+    )
 
 
 def _schedule(block: bytes) -> list[int]:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from lepton_lab.errors import InvalidParameter
-from lepton_lab.textbook.primitives import gf256, integer, as_bytes
+from lepton_lab.textbook.primitives import as_bytes, gf256, integer
 from lepton_lab.textbook.primitives.numtheory import inverse, miller_rabin
 from lepton_lab.textbook.trace import Recorder, Trace
 
@@ -37,8 +37,16 @@ GF256 = Field(256, operator.xor, operator.xor, gf256.multiply, gf256.inverse)
 def prime_field(p: int) -> Field:
     """The integers modulo a prime p. Raises InvalidParameter when p is none."""
     if not miller_rabin(integer("p", p, least=2), range(2, 40)).result:
-        raise InvalidParameter("p must be a prime: modulo another number not everything can be divided by")
-    return Field(p, lambda a, b: (a + b) % p, lambda a, b: (a - b) % p, lambda a, b: a * b % p, lambda a: inverse(a, p))
+        raise InvalidParameter(
+            "p must be a prime: modulo another number not everything can be divided by"
+        )
+    return Field(
+        p,
+        lambda a, b: (a + b) % p,
+        lambda a, b: (a - b) % p,
+        lambda a, b: a * b % p,
+        lambda a: inverse(a, p),
+    )
 
 
 def evaluate(coefficients: Sequence[int], x: int, field: Field = GF256) -> int:
@@ -46,11 +54,15 @@ def evaluate(coefficients: Sequence[int], x: int, field: Field = GF256) -> int:
     value = 0
     integer("x", x, 0, field.size)
     for coefficient in reversed(coefficients):
-        value = field.plus(field.times(value, x), integer("coefficient", coefficient, 0, field.size))
+        value = field.plus(
+            field.times(value, x), integer("coefficient", coefficient, 0, field.size)
+        )
     return value
 
 
-def split(secret: int, coefficients: Sequence[int], xs: Iterable[int], field: Field = GF256) -> Trace[dict[int, int]]:
+def split(
+    secret: int, coefficients: Sequence[int], xs: Iterable[int], field: Field = GF256
+) -> Trace[dict[int, int]]:
     """Share an element of the field, a byte if no other is given: x → P(x), with P = secret + c₁x + … .
 
     coefficients: c₁, c₂, …, threshold - 1 of them (bytes may come as bytes), uniform and secret; any of them may be 0.

@@ -14,7 +14,9 @@ from lepton_lab.textbook.trace import Recorder, Trace
 P = 2**255 - 19
 A24 = 121665  # (486662 - 2) / 4
 BITS = 255
-BASE_POINT = (9).to_bytes(32, "little")  # of prime order 2²⁵² + 27742317777372353535851937790883648493 (§4.1)
+BASE_POINT = (9).to_bytes(
+    32, "little"
+)  # of prime order 2²⁵² + 27742317777372353535851937790883648493 (§4.1)
 
 
 def decode_scalar(k: bytes) -> int:

@@ -14,7 +14,10 @@ server answers, so that one handshake is wholly our own work.
 
 from __future__ import annotations
 
-from lepton_lab.textbook.protocols.tls13.certificates import CertificateSummary, certificate_verify_content
+from lepton_lab.textbook.protocols.tls13.certificates import (
+    CertificateSummary,
+    certificate_verify_content,
+)
 from lepton_lab.textbook.protocols.tls13.dissection import Dissection, Message, Record
 from lepton_lab.textbook.protocols.tls13.dissector import dissect
 from lepton_lab.textbook.protocols.tls13.errors import (

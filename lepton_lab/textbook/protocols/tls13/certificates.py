@@ -84,7 +84,9 @@ def summary_of(der: bytes) -> CertificateSummary:
                 der,
             )
     except _UNREADABLE:
-        raise MalformedCapture("certificate", "it is no X.509 certificate that can be read") from None
+        raise MalformedCapture(
+            "certificate", "it is no X.509 certificate that can be read"
+        ) from None
 
 
 @contextmanager
@@ -97,7 +99,9 @@ def _without_warnings() -> Iterator[None]:
 
 def _names(certificate: x509.Certificate) -> tuple[str, ...]:
     try:
-        alternatives = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        alternatives = certificate.extensions.get_extension_for_class(
+            x509.SubjectAlternativeName
+        ).value
     except x509.ExtensionNotFound:
         return ()
     return tuple(str(getattr(name, "value", name)) for name in alternatives)
@@ -108,7 +112,9 @@ def _described(key: CertificatePublicKeyTypes) -> str:
         return f"RSA {key.key_size}"
     if isinstance(key, ec.EllipticCurvePublicKey):
         return key.curve.name
-    return next((name for name, kind in _WITHOUT_HASH.items() if isinstance(key, kind)), type(key).__name__)
+    return next(
+        (name for name, kind in _WITHOUT_HASH.items() if isinstance(key, kind)), type(key).__name__
+    )
 
 
 def certificate_verify_content(sender: str, transcript_hash: bytes) -> Trace[bytes]:
@@ -126,7 +132,9 @@ def certificate_verify_content(sender: str, transcript_hash: bytes) -> Trace[byt
     return seen.trace(seen("content covered by the signature", spaces + context + b"\0" + hashed))
 
 
-def check_signature(sender: str, der: bytes, scheme: int, signature: bytes, transcript_hash: bytes) -> Trace[str]:
+def check_signature(
+    sender: str, der: bytes, scheme: int, signature: bytes, transcript_hash: bytes
+) -> Trace[str]:
     """That the key in the certificate `der` has signed the transcript, under a scheme that fits it; which scheme.
 
     Raises WrongSignature.
@@ -139,7 +147,9 @@ def check_signature(sender: str, der: bytes, scheme: int, signature: bytes, tran
         with _without_warnings():
             _verify(x509.load_der_x509_certificate(der).public_key(), name, signature, content)
     except _DoesNotFit:
-        raise WrongSignature(f"{sender} CertificateVerify", f"{name} does not fit the certificate's key") from None
+        raise WrongSignature(
+            f"{sender} CertificateVerify", f"{name} does not fit the certificate's key"
+        ) from None
     except (InvalidSignature, *_UNREADABLE):
         why = "it is not the certificate's signature of the transcript"
         raise WrongSignature(f"{sender} CertificateVerify", why) from None
@@ -157,8 +167,14 @@ def _verify(key: CertificatePublicKeyTypes, scheme: str, signature: bytes, conte
     if scheme in _WITHOUT_HASH and isinstance(key, _WITHOUT_HASH[scheme]):
         key.verify(signature, content)
     elif digest and family in ("rsa_pss_rsae", "rsa_pss_pss") and isinstance(key, rsa.RSAPublicKey):
-        key.verify(signature, content, padding.PSS(padding.MGF1(digest), digest.digest_size), digest)
-    elif digest and isinstance(key, ec.EllipticCurvePublicKey) and _curve_of(family) == key.curve.name:
+        key.verify(
+            signature, content, padding.PSS(padding.MGF1(digest), digest.digest_size), digest
+        )
+    elif (
+        digest
+        and isinstance(key, ec.EllipticCurvePublicKey)
+        and _curve_of(family) == key.curve.name
+    ):
         key.verify(signature, content, ec.ECDSA(digest))
     else:
         raise _DoesNotFit

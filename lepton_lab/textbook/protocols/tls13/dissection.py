@@ -43,7 +43,9 @@ class Record:
 
     def __repr__(self) -> str:
         under = f" under {self.secret_label}" if self.protected else ""
-        return f"record {self.index}: {self.sender}, {self.inner_type}, {len(self.data)} bytes{under}"
+        return (
+            f"record {self.index}: {self.sender}, {self.inner_type}, {len(self.data)} bytes{under}"
+        )
 
 
 @dataclass(frozen=True, repr=False)
@@ -74,7 +76,9 @@ class Message:
         raise InvalidParameter(f"{self.name} has no field {path_end!r}")
 
     def __repr__(self) -> str:
-        return f"{self.sender}: {self.name}, {len(self.data)} bytes" + (f": {self.summary}" if self.summary else "")
+        return f"{self.sender}: {self.name}, {len(self.data)} bytes" + (
+            f": {self.summary}" if self.summary else ""
+        )
 
 
 @dataclass(frozen=True, repr=False)
@@ -107,15 +111,24 @@ class Dissection:
             if each.name == name and sender in (None, each.sender):
                 return each
         there = ", ".join(dict.fromkeys(each.name for each in self.messages))
-        raise InvalidParameter(f"there is no {name!r} from {sender or 'either side'}; there are: {there}")
+        raise InvalidParameter(
+            f"there is no {name!r} from {sender or 'either side'}; there are: {there}"
+        )
 
     def application_data(self, sender: str) -> bytes:
         """Everything that "client" or "server" said, early data included."""
-        said = [each for each in self.messages if each.name == "ApplicationData" and each.sender == sender]
+        said = [
+            each
+            for each in self.messages
+            if each.name == "ApplicationData" and each.sender == sender
+        ]
         return b"".join(each.data for each in said)
 
     def __repr__(self) -> str:
-        rows = [(_records(each.records), each.sender, each.name, str(len(each.data)), each.summary) for each in self]
+        rows = [
+            (_records(each.records), each.sender, each.name, str(len(each.data)), each.summary)
+            for each in self
+        ]
         rows.insert(0, ("record", "sender", "message", "bytes", ""))
         widths = [max(len(row[column]) for row in rows) for column in range(4)]
         return "\n".join(
@@ -133,7 +146,11 @@ def _records(indices: tuple[int, ...]) -> str:
 
 SUMMARIES = {  # by message: the ends of the paths of the fields that tell most, and what to say around each
     "ClientHello": {"HostName": "{}", "client_shares[0].group": "{}"},
-    "ServerHello": {"cipher_suite": "{}", "server_share.group": "{}", "selected_identity": "PSK {}"},
+    "ServerHello": {
+        "cipher_suite": "{}",
+        "server_share.group": "{}",
+        "selected_identity": "PSK {}",
+    },
     "HelloRetryRequest": {"cipher_suite": "{}", "selected_group": "{}, please"},
     "Certificate": {"[0].cert_data": "{}"},
     "CertificateVerify": {"algorithm": "{}"},

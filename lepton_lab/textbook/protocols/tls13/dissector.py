@@ -16,15 +16,28 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from lepton_lab.capture import Capture
 from lepton_lab.errors import DecryptionError, InvalidParameter
-from lepton_lab.buffers import Capture
 from lepton_lab.textbook.primitives import as_bytes as bytes_of
 from lepton_lab.textbook.protocols.tls13 import messages, names
-from lepton_lab.textbook.protocols.tls13.dissection import Dissection, Message, Record, summary_of_fields
-from lepton_lab.textbook.protocols.tls13.errors import DissectionError, MalformedCapture, RecordNotOpened
+from lepton_lab.textbook.protocols.tls13.dissection import (
+    Dissection,
+    Message,
+    Record,
+    summary_of_fields,
+)
+from lepton_lab.textbook.protocols.tls13.errors import (
+    DissectionError,
+    MalformedCapture,
+    RecordNotOpened,
+)
 from lepton_lab.textbook.protocols.tls13.fields import Field, Reader
 from lepton_lab.textbook.protocols.tls13.handshake import Given, Handshake
-from lepton_lab.textbook.protocols.tls13.record_layer import LONGEST_CIPHERTEXT, LONGEST_PLAINTEXT, open_record
+from lepton_lab.textbook.protocols.tls13.record_layer import (
+    LONGEST_CIPHERTEXT,
+    LONGEST_PLAINTEXT,
+    open_record,
+)
 from lepton_lab.textbook.protocols.tls13.suites import SUITES, CipherSuite
 from lepton_lab.textbook.trace import Trace
 
@@ -32,7 +45,12 @@ HEADER = 5
 
 
 def dissect(
-    capture: Capture, *, shared_secret: bytes = b"", psk: bytes = b"", external: bool = False, whole: bool = True
+    capture: Capture,
+    *,
+    shared_secret: bytes = b"",
+    psk: bytes = b"",
+    external: bool = False,
+    whole: bool = True,
 ) -> Dissection:
     """Every field of every message of a TLS 1.3 connection, opened, with both Finished and every signature verified.
 
@@ -46,9 +64,13 @@ def dissect(
     the wrong kind.
     """
     if not isinstance(capture, Capture):
-        raise InvalidParameter(f"a Capture is needed, not {type(capture).__name__}: record_handshake makes one")
+        raise InvalidParameter(
+            f"a Capture is needed, not {type(capture).__name__}: record_handshake makes one"
+        )
     given = Given(bytes_of("shared_secret", shared_secret), bytes_of("psk", psk), external)
-    secrets = {label: bytes_of(f"secret {label}", secret) for label, secret in capture.secrets.items()}
+    secrets = {
+        label: bytes_of(f"secret {label}", secret) for label, secret in capture.secrets.items()
+    }
     wire = [(record.sender, bytes_of("a record", record.data)) for record in capture.records]
     dissector = _Dissector(Handshake(secrets, given, _suite_of(wire)))
     for sender, data in wire:
@@ -91,7 +113,10 @@ class _Dissector:
         self._handshake = handshake
         self._records: list[_Open] = []
         self._messages: list[Message] = []
-        self._unfinished: dict[str, tuple[bytes, list[_Piece]]] = {"client": (b"", []), "server": (b"", [])}
+        self._unfinished: dict[str, tuple[bytes, list[_Piece]]] = {
+            "client": (b"", []),
+            "server": (b"", []),
+        }
         self._sequence: dict[str, int] = {}  # by label: each new key counts from 0 (§5.3)
         self._closed: set[str] = set()
 
@@ -106,7 +131,9 @@ class _Dissector:
             if record.inner_type == "handshake":
                 self._take_handshake(index, record)
             elif self._unfinished[sender][0]:
-                raise MalformedCapture("record", "it stands between the parts of a handshake message (§5.1)")
+                raise MalformedCapture(
+                    "record", "it stands between the parts of a handshake message (§5.1)"
+                )
             else:
                 self._take_other(index, record)
 
@@ -114,11 +141,17 @@ class _Dissector:
         """All of it. Raises MalformedCapture when something is missing at the end."""
         for sender, (left, _) in self._unfinished.items():
             if left:
-                raise MalformedCapture("capture", f"it ends inside a handshake message of the {sender}")
+                raise MalformedCapture(
+                    "capture", f"it ends inside a handshake message of the {sender}"
+                )
         if whole and not self._handshake.is_over:
-            raise MalformedCapture("capture", f"it ends after {self._handshake.last or 'nothing'}: no whole handshake")
+            raise MalformedCapture(
+                "capture", f"it ends after {self._handshake.last or 'nothing'}: no whole handshake"
+            )
         if whole and len(self._closed) < 2:
-            raise MalformedCapture("capture", "it ends without a close_notify from each side: cut off? (§6.1)")
+            raise MalformedCapture(
+                "capture", "it ends without a close_notify from each side: cut off? (§6.1)"
+            )
         found = self._handshake
         return Dissection(
             tuple(self._finished_record(index) for index in range(len(self._records))),
@@ -147,7 +180,9 @@ class _Dissector:
             return self._decrypted(sender, data, fields)
         if kind == "change_cipher_spec":
             if not self._messages or label.startswith(f"{sender.upper()}_TRAFFIC"):
-                raise MalformedCapture("ChangeCipherSpec", "it is allowed between ClientHello and Finished only (§5)")
+                raise MalformedCapture(
+                    "ChangeCipherSpec", "it is allowed between ClientHello and Finished only (§5)"
+                )
         elif label:
             raise MalformedCapture("record", f"it is not protected, though the {sender} has keys")
         return _Open(sender, data, data, kind, kind, inside, fields=fields)
@@ -156,7 +191,9 @@ class _Dissector:
         """A TLSCiphertext, opened."""
         label, suite = self._handshake.labels[sender], self._handshake.suite
         if not label or suite is None:
-            raise MalformedCapture("record", f"it is protected, though the {sender} has no keys yet")
+            raise MalformedCapture(
+                "record", f"it is protected, though the {sender} has no keys yet"
+            )
         secret, sequence = self._handshake.secret(label), self._sequence.get(label, 0)
         try:
             protection = open_record(suite, secret, sequence, data, sender)
@@ -168,8 +205,12 @@ class _Dissector:
         content = inner.rstrip(b"\0")
         kind = names.CONTENT_TYPES.get(content[-1], "") if content else ""
         if kind in ("", "change_cipher_spec") or len(inner) > LONGEST_PLAINTEXT + 1:
-            raise MalformedCapture("TLSInnerPlaintext", "it is too long, or holds no type that may be in it (§5.4)")
-        record = _Open(sender, data, data[:HEADER] + inner + tag, "application_data", kind, content[:-1])
+            raise MalformedCapture(
+                "TLSInnerPlaintext", "it is too long, or holds no type that may be in it (§5.4)"
+            )
+        record = _Open(
+            sender, data, data[:HEADER] + inner + tag, "application_data", kind, content[:-1]
+        )
         record.secret_label, record.protection = label, protection
         record.padding = len(inner) - len(content)
         record.fields = [*fields, *_inner_fields(record)]
@@ -177,7 +218,9 @@ class _Dissector:
 
     def _finished_record(self, index: int) -> Record:
         record = self._records[index]
-        fields = sorted((each.cut(0, each.length, each.offset, index) for each in record.fields), key=_by_offset)
+        fields = sorted(
+            (each.cut(0, each.length, each.offset, index) for each in record.fields), key=_by_offset
+        )
         return Record(
             index, record.sender, record.data, record.opened, record.content_type, record.inner_type, record.padding,
             record.secret_label, record.protection, tuple(fields), tuple(record.messages),
@@ -204,7 +247,9 @@ class _Dissector:
         other = "server" if sender == "client" else "client"
         changed = {side for side, label in self._handshake.labels.items() if label != before[side]}
         if (sender in changed and has_more) or (other in changed and self._unfinished[other][0]):
-            raise MalformedCapture(f"{sender} {name}", "handshake messages go on across a change of keys (§5.1)")
+            raise MalformedCapture(
+                f"{sender} {name}", "handshake messages go on across a change of keys (§5.1)"
+            )
         in_transcript = self._handshake.last == f"{sender} {name}"
         hashed = self._handshake.transcript_hash() if in_transcript else b""
         self._add(sender, name, data, fields, pieces, check=check, transcript_hash=hashed)
@@ -251,7 +296,16 @@ class _Dissector:
         where = tuple(piece.record for piece in pieces)
         summary = summary_of_fields(name, tuple(fields))
         message = Message(
-            index, sender, name, data, where, pieces[0].offset, tuple(located), check, transcript_hash, summary
+            index,
+            sender,
+            name,
+            data,
+            where,
+            pieces[0].offset,
+            tuple(located),
+            check,
+            transcript_hash,
+            summary,
         )
         self._messages.append(message)
 
@@ -260,7 +314,9 @@ def _read_header(reader: Reader, is_protected: bool, is_first: bool) -> str:
     """The type of a record whose header is right; `is_first`: of the first ClientHello. Raises MalformedCapture."""
     whatever = "23, whatever is inside: the real type is encrypted (§5.2)"
     meaning = whatever if is_protected else "what the fragment holds (§5.1)"
-    kind = reader.number("opaque_type" if is_protected else "type", 1, "type", meaning, names.CONTENT_TYPES)
+    kind = reader.number(
+        "opaque_type" if is_protected else "type", 1, "type", meaning, names.CONTENT_TYPES
+    )
     meaning = "always TLS 1.2, or 1.0 around the first ClientHello (§5.1)"
     version = reader.number("legacy_record_version", 2, "version", meaning, names.VERSIONS)
     length = reader.number("length", 2, "length", "how many bytes follow")
@@ -268,8 +324,12 @@ def _read_header(reader: Reader, is_protected: bool, is_first: bool) -> str:
         raise MalformedCapture("record", f"there is no content type {kind}")
     if version != 0x0303 and not (is_first and version == 0x0301):
         raise MalformedCapture("record", f"its legacy_record_version is 0x{version:04x}")
-    if length != reader.left or length > (LONGEST_CIPHERTEXT if is_protected else LONGEST_PLAINTEXT):
-        raise MalformedCapture("record", f"its header says {length} bytes, and {reader.left} follow")
+    if length != reader.left or length > (
+        LONGEST_CIPHERTEXT if is_protected else LONGEST_PLAINTEXT
+    ):
+        raise MalformedCapture(
+            "record", f"its header says {length} bytes, and {reader.left} follow"
+        )
     return names.CONTENT_TYPES[kind]
 
 
@@ -278,9 +338,16 @@ def _inner_fields(record: _Open) -> list[Field]:
     fields: list[Field] = []
     reader = Reader(record.opened, "TLSInnerPlaintext", fields, HEADER + len(record.content))
     reader.number("type", 1, "type", "what the content really is (§5.2)", names.CONTENT_TYPES)
-    reader.take("zeros", record.padding, "padding", "zeros that hide how long the content is (§5.4)")
+    reader.take(
+        "zeros", record.padding, "padding", "zeros that hide how long the content is (§5.4)"
+    )
     reader.path = "TLSCiphertext"
-    reader.take("tag", reader.left, "mac", "the AEAD's tag: no byte of the record or its header was altered (§5.2)")
+    reader.take(
+        "tag",
+        reader.left,
+        "mac",
+        "the AEAD's tag: no byte of the record or its header was altered (§5.2)",
+    )
     return fields
 
 

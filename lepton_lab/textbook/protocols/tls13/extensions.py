@@ -23,13 +23,21 @@ def read_extensions(message: Reader, name: str, part: str = "") -> None:
     with message.vector(f"{part}extensions", 2) as extensions:
         while extensions.left:
             index = len(seen)
-            code = int.from_bytes(extensions.data[extensions.position : extensions.position + 2], "big")
+            code = int.from_bytes(
+                extensions.data[extensions.position : extensions.position + 2], "big"
+            )
             parser, meaning = PARSERS.get(code, UNKNOWN)
-            extensions.number(f"[{index}].extension_type", 2, "type", f"{meaning} (§4.2)", names.EXTENSIONS)
+            extensions.number(
+                f"[{index}].extension_type", 2, "type", f"{meaning} (§4.2)", names.EXTENSIONS
+            )
             if code in seen:
-                raise MalformedCapture(extensions.path, f"{names.named(code, names.EXTENSIONS)} comes twice")
+                raise MalformedCapture(
+                    extensions.path, f"{names.named(code, names.EXTENSIONS)} comes twice"
+                )
             seen.add(code)
-            with extensions.vector(f"[{index}].{names.EXTENSIONS.get(code, 'extension_data')}", 2) as data:
+            with extensions.vector(
+                f"[{index}].{names.EXTENSIONS.get(code, 'extension_data')}", 2
+            ) as data:
                 if data.left or (code, name) not in EMPTY:
                     parser(data, name)
 
@@ -44,13 +52,20 @@ def _nothing(data: Reader, message: str) -> None:
 
 def _server_name(data: Reader, message: str) -> None:
     with data.vector("server_name_list", 2, 1) as server_names:
-        server_names.number("[0].name_type", 1, "type", "0: a host name (RFC 6066 §3)", {0: "host_name"})
+        server_names.number(
+            "[0].name_type", 1, "type", "0: a host name (RFC 6066 §3)", {0: "host_name"}
+        )
         meaning = "the name that the client wants to speak to, in the clear"
         server_names.opaque("[0].HostName", 2, "name", meaning, least=1, value=text)
 
 
 def _max_fragment_length(data: Reader, message: str) -> None:
-    data.number("max_fragment_length", 1, "choice", "2 to the power of 8 more than this, in bytes (RFC 6066 §4)")
+    data.number(
+        "max_fragment_length",
+        1,
+        "choice",
+        "2 to the power of 8 more than this, in bytes (RFC 6066 §4)",
+    )
 
 
 def _status_request(data: Reader, message: str) -> None:
@@ -61,11 +76,20 @@ def _status_request(data: Reader, message: str) -> None:
         data.opaque("responder_id_list", 2, "data", "OCSP responders that the client trusts")
         data.opaque("request_extensions", 2, "data", "extensions of the OCSP request")
     else:
-        data.opaque("response", 3, "data", "a signed answer that the certificate is not revoked (§4.4.2.1)")
+        data.opaque(
+            "response", 3, "data", "a signed answer that the certificate is not revoked (§4.4.2.1)"
+        )
 
 
 def _supported_groups(data: Reader, message: str) -> None:
-    data.numbers("named_group_list", 2, 2, "choice", "a group for the key exchange (§4.2.7)", names=names.GROUPS)
+    data.numbers(
+        "named_group_list",
+        2,
+        2,
+        "choice",
+        "a group for the key exchange (§4.2.7)",
+        names=names.GROUPS,
+    )
 
 
 def _ec_point_formats(data: Reader, message: str) -> None:
@@ -75,19 +99,30 @@ def _ec_point_formats(data: Reader, message: str) -> None:
 
 def _signature_algorithms(data: Reader, message: str) -> None:
     meaning = "a scheme that the sender can verify; those without a name here are older than TLS 1.3 (§4.2.3)"
-    data.numbers("supported_signature_algorithms", 2, 2, "choice", meaning, names=names.SIGNATURE_SCHEMES)
+    data.numbers(
+        "supported_signature_algorithms", 2, 2, "choice", meaning, names=names.SIGNATURE_SCHEMES
+    )
 
 
 def _application_protocols(data: Reader, message: str) -> None:
     index = 0
     with data.vector("protocol_name_list", 2, 2) as protocols:
         while protocols.left:
-            protocols.opaque(f"[{index}]", 1, "name", "a protocol to speak inside (RFC 7301 §3.1)", least=1, value=text)
+            protocols.opaque(
+                f"[{index}]",
+                1,
+                "name",
+                "a protocol to speak inside (RFC 7301 §3.1)",
+                least=1,
+                value=text,
+            )
             index += 1
 
 
 def _timestamps(data: Reader, message: str) -> None:
-    data.opaque("sct_list", 2, "data", "promises of logs to publish the certificate (RFC 6962 §3.3)")
+    data.opaque(
+        "sct_list", 2, "data", "promises of logs to publish the certificate (RFC 6962 §3.3)"
+    )
 
 
 def _padding(data: Reader, message: str) -> None:
@@ -104,12 +139,19 @@ def _compress_certificate(data: Reader, message: str) -> None:
 
 
 def _record_size_limit(data: Reader, message: str) -> None:
-    data.number("record_size_limit", 2, "length", "the longest TLSInnerPlaintext that the sender takes (RFC 8449 §4)")
+    data.number(
+        "record_size_limit",
+        2,
+        "length",
+        "the longest TLSInnerPlaintext that the sender takes (RFC 8449 §4)",
+    )
 
 
 def _pre_shared_key(data: Reader, message: str) -> None:
     if message != "ClientHello":
-        data.number("selected_identity", 2, "choice", "which of the PSKs offered is used, from 0 (§4.2.11)")
+        data.number(
+            "selected_identity", 2, "choice", "which of the PSKs offered is used, from 0 (§4.2.11)"
+        )
         return
     with data.vector("identities", 2, 7) as identities:
         index = 0
@@ -130,13 +172,23 @@ def _pre_shared_key(data: Reader, message: str) -> None:
 def _early_data(data: Reader, message: str) -> None:
     if message == "NewSessionTicket":
         data.number(
-            "max_early_data_size", 4, "length", "how many bytes of early data the ticket is good for (§4.2.10)"
+            "max_early_data_size",
+            4,
+            "length",
+            "how many bytes of early data the ticket is good for (§4.2.10)",
         )
 
 
 def _supported_versions(data: Reader, message: str) -> None:
     if message == "ClientHello":
-        data.numbers("versions", 1, 2, "version", "a version that the client speaks (§4.2.1)", names=names.VERSIONS)
+        data.numbers(
+            "versions",
+            1,
+            2,
+            "version",
+            "a version that the client speaks (§4.2.1)",
+            names=names.VERSIONS,
+        )
     else:
         meaning = "the version that is spoken; the one in the old place stays at TLS 1.2 (§4.2.1)"
         data.number("selected_version", 2, "version", meaning, names.VERSIONS)
@@ -144,19 +196,36 @@ def _supported_versions(data: Reader, message: str) -> None:
 
 def _cookie(data: Reader, message: str) -> None:
     data.opaque(
-        "cookie", 2, "data", "what the server has the client bring back, so as not to remember it (§4.2.2)", least=1
+        "cookie",
+        2,
+        "data",
+        "what the server has the client bring back, so as not to remember it (§4.2.2)",
+        least=1,
     )
 
 
 def _psk_modes(data: Reader, message: str) -> None:
-    data.numbers("ke_modes", 1, 1, "choice", "a way in which a PSK may be used (§4.2.9)", names=names.PSK_MODES)
+    data.numbers(
+        "ke_modes",
+        1,
+        1,
+        "choice",
+        "a way in which a PSK may be used (§4.2.9)",
+        names=names.PSK_MODES,
+    )
 
 
 def _certificate_authorities(data: Reader, message: str) -> None:
     index = 0
     with data.vector("authorities", 2, 3) as authorities:
         while authorities.left:
-            authorities.opaque(f"[{index}]", 2, "name", "an issuer that is trusted, its name in DER (§4.2.4)", least=1)
+            authorities.opaque(
+                f"[{index}]",
+                2,
+                "name",
+                "an issuer that is trusted, its name in DER (§4.2.4)",
+                least=1,
+            )
             index += 1
 
 
@@ -164,8 +233,16 @@ def _oid_filters(data: Reader, message: str) -> None:
     index = 0
     with data.vector("filters", 2) as filters:
         while filters.left:
-            filters.opaque(f"[{index}].certificate_extension_oid", 1, "type", "an extension's OID (§4.2.5)", least=1)
-            filters.opaque(f"[{index}].certificate_extension_values", 2, "data", "the values that it must have")
+            filters.opaque(
+                f"[{index}].certificate_extension_oid",
+                1,
+                "type",
+                "an extension's OID (§4.2.5)",
+                least=1,
+            )
+            filters.opaque(
+                f"[{index}].certificate_extension_values", 2, "data", "the values that it must have"
+            )
             index += 1
 
 
@@ -184,12 +261,26 @@ def _key_share(data: Reader, message: str) -> None:
 
 
 def _key_share_entry(shares: Reader, name: str, whose: str) -> None:
-    shares.number(f"{name}.group", 2, "choice", "the group of the public key that follows (§4.2.8)", names.GROUPS)
-    shares.opaque(f"{name}.key_exchange", 2, "key", f"{whose} ephemeral public key in that group (§4.2.8)", least=1)
+    shares.number(
+        f"{name}.group",
+        2,
+        "choice",
+        "the group of the public key that follows (§4.2.8)",
+        names.GROUPS,
+    )
+    shares.opaque(
+        f"{name}.key_exchange",
+        2,
+        "key",
+        f"{whose} ephemeral public key in that group (§4.2.8)",
+        least=1,
+    )
 
 
 def _renegotiation_info(data: Reader, message: str) -> None:
-    data.opaque("renegotiated_connection", 1, "data", "a relic of TLS 1.2; empty here (RFC 5746 §3.2)")
+    data.opaque(
+        "renegotiated_connection", 1, "data", "a relic of TLS 1.2; empty here (RFC 5746 §3.2)"
+    )
 
 
 # Where an extension with no data says 'I know this one' or 'agreed'.
@@ -211,7 +302,10 @@ PARSERS: dict[int, tuple[Parser, str]] = {
     18: (_timestamps, "proof that the certificate is published"),
     21: (_padding, "makes the ClientHello longer, for servers that stumble over some lengths"),
     22: (_nothing, "a relic of TLS 1.2: encrypt first, then MAC"),
-    23: (_nothing, "a relic of TLS 1.2: a master secret that depends on the whole handshake, as all do now"),
+    23: (
+        _nothing,
+        "a relic of TLS 1.2: a master secret that depends on the whole handshake, as all do now",
+    ),
     27: (_compress_certificate, "certificates may come compressed"),
     28: (_record_size_limit, "how long a record the sender can take"),
     35: (_session_ticket, "a relic of TLS 1.2: resuming by a ticket"),
@@ -227,4 +321,7 @@ PARSERS: dict[int, tuple[Parser, str]] = {
     51: (_key_share, "ephemeral public keys: both have the shared secret after one round trip"),
     0xFF01: (_renegotiation_info, "a relic of TLS 1.2: TLS 1.3 does not renegotiate"),
 }
-UNKNOWN: tuple[Parser, str] = (_unknown, "not explained here; who does not know an extension ignores it")
+UNKNOWN: tuple[Parser, str] = (
+    _unknown,
+    "not explained here; who does not know an extension ignores it",
+)

@@ -42,11 +42,15 @@ class Field:
         return self.path.rpartition(".")[2]
 
     def __repr__(self) -> str:
-        return f"{self.offset:5d} {self.length:5d}  {self.path}  {shown(self.value)}  ({self.meaning})"
+        return (
+            f"{self.offset:5d} {self.length:5d}  {self.path}  {shown(self.value)}  ({self.meaning})"
+        )
 
     def cut(self, start: int, end: int, offset: int, record: int) -> Field:
         """The part of it from byte `start` to `end` that a record holds, at `offset` there."""
-        return replace(self, offset=offset, length=end - start, data=self.data[start:end], record=record)
+        return replace(
+            self, offset=offset, length=end - start, data=self.data[start:end], record=record
+        )
 
 
 class Reader:
@@ -57,7 +61,9 @@ class Reader:
     holds them.
     """
 
-    def __init__(self, data: bytes, path: str, fields: list[Field], start: int = 0, end: int | None = None) -> None:
+    def __init__(
+        self, data: bytes, path: str, fields: list[Field], start: int = 0, end: int | None = None
+    ) -> None:
         self.data, self.path, self.fields = data, path, fields
         self.position, self.end = start, len(data) if end is None else end
 
@@ -71,19 +77,36 @@ class Reader:
         return self.path + name if name[:1] in ("", "[") else f"{self.path}.{name}"
 
     def take(
-        self, name: str, length: int, kind: Kind, meaning: str, *, value: Callable[[bytes], object] | None = None
+        self,
+        name: str,
+        length: int,
+        kind: Kind,
+        meaning: str,
+        *,
+        value: Callable[[bytes], object] | None = None,
     ) -> bytes:
         """The next `length` bytes; `value` says what to show for them. None at all are no field."""
         if length > self.left:
-            raise MalformedCapture(self.path_to(name), f"it needs {length} bytes where {self.left} are left")
+            raise MalformedCapture(
+                self.path_to(name), f"it needs {length} bytes where {self.left} are left"
+            )
         data = self.data[self.position : self.position + length]
         if length:
             shown_as = data if value is None else value(data)
-            self.fields.append(Field(self.position, length, data, self.path_to(name), shown_as, meaning, kind))
+            self.fields.append(
+                Field(self.position, length, data, self.path_to(name), shown_as, meaning, kind)
+            )
         self.position += length
         return data
 
-    def number(self, name: str, length: int, kind: Kind, meaning: str, names: Mapping[int, str] | None = None) -> int:
+    def number(
+        self,
+        name: str,
+        length: int,
+        kind: Kind,
+        meaning: str,
+        names: Mapping[int, str] | None = None,
+    ) -> int:
         """An unsigned number, big-endian, shown under the name that `names` has for it."""
 
         def value(data: bytes) -> object:
@@ -98,7 +121,9 @@ class Reader:
         meaning = f"how many bytes of {path.rpartition('.')[2]} follow"
         count = self.number(f"{name}.length" if name else "length", prefix, "length", meaning)
         if not least <= count <= self.left:
-            raise MalformedCapture(path, f"its length says {count}, where {least} to {self.left} are possible")
+            raise MalformedCapture(
+                path, f"its length says {count}, where {least} to {self.left} are possible"
+            )
         start, self.position = self.position, self.position + count
         return Reader(self.data, path, self.fields, start, self.position)
 
@@ -117,7 +142,14 @@ class Reader:
             return inside.take("", inside.left, kind, meaning, value=value)
 
     def numbers(
-        self, name: str, prefix: int, length: int, kind: Kind, meaning: str, *, names: Mapping[int, str]
+        self,
+        name: str,
+        prefix: int,
+        length: int,
+        kind: Kind,
+        meaning: str,
+        *,
+        names: Mapping[int, str],
     ) -> list[int]:
         """A vector of numbers, at least one."""
         found: list[int] = []
@@ -130,7 +162,10 @@ class Reader:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
     ) -> None:
         if error is None and self.left:
             raise MalformedCapture(self.path, f"{self.left} bytes are left over at its end")

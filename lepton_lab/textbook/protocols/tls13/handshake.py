@@ -57,7 +57,9 @@ class Handshake:
     `labels`: the key-log label of the secret under which each side protects its records now, "" before it does.
     """
 
-    def __init__(self, secrets: Mapping[str, bytes], given: Given, suite: CipherSuite | None) -> None:
+    def __init__(
+        self, secrets: Mapping[str, bytes], given: Given, suite: CipherSuite | None
+    ) -> None:
         self.secrets, self._given, self.suite = dict(secrets), given, suite
         self.labels = {"client": "", "server": ""}
         self.last, self.group, self.server_name = "", "", ""
@@ -74,14 +76,18 @@ class Handshake:
         """Whether both sides have sent their Finished."""
         return self.last == "client Finished"
 
-    def take(self, sender: str, name: str, data: bytes, fields: Sequence[Field]) -> Trace[object] | None:
+    def take(
+        self, sender: str, name: str, data: bytes, fields: Sequence[Field]
+    ) -> Trace[object] | None:
         """The next message; how it was verified, where there is something to verify."""
         step = f"{sender} {name}"
         if name in AFTER_THE_HANDSHAKE:
             self._after_the_handshake(sender, name)
             return None
         if step not in (expected := self._expected()):
-            raise MalformedCapture(step, f"it came where {' or '.join(expected) or 'no message'} was expected")
+            raise MalformedCapture(
+                step, f"it came where {' or '.join(expected) or 'no message'} was expected"
+            )
         self._fields[step] = fields
         check = self._verify(sender, name) if name in ("CertificateVerify", "Finished") else None
         self._transcript.append(data)
@@ -96,7 +102,9 @@ class Handshake:
     def secret(self, label: str) -> bytes:
         """The secret of that label. Raises MalformedCapture when nobody gave it, or not whole."""
         if label not in self.secrets or not self.suite:
-            raise MalformedCapture(f"secret {label}", "it is needed here, and the capture does not hold it")
+            raise MalformedCapture(
+                f"secret {label}", "it is needed here, and the capture does not hold it"
+            )
         if len(self.secrets[label]) != self.suite.hash_length:
             raise MalformedCapture(f"secret {label}", f"it must be {self.suite.hash_length} bytes")
         return self.secrets[label]
@@ -106,15 +114,26 @@ class Handshake:
         early, certificate = "client EndOfEarlyData", "client Certificate"
         was_requested = "server CertificateRequest" in self._fields
         choices = {
-            "client ClientHello": ("server ServerHello", *(() if self._retried else ("server HelloRetryRequest",))),
+            "client ClientHello": (
+                "server ServerHello",
+                *(() if self._retried else ("server HelloRetryRequest",)),
+            ),
             "server EncryptedExtensions": (
-                ("server Finished",) if self._resumed else ("server CertificateRequest", "server Certificate")
+                ("server Finished",)
+                if self._resumed
+                else ("server CertificateRequest", "server Certificate")
             ),
             "server Finished": (
-                early if self._accepted_early else certificate if was_requested else "client Finished",
+                early
+                if self._accepted_early
+                else certificate
+                if was_requested
+                else "client Finished",
             ),
             "client Certificate": (
-                "client CertificateVerify" if self.certificates.get("client") else "client Finished",
+                "client CertificateVerify"
+                if self.certificates.get("client")
+                else "client Finished",
             ),
         }
         return choices.get(self.last, NEXT.get(self.last, ()))
@@ -129,7 +148,9 @@ class Handshake:
             case "server ServerHello":
                 self._server_hello()
             case "server EncryptedExtensions":
-                self._accepted_early = self._offered_early and self._has_extension("server EncryptedExtensions", 42)
+                self._accepted_early = self._offered_early and self._has_extension(
+                    "server EncryptedExtensions", 42
+                )
                 if not self._accepted_early:
                     self.labels["client"] = "CLIENT_HANDSHAKE_TRAFFIC_SECRET"
             case "client EndOfEarlyData":
@@ -145,7 +166,9 @@ class Handshake:
         self.server_name = str(host.value) if host else ""
         self._offered_early = self._has_extension("client ClientHello", 42)
         if self._offered_early and self._retried:
-            raise MalformedCapture("client ClientHello", "early data may not be offered a second time (§4.2.10)")
+            raise MalformedCapture(
+                "client ClientHello", "early data may not be offered a second time (§4.2.10)"
+            )
         if self._offered_early:
             self.labels["client"] = "CLIENT_EARLY_TRAFFIC_SECRET"
             self._derive()
@@ -154,10 +177,15 @@ class Handshake:
         version = self._find("server ServerHello", "selected_version")
         if version is None or version.data != b"\x03\x04":
             raise MalformedCapture("server ServerHello", "it does not choose TLS 1.3")
-        suite, before = (self._find(f"server {each}", "cipher_suite") for each in ("ServerHello", "HelloRetryRequest"))
+        suite, before = (
+            self._find(f"server {each}", "cipher_suite")
+            for each in ("ServerHello", "HelloRetryRequest")
+        )
         self.suite = SUITES.get(int.from_bytes(suite.data, "big")) if suite else None
         if suite is None or self.suite is None or (before and before.data != suite.data):
-            raise MalformedCapture("server ServerHello", "its cipher suite is none of TLS 1.3's, or changed on the way")
+            raise MalformedCapture(
+                "server ServerHello", "its cipher suite is none of TLS 1.3's, or changed on the way"
+            )
         self._check_what_was_offered()
         group = self._find("server ServerHello", "server_share.group")
         self.group = str(group.value) if group else ""
@@ -171,18 +199,24 @@ class Handshake:
     def _check_what_was_offered(self) -> None:
         """A server chooses from what the client has offered, and sends its session id back (§4.1.3, §4.2.8)."""
         hello = self._fields["client ClientHello"]
-        for choice, offer in (("cipher_suite", ".cipher_suites["), ("server_share.group", ".client_shares[")):
+        for choice, offer in (
+            ("cipher_suite", ".cipher_suites["),
+            ("server_share.group", ".client_shares["),
+        ):
             chosen = self._find("server ServerHello", choice)
             if chosen and chosen.data not in [each.data for each in hello if offer in each.path]:
                 raise MalformedCapture(
-                    "server ServerHello", f"it chooses a {chosen.name} that the client did not offer"
+                    "server ServerHello",
+                    f"it chooses a {chosen.name} that the client did not offer",
                 )
         sent, echo = (
             self._find("client ClientHello", "_session_id"),
             self._find("server ServerHello", "_session_id_echo"),
         )
         if (sent.data if sent else b"") != (echo.data if echo else b""):
-            raise MalformedCapture("server ServerHello", "it does not send back the client's legacy_session_id")
+            raise MalformedCapture(
+                "server ServerHello", "it does not send back the client's legacy_session_id"
+            )
 
     def _certificate(self, sender: str) -> None:
         step = f"{sender} Certificate"
@@ -193,7 +227,9 @@ class Handshake:
 
     def _after_the_handshake(self, sender: str, name: str) -> None:
         if not (self.is_over and (sender, name) != ("client", "NewSessionTicket")):
-            raise MalformedCapture(f"{sender} {name}", "it came before the handshake was over, or from the wrong side")
+            raise MalformedCapture(
+                f"{sender} {name}", "it came before the handshake was over, or from the wrong side"
+            )
         if name == "KeyUpdate" and self.suite:
             secret = next_traffic_secret(self.suite.hash, self.secret(self.labels[sender])).result
             self._updates[sender] += 1
@@ -207,13 +243,19 @@ class Handshake:
         return verify(sender, self.transcript_hash())
 
     def _verify_signature(self, sender: str, transcript_hash: bytes) -> Trace[object]:
-        algorithm, signature = (self._find(f"{sender} CertificateVerify", end) for end in ("algorithm", "signature"))
+        algorithm, signature = (
+            self._find(f"{sender} CertificateVerify", end) for end in ("algorithm", "signature")
+        )
         if algorithm is None or signature is None:
-            raise MalformedCapture(f"{sender} CertificateVerify", "it lacks its algorithm or its signature")
+            raise MalformedCapture(
+                f"{sender} CertificateVerify", "it lacks its algorithm or its signature"
+            )
         scheme = int.from_bytes(algorithm.data, "big")
         der = self.certificates[sender][0].der
         check = check_signature(sender, der, scheme, signature.data, transcript_hash)
-        self.verified.append(f"{sender} CertificateVerify: {check.result} by {self.certificates[sender][0].subject}")
+        self.verified.append(
+            f"{sender} CertificateVerify: {check.result} by {self.certificates[sender][0].subject}"
+        )
         return check
 
     def _verify_finished(self, sender: str, transcript_hash: bytes) -> Trace[object]:
@@ -222,8 +264,12 @@ class Handshake:
         seen(f"{sender}_handshake_traffic_secret", base_key)
         wanted = seen.include("", verify_data(self._suite.hash, base_key, transcript_hash))
         if shown is None or not hmac.compare_digest(wanted, shown.data):
-            raise WrongFinished(f"{sender} Finished", "it is not the MAC of the transcript under this side's secret")
-        self.verified.append(f"{sender} Finished: the MAC of the {len(self._transcript)} messages before it")
+            raise WrongFinished(
+                f"{sender} Finished", "it is not the MAC of the transcript under this side's secret"
+            )
+        self.verified.append(
+            f"{sender} Finished: the MAC of the {len(self._transcript)} messages before it"
+        )
         return seen.trace(wanted)
 
     def _check_binder(self) -> None:
@@ -236,7 +282,9 @@ class Handshake:
         start = self._find("client ClientHello", "binders.length")
         truncated = [*self._transcript[:-2], self._transcript[-2][: start.offset if start else 0]]
         hashed = Transcript_Hash(self._suite.hash, *truncated).result
-        early = key_schedule(self._suite.hash, [], psk=self._given.psk, external=self._given.external)
+        early = key_schedule(
+            self._suite.hash, [], psk=self._given.psk, external=self._given.external
+        )
         wanted = verify_data(self._suite.hash, early["binder_key"], hashed).result
         if binder is None or not hmac.compare_digest(wanted, binder.data):
             raise WrongFinished("PSK binder", "it is not the MAC of the ClientHello under the PSK")
@@ -252,12 +300,19 @@ class Handshake:
         said_hello = "server ServerHello" in self._fields
         if said_hello and self._resumed and not given.psk:
             raise MalformedCapture(
-                "psk", "it is needed too: this connection was resumed, and its secrets come from both"
+                "psk",
+                "it is needed too: this connection was resumed, and its secrets come from both",
             )
         psk = given.psk if self._resumed or not said_hello else b""
-        messages = self._transcript if given.shared_secret or not self.group else self._transcript[:1]
+        messages = (
+            self._transcript if given.shared_secret or not self.group else self._transcript[:1]
+        )
         self.key_schedule = key_schedule(
-            self.suite.hash, messages, shared_secret=given.shared_secret, psk=psk, external=given.external
+            self.suite.hash,
+            messages,
+            shared_secret=given.shared_secret,
+            psk=psk,
+            external=given.external,
         )
         for name, value in self.key_schedule.result.items():
             if name in KEY_LOG_LABELS:
@@ -272,11 +327,15 @@ class Handshake:
     @property
     def _suite(self) -> CipherSuite:
         if self.suite is None:
-            raise MalformedCapture("server ServerHello", "it is missing: nothing says which suite is used")
+            raise MalformedCapture(
+                "server ServerHello", "it is missing: nothing says which suite is used"
+            )
         return self.suite
 
     def _find(self, step: str, path_end: str) -> Field | None:
-        return next((each for each in self._fields.get(step, ()) if each.path.endswith(path_end)), None)
+        return next(
+            (each for each in self._fields.get(step, ()) if each.path.endswith(path_end)), None
+        )
 
     def _has_extension(self, step: str, code: int) -> bool:
         types = [each for each in self._fields.get(step, ()) if each.name == "extension_type"]

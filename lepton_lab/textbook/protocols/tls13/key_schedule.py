@@ -33,7 +33,7 @@ import struct
 from collections.abc import Iterable
 
 from lepton_lab.errors import InvalidParameter
-from lepton_lab.textbook.primitives import integer, as_bytes
+from lepton_lab.textbook.primitives import as_bytes, integer
 from lepton_lab.textbook.protocols.tls13.names import is_hello_retry_request
 from lepton_lab.textbook.protocols.tls13.suites import CipherSuite
 from lepton_lab.textbook.trace import Recorder, Trace
@@ -71,12 +71,18 @@ def HKDF_Expand(hash: str, PRK: bytes, info: bytes, L: int) -> Trace[bytes]:
     seen, T, OKM = Recorder(), b"", b""
     PRK, info = seen("PRK", as_bytes("PRK", PRK)), seen("info", as_bytes("info", info))
     for i in range(1, -(-integer("L", L, 0, 255 * hash_length(hash) + 1) // hash_length(hash)) + 1):
-        T = seen(f"T({i})", hmac.digest(PRK, T + info + bytes([i]), hash), f"HMAC-Hash(PRK, T({i - 1}) | info | {i})")
+        T = seen(
+            f"T({i})",
+            hmac.digest(PRK, T + info + bytes([i]), hash),
+            f"HMAC-Hash(PRK, T({i - 1}) | info | {i})",
+        )
         OKM += T
     return seen.trace(seen("OKM", OKM[:L], f"the first {L} bytes"))
 
 
-def HKDF_Expand_Label(hash: str, Secret: bytes, Label: str, Context: bytes, Length: int) -> Trace[bytes]:
+def HKDF_Expand_Label(
+    hash: str, Secret: bytes, Label: str, Context: bytes, Length: int
+) -> Trace[bytes]:
     """HKDF-Expand(Secret, HkdfLabel, Length) (§7.1): what it is for and its length are part of what is computed.
 
     HkdfLabel
@@ -89,11 +95,16 @@ def HKDF_Expand_Label(hash: str, Secret: bytes, Label: str, Context: bytes, Leng
     Label: 1 to 249 bytes of ASCII. Context: at most 255 bytes, a transcript hash as a rule. Raises InvalidParameter.
     """
     if not isinstance(Label, str) or not Label.isascii() or not 0 < len(Label) <= 249:
-        raise InvalidParameter("Label is 1 to 249 characters of ASCII, without the 'tls13 ' that goes before it")
+        raise InvalidParameter(
+            "Label is 1 to 249 characters of ASCII, without the 'tls13 ' that goes before it"
+        )
     if len(as_bytes("Context", Context)) > 255:
         raise InvalidParameter(f"Context is at most 255 bytes, not {len(Context)}")
     seen = Recorder()
-    length = seen("HkdfLabel.length", struct.pack(">H", integer("Length", Length, 0, 255 * hash_length(hash) + 1)))
+    length = seen(
+        "HkdfLabel.length",
+        struct.pack(">H", integer("Length", Length, 0, 255 * hash_length(hash) + 1)),
+    )
     label = seen("HkdfLabel.label", b"tls13 " + Label.encode(), f'"tls13 {Label}"')
     context = seen("HkdfLabel.context", bytes(Context))
     info = length + bytes([len(label)]) + label + bytes([len(context)]) + context
@@ -111,7 +122,9 @@ def Transcript_Hash(hash: str, *messages: bytes) -> Trace[bytes]:
     seen, transcript = Recorder(), [as_bytes("a message", message) for message in messages]
     if len(transcript) > 1 and is_hello_retry_request(transcript[1]):
         digest = hashlib.new(hash, transcript[0]).digest()
-        transcript[0] = seen("message_hash", b"\xfe\0\0" + bytes([len(digest)]) + digest, "254, length, Hash(CH1)")
+        transcript[0] = seen(
+            "message_hash", b"\xfe\0\0" + bytes([len(digest)]) + digest, "254, length, Hash(CH1)"
+        )
     together = seen("messages", b"".join(transcript))
     return seen.trace(seen("Transcript-Hash", hashlib.new(hash, together).digest()))
 
@@ -125,7 +138,12 @@ def Derive_Secret(hash: str, Secret: bytes, Label: str, *Messages: bytes) -> Tra
 
 
 def key_schedule(
-    hash: str, messages: Iterable[bytes], *, shared_secret: bytes = b"", psk: bytes = b"", external: bool = False
+    hash: str,
+    messages: Iterable[bytes],
+    *,
+    shared_secret: bytes = b"",
+    psk: bytes = b"",
+    external: bool = False,
 ) -> Trace[Secrets]:
     """Every secret of §7.1's diagram that the messages so far allow; `.result` is the secrets by their names there.
 
@@ -134,7 +152,10 @@ def key_schedule(
     psk: empty without one; external: it was agreed on outside of TLS, not by a ticket. The secrets before the
     Handshake Secret that only a PSK has are left out without one. Raises InvalidParameter.
     """
-    zeros, transcript = bytes(hash_length(hash)), [as_bytes("a message", message) for message in messages]
+    zeros, transcript = (
+        bytes(hash_length(hash)),
+        [as_bytes("a message", message) for message in messages],
+    )
     steps = _Schedule(hash)
     hellos, to_server_finished, to_client_finished = _stages(transcript)
     steps.extract("Early Secret", b"", as_bytes("psk", psk) or zeros, "HKDF-Extract(0, PSK or 0)")
@@ -142,19 +163,41 @@ def key_schedule(
         steps.derive("binder_key", "Early Secret", "ext binder" if external else "res binder")
     if psk and transcript:
         steps.derive("client_early_traffic_secret", "Early Secret", "c e traffic", *transcript[:1])
-        steps.derive("early_exporter_master_secret", "Early Secret", "e exp master", *transcript[:1])
+        steps.derive(
+            "early_exporter_master_secret", "Early Secret", "e exp master", *transcript[:1]
+        )
     salt = steps.derive("Derived (early)", "Early Secret", "derived")
     if not hellos:
         return steps.seen.trace(steps.secrets)
     secret = as_bytes("shared_secret", shared_secret) or zeros
-    steps.extract("Handshake Secret", salt, secret, 'HKDF-Extract(Derive-Secret(Early Secret, "derived", ""), (EC)DHE)')
+    steps.extract(
+        "Handshake Secret",
+        salt,
+        secret,
+        'HKDF-Extract(Derive-Secret(Early Secret, "derived", ""), (EC)DHE)',
+    )
     steps.derive("client_handshake_traffic_secret", "Handshake Secret", "c hs traffic", *hellos)
     steps.derive("server_handshake_traffic_secret", "Handshake Secret", "s hs traffic", *hellos)
     salt = steps.derive("Derived (handshake)", "Handshake Secret", "derived")
-    steps.extract("Master Secret", salt, zeros, 'HKDF-Extract(Derive-Secret(Handshake Secret, "derived", ""), 0)')
+    steps.extract(
+        "Master Secret",
+        salt,
+        zeros,
+        'HKDF-Extract(Derive-Secret(Handshake Secret, "derived", ""), 0)',
+    )
     if to_server_finished:
-        steps.derive("client_application_traffic_secret_0", "Master Secret", "c ap traffic", *to_server_finished)
-        steps.derive("server_application_traffic_secret_0", "Master Secret", "s ap traffic", *to_server_finished)
+        steps.derive(
+            "client_application_traffic_secret_0",
+            "Master Secret",
+            "c ap traffic",
+            *to_server_finished,
+        )
+        steps.derive(
+            "server_application_traffic_secret_0",
+            "Master Secret",
+            "s ap traffic",
+            *to_server_finished,
+        )
         steps.derive("exporter_master_secret", "Master Secret", "exp master", *to_server_finished)
     if to_client_finished:
         steps.derive("resumption_master_secret", "Master Secret", "res master", *to_client_finished)
@@ -183,7 +226,11 @@ class _Schedule:
 
 def _stages(transcript: list[bytes]) -> tuple[list[bytes], list[bytes], list[bytes]]:
     """ClientHello…ServerHello, …server Finished, …client Finished; each empty while its last message is missing."""
-    hellos = [i for i, each in enumerate(transcript) if each[:1] == b"\x02" and not is_hello_retry_request(each)]
+    hellos = [
+        i
+        for i, each in enumerate(transcript)
+        if each[:1] == b"\x02" and not is_hello_retry_request(each)
+    ]
     finished = [i for i, each in enumerate(transcript) if each[:1] == b"\x14"]
     ends = [*hellos[:1], *finished[:2]] if hellos else []
     stages = [transcript[: end + 1] for end in ends] + [[], [], []]
@@ -213,7 +260,11 @@ def finished_key(hash: str, base_key: bytes) -> Trace[bytes]:
 def verify_data(hash: str, base_key: bytes, transcript_hash: bytes) -> Trace[bytes]:
     """What a Finished says: HMAC(finished_key, Transcript-Hash(all messages before it)) (§4.4.4). InvalidParameter."""
     seen = Recorder()
-    key = seen("finished_key", finished_key(hash, base_key).result, 'HKDF-Expand-Label(base key, "finished", "")')
+    key = seen(
+        "finished_key",
+        finished_key(hash, base_key).result,
+        'HKDF-Expand-Label(base key, "finished", "")',
+    )
     seen("Transcript-Hash", as_bytes("transcript_hash", transcript_hash, hash_length(hash)))
     mac = hmac.digest(key, transcript_hash, hash)
     return seen.trace(seen("verify_data", mac, "HMAC(finished_key, Transcript-Hash)"))
@@ -221,14 +272,20 @@ def verify_data(hash: str, base_key: bytes, transcript_hash: bytes) -> Trace[byt
 
 def resumption_psk(hash: str, resumption_master_secret: bytes, ticket_nonce: bytes) -> Trace[bytes]:
     """The PSK that comes with a NewSessionTicket (§4.6.1). Raises InvalidParameter."""
-    return HKDF_Expand_Label(hash, resumption_master_secret, "resumption", ticket_nonce, hash_length(hash))
+    return HKDF_Expand_Label(
+        hash, resumption_master_secret, "resumption", ticket_nonce, hash_length(hash)
+    )
 
 
-def exporter(hash: str, exporter_master_secret: bytes, label: str, context: bytes, length: int) -> Trace[bytes]:
+def exporter(
+    hash: str, exporter_master_secret: bytes, label: str, context: bytes, length: int
+) -> Trace[bytes]:
     """TLS-Exporter(label, context, length): keys for the application, bound to this connection (§7.5)."""
     seen = Recorder()
     secret = seen(
-        "Secret", Derive_Secret(hash, exporter_master_secret, label).result, f'Derive-Secret(., "{label}", "")'
+        "Secret",
+        Derive_Secret(hash, exporter_master_secret, label).result,
+        f'Derive-Secret(., "{label}", "")',
     )
     hashed = seen("Hash(context_value)", Transcript_Hash(hash, as_bytes("context", context)).result)
     return seen.trace(HKDF_Expand_Label(hash, secret, "exporter", hashed, length).result)

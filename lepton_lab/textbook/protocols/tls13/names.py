@@ -6,7 +6,12 @@ from collections.abc import Mapping
 
 VERSIONS = {0x0301: "TLS 1.0", 0x0302: "TLS 1.1", 0x0303: "TLS 1.2", 0x0304: "TLS 1.3"}
 
-CONTENT_TYPES = {20: "change_cipher_spec", 21: "alert", 22: "handshake", 23: "application_data"}  # §B.1
+CONTENT_TYPES = {
+    20: "change_cipher_spec",
+    21: "alert",
+    22: "handshake",
+    23: "application_data",
+}  # §B.1
 
 HANDSHAKE_TYPES = {  # §B.3
     1: "client_hello",
@@ -145,7 +150,11 @@ OTHER_SUITES = {  # not TLS 1.3's, but seen in its ClientHellos
     0x5600: "TLS_FALLBACK_SCSV",  # RFC 7507 §4
 }
 PSK_MODES = {0: "psk_ke", 1: "psk_dhe_ke"}  # §4.2.9
-POINT_FORMATS = {0: "uncompressed", 1: "ansiX962_compressed_prime", 2: "ansiX962_compressed_char2"}  # RFC 8422 §5.1.2
+POINT_FORMATS = {
+    0: "uncompressed",
+    1: "ansiX962_compressed_prime",
+    2: "ansiX962_compressed_char2",
+}  # RFC 8422 §5.1.2
 COMPRESSIONS = {1: "zlib", 2: "brotli", 3: "zstd"}  # RFC 8879 §3
 KEY_UPDATES = {0: "update_not_requested", 1: "update_requested"}  # §4.6.3
 
@@ -158,7 +167,11 @@ def named(number: int, names: Mapping[int, str], data: int = 2) -> str:
     """What a number is called; RFC 8701's GREASE values and numbers that are in no table here say so."""
     if number in names:
         return names[number]
-    what = "GREASE" if data == 2 and number & 0x0F0F == 0x0A0A and number >> 8 == number & 0xFF else "unknown here"
+    what = (
+        "GREASE"
+        if data == 2 and number & 0x0F0F == 0x0A0A and number >> 8 == number & 0xFF
+        else "unknown here"
+    )
     return f"{what} (0x{number:0{2 * data}x})"
 
 

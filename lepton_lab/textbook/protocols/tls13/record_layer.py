@@ -19,7 +19,7 @@ import struct
 from cryptography.exceptions import InvalidTag
 
 from lepton_lab.errors import DecryptionError, InvalidParameter
-from lepton_lab.textbook.primitives import integer, as_bytes
+from lepton_lab.textbook.primitives import as_bytes, integer
 from lepton_lab.textbook.protocols.tls13.key_schedule import traffic_keys
 from lepton_lab.textbook.protocols.tls13.names import CONTENT_TYPES
 from lepton_lab.textbook.protocols.tls13.suites import CipherSuite
@@ -34,7 +34,9 @@ def nonce(write_iv: bytes, sequence_number: int) -> Trace[bytes]:
     Both sides count their records from 0 under each key, so it is never sent and never repeats. InvalidParameter.
     """
     seen = Recorder()
-    write_iv = as_bytes("write_iv", write_iv, 12, because="every AEAD of TLS 1.3 takes a nonce of 12")
+    write_iv = as_bytes(
+        "write_iv", write_iv, 12, because="every AEAD of TLS 1.3 takes a nonce of 12"
+    )
     number = integer("sequence_number", sequence_number, 0, 2**64).to_bytes(8, "big")
     padded = seen("padded to iv_length", bytes(4) + seen("64-bit sequence number", number))
     seen("write_iv", write_iv)
@@ -43,7 +45,13 @@ def nonce(write_iv: bytes, sequence_number: int) -> Trace[bytes]:
 
 
 def seal(
-    suite: CipherSuite, secret: bytes, sequence_number: int, content: bytes, content_type: str, *, padding: int = 0
+    suite: CipherSuite,
+    secret: bytes,
+    sequence_number: int,
+    content: bytes,
+    content_type: str,
+    *,
+    padding: int = 0,
 ) -> Trace[bytes]:
     """A whole protected record. secret: the traffic secret; padding: how many zeros follow the type.
 
@@ -52,9 +60,15 @@ def seal(
     types = {name: number for number, name in CONTENT_TYPES.items() if name != "change_cipher_spec"}
     if content_type not in types:
         raise InvalidParameter(f"content_type is one of {', '.join(types)}, not {content_type!r}")
-    inner = as_bytes("content", content) + bytes([types[content_type]]) + bytes(integer("padding", padding, 0, 2**14 + 1))
+    inner = (
+        as_bytes("content", content)
+        + bytes([types[content_type]])
+        + bytes(integer("padding", padding, 0, 2**14 + 1))
+    )
     if len(inner) > LONGEST_PLAINTEXT + 1:
-        raise InvalidParameter(f"content and padding are at most {LONGEST_PLAINTEXT} bytes together")
+        raise InvalidParameter(
+            f"content and padding are at most {LONGEST_PLAINTEXT} bytes together"
+        )
     header = struct.pack(">BHH", 23, 0x0303, len(inner) + suite.tag_length)
     seen, key, each = _prepared(suite, secret, sequence_number, header)
     seen("TLSInnerPlaintext", inner)
@@ -72,9 +86,13 @@ def open_record(
     """
     record = as_bytes("record", record)
     header, sealed = record[:5], record[5:]
-    if len(sealed) <= suite.tag_length or header != struct.pack(">BHH", 23, 0x0303, len(sealed) & 0xFFFF):
+    if len(sealed) <= suite.tag_length or header != struct.pack(
+        ">BHH", 23, 0x0303, len(sealed) & 0xFFFF
+    ):
         raise DecryptionError
-    seen, key, each = _prepared(suite, secret, sequence_number, header, f"{sender}_" if sender else "")
+    seen, key, each = _prepared(
+        suite, secret, sequence_number, header, f"{sender}_" if sender else ""
+    )
     seen("AEADEncrypted", sealed)
     try:
         inner = suite.cipher(key).decrypt(each, sealed, header)

@@ -49,4 +49,6 @@ def suite_named(name: str) -> CipherSuite:
     for suite in SUITES.values():
         if suite.name == name:
             return suite
-    raise InvalidParameter(f"no suite of TLS 1.3 is called {name!r}; there are {', '.join(SUITE_NAMES.values())}")
+    raise InvalidParameter(
+        f"no suite of TLS 1.3 is called {name!r}; there are {', '.join(SUITE_NAMES.values())}"
+    )

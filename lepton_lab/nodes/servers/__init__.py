@@ -1,0 +1,1 @@
+"""Real redis-server processes for one machine: found, started, watched and ended."""

@@ -1,0 +1,1 @@
+"""The exercises, one file per topic: the first part of an exercise's id is the name of its file."""

@@ -1,0 +1,646 @@
+"""The key ring's file: read by a second implementation, altered, refused, interrupted, and written by many at once."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import itertools
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from functools import cache
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lepton_lab import files, shamir
+from lepton_lab.buffers import framed
+from lepton_lab.errors import DecryptionError, InvalidKey, InvalidParameter, NotFound
+from lepton_lab.keyring import KeyRing, lock
+from lepton_lab.keyring import file as ring_file
+from lepton_lab.keyring.records import Body, Record
+
+CHEAP = {"scrypt_n": 1 << 14}
+WORDS = "a passphrase for tests"
+on_posix = pytest.mark.skipif(os.name == "nt", reason="only on POSIX: Windows has no such call")
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "ring"
+
+
+@pytest.fixture
+def ring(path):
+    return KeyRing.create(path, WORDS, **CHEAP)
+
+
+@pytest.fixture
+def remembered(monkeypatch):
+    """Stretch each (passphrase, salt, cost) once, so that hundreds of altered files can be opened in a second."""
+    genuine = ring_file.PassphraseKey.of
+
+    @cache
+    def of(passphrase, salt, log2_n):
+        return genuine(passphrase, salt, log2_n)
+
+    monkeypatch.setattr(ring_file.PassphraseKey, "of", of)
+
+
+# --- a second implementation, from the tables alone -------------------------------------------------------------------
+
+
+def hkdf(secret: bytes, salt: bytes, info: bytes, length: int) -> bytes:
+    """RFC 5869 with SHA-256."""
+    key = hmac.digest(salt or bytes(32), secret, "sha256")
+    blocks, block = b"", b""
+    while len(blocks) < length:
+        block = hmac.digest(key, block + info + bytes((len(blocks) // 32 + 1,)), "sha256")
+        blocks += block
+    return blocks[:length]
+
+
+def gcm_open(key: bytes, sealed: bytes, associated: bytes) -> bytes:
+    from Crypto.Cipher import AES
+
+    cipher = AES.new(key, AES.MODE_GCM, nonce=sealed[:12])
+    cipher.update(associated)
+    return cipher.decrypt_and_verify(sealed[12:-16], sealed[-16:])
+
+
+def key_unwrap(key: bytes, wrapped: bytes) -> bytes:
+    """RFC 3394 §2.2.2, the index-based form."""
+    from Crypto.Cipher import AES
+
+    cipher, blocks = (
+        AES.new(key, AES.MODE_ECB),
+        [wrapped[at : at + 8] for at in range(0, len(wrapped), 8)],
+    )
+    register, values = blocks[0], blocks[1:]
+    for step in range(6 * len(values), 0, -1):
+        index = (step - 1) % len(values)
+        mixed = (int.from_bytes(register, "big") ^ step).to_bytes(8, "big")
+        opened = cipher.decrypt(mixed + values[index])
+        register, values[index] = opened[:8], opened[8:]
+    assert register == bytes.fromhex("a6a6a6a6a6a6a6a6")
+    return b"".join(values)
+
+
+def test_a_second_implementation_reads_the_file_from_its_tables(ring, path):
+    pytest.importorskip("Crypto.Cipher.AES", reason="pip install -e .[test] brings PyCryptodome")
+    made = [ring.new_data_key(context) for context in (b"first", b"second")]
+    ring.shred(made[0].id)
+    content = path.read_bytes()
+    assert content[:11] == b"LEPTRING\x01\x01\x0e"
+    assert content[27:31] == b"\x00\x00\x00\x01"
+    stretched = hashlib.scrypt(
+        WORDS.encode(), salt=content[31:47], n=1 << 14, r=8, p=1, maxmem=1 << 26, dklen=32
+    )
+    slot = hkdf(stretched, b"", framed(b"lepton_lab key ring", b"passphrase"), 64)
+    assert content[47:79] == slot[32:]
+    master = gcm_open(slot[:32], content[79:139], content[:47])
+    assert content[139:147] == b"\x00\x00\x00\x00\x00\x00\x00\x04"
+    body_key = hkdf(master, content[147:179], framed(b"lepton_lab key ring", b"body"), 64)
+    assert content[179:211] == body_key[32:]
+    body = gcm_open(body_key[:32], content[211:], content[:211])
+
+    assert ring.derive(b"purpose") == hkdf(
+        body[:32], b"", framed(b"lepton_lab derive", b"purpose"), 32
+    )
+    assert body[32:36] == b"\x00\x00\x00\x01"
+    record, events = body[36 : 36 + 55 + 6], body[36 + 55 + 6 :]
+    assert record[:16].hex() == made[1].id
+    assert abs(int.from_bytes(record[16:20], "big") - time.time()) < 600
+    assert record[20] == 0
+    assert record[53:] == b"\x00\x06second"
+    assert events[:4] == b"\x00\x00\x00\x02"
+    assert [events[4 + 21 * i :][4:21] for i in range(2)] == [
+        b"\x00" * 17,
+        b"\x06" + bytes.fromhex(made[0].id),
+    ]
+    assert len(events) == 4 + 2 * 21
+
+    wrapped = made[1].wrapped
+    assert wrapped[:17] == b"\x01" + record[:16]
+    wrapping_key = hkdf(
+        record[21:53], b"", framed(b"lepton_lab data key", b"second", record[:16]), 32
+    )
+    assert key_unwrap(wrapping_key, wrapped[17:]) == made[1].key
+
+    shared = shamir.combine(ring.split(2, 3)[:2])
+    assert shared == content[11:31] + master
+
+
+# --- altered, truncated, foreign ------------------------------------------------------------------------------------
+
+
+def test_every_altered_byte_is_refused(ring, path, remembered):
+    ring.new_data_key(b"context")
+    content = path.read_bytes()
+    for position in range(len(content)):
+        changed = bytearray(content)
+        changed[position] ^= 1
+        path.write_bytes(changed)
+        with pytest.raises(DecryptionError):
+            KeyRing.open(path, WORDS)
+    path.write_bytes(content)
+    KeyRing.open(path, WORDS)
+
+
+@settings(max_examples=60)
+@given(data=st.data())
+def test_any_alteration_is_refused_and_in_bounded_time(data, ring, path, remembered):
+    content = path.read_bytes()
+    position = data.draw(st.integers(0, len(content) - 1))
+    length = data.draw(st.integers(0, 40))
+    piece = data.draw(st.binary(max_size=40))
+    changed = content[:position] + piece + content[position + length :]
+    if (
+        changed != content and changed[31:47] == content[31:47] and changed[10] <= 15
+    ):  # a new salt costs a stretching
+        other = path.with_name("other")
+        other.write_bytes(changed)
+        with pytest.raises(DecryptionError):
+            KeyRing.open(other, WORDS)
+
+
+def test_every_truncation_is_refused(ring, path, remembered):
+    content = path.read_bytes()
+    for size in range(len(content)):
+        path.write_bytes(content[:size])
+        with pytest.raises(DecryptionError):
+            KeyRing.open(path, WORDS)
+    path.write_bytes(content + b"\x00")
+    with pytest.raises(DecryptionError):
+        KeyRing.open(path, WORDS)
+
+
+def test_parts_of_two_writings_do_not_mix(ring, path, remembered):
+    first = path.read_bytes()
+    ring.new_data_key(b"c")
+    ring.rotate()
+    second = path.read_bytes()
+    ring.change_passphrase(WORDS, **CHEAP)
+    third = path.read_bytes()
+    for before, after in itertools.permutations((first, second, third), 2):
+        for cut in (31, 47, 79, 139, 147, 179, 211, 223):
+            mixed = before[:cut] + after[cut:]
+            if mixed in (before, after):
+                continue
+            path.write_bytes(mixed)
+            with pytest.raises(DecryptionError):
+                KeyRing.open(path, WORDS)
+
+
+def test_what_an_unproven_file_asks_of_scrypt_is_bounded(ring, path, monkeypatch):
+    content, asked = path.read_bytes(), []
+
+    def stretch(passphrase, salt, log2_n):
+        asked.append(log2_n)
+        raise DecryptionError
+
+    monkeypatch.setattr(ring_file.PassphraseKey, "of", stretch)
+    for log2_n in range(256):
+        path.write_bytes(content[:10] + bytes((log2_n,)) + content[11:])
+        with pytest.raises(DecryptionError):
+            KeyRing.open(path, WORDS)
+    assert asked == [14, 15, 16, 17, 18, 19]
+
+
+def test_a_cheaper_slot_does_not_pass_for_the_ring(path):
+    """Floors aside, the cost is bound to the slot: a file cannot be made cheaper to guess without its passphrase."""
+    KeyRing.create(path, WORDS, scrypt_n=1 << 15)
+    content = path.read_bytes()
+    path.write_bytes(content[:10] + b"\x0e" + content[11:])
+    with pytest.raises(DecryptionError):
+        KeyRing.open(path, WORDS)
+
+
+def test_a_newer_format_is_named(ring, path):
+    content = path.read_bytes()
+    path.write_bytes(content[:8] + b"\x02" + content[9:])
+    with pytest.raises(DecryptionError, match="format 2"):
+        KeyRing.open(path, WORDS)
+    with pytest.raises(DecryptionError, match="format 2"):
+        ring.new_data_key(b"c")
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"LEPTRING", b"-----BEGIN PRIVATE KEY-----", bytes(4096), b"\xff" * 300]
+)
+def test_what_is_no_ring_is_refused(ring, path, content):
+    shares = ring.split(1, 1)
+    path.write_bytes(content)
+    for call in (
+        lambda: KeyRing.open(path, WORDS),
+        lambda: KeyRing.recover(path, shares, WORDS, **CHEAP),
+        lambda: ring.new_data_key(b"c"),
+        lambda: ring.unwrap(bytes(57), b"c"),
+    ):
+        with pytest.raises(DecryptionError):
+            call()
+    assert path.read_bytes() == content
+
+
+def test_another_ring_in_the_place_of_this_one_is_noticed(ring, path, tmp_path):
+    KeyRing.create(tmp_path / "other", WORDS, **CHEAP)
+    shutil.copy(tmp_path / "other", path)
+    with pytest.raises(DecryptionError):
+        ring.new_data_key(b"c")
+
+
+@on_posix
+def test_a_file_of_absurd_size_is_not_read(ring, path):
+    os.truncate(path, 1 << 40)
+    with pytest.raises(DecryptionError):
+        KeyRing.open(path, WORDS)
+
+
+def test_the_commitment_is_compared_before_gcm_is_asked(ring, path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(ring_file.aes, "decrypt", lambda *_: asked.append(1))
+    with pytest.raises(DecryptionError):
+        KeyRing.open(path, "wrong")
+    content = path.read_bytes()
+    sealed = ring_file.SealedFile.read(content)
+    with pytest.raises(DecryptionError):
+        sealed.open(bytes(32))
+    assert asked == []
+
+
+def test_no_two_writings_share_a_key(ring, path):
+    seen = set()
+    for _ in range(20):
+        ring.new_data_key(b"c")
+        content = path.read_bytes()
+        seen |= {content[147:179], content[179:211], content[211:223]}
+    assert len(seen) == 60
+
+
+# --- the body, once open --------------------------------------------------------------------------------------------
+
+contexts = st.lists(st.binary(max_size=300), max_size=6)
+
+
+@given(contexts)
+def test_a_body_is_read_as_it_was_written(found):
+    body = Body.new()
+    for context in found:
+        record = Record.new(context)
+        body.records[record.id] = record
+        body.note("exported", record.id)
+    again = Body.from_bytes(body.to_bytes())
+    assert again == body
+    assert [record.context for record in again.records.values()] == found
+
+
+@given(contexts, st.data())
+def test_a_body_of_another_shape_is_a_decryption_error(found, data):
+    """Only whoever holds the master key can send one; it must still not end in another library's error."""
+    body = Body.new()
+    for context in found:
+        record = Record.new(context)
+        body.records[record.id] = record
+    body.note("created")
+    raw = body.to_bytes()
+    position = data.draw(st.integers(32, len(raw) - 1))
+    for changed in (raw[:position], raw[:position] + data.draw(st.binary(max_size=60))):
+        try:
+            again = Body.from_bytes(changed)
+        except DecryptionError:
+            continue
+        assert again.to_bytes() == changed
+    with pytest.raises(DecryptionError):
+        Body.from_bytes(raw + b"\x00")
+
+
+@pytest.mark.parametrize("raw", [b"", bytes(31), bytes(36), bytes(32) + b"\xff" * 8])
+def test_a_short_body_is_a_decryption_error(raw):
+    with pytest.raises(DecryptionError):
+        Body.from_bytes(raw)
+
+
+def test_a_repeated_record_or_an_unknown_event_is_a_decryption_error():
+    record, none = Record.new(b"").data, bytes(4)
+    for raw in (
+        bytes(32) + b"\x00\x00\x00\x02" + record * 2 + none,
+        bytes(36) + b"\x00\x00\x00\x01" + bytes(4) + b"\x07" + bytes(16),
+    ):
+        with pytest.raises(DecryptionError):
+            Body.from_bytes(raw)
+
+
+# --- places ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_ring_is_never_written_over(ring, path):
+    before = path.read_bytes()
+    with pytest.raises(InvalidParameter, match="exists already"):
+        KeyRing.create(path, WORDS, **CHEAP)
+    with pytest.raises(InvalidParameter):
+        KeyRing.create(path.parent, WORDS, **CHEAP)
+    assert path.read_bytes() == before
+
+
+def test_an_absent_file_or_folder_is_not_found(tmp_path, path):
+    shares = shamir.split(bytes(52), 1, 1)
+    (tmp_path / "file").write_bytes(b"")
+    for place in (path, tmp_path / "no" / "ring", tmp_path / "file" / "ring"):
+        with pytest.raises(NotFound):
+            KeyRing.open(place, WORDS)
+        with pytest.raises(NotFound):
+            KeyRing.recover(place, shares, WORDS, **CHEAP)
+    for place in (tmp_path / "no" / "ring", tmp_path / "file" / "ring"):
+        with pytest.raises(NotFound):
+            KeyRing.create(place, WORDS, **CHEAP)
+    with pytest.raises(InvalidParameter):
+        KeyRing.open(tmp_path, WORDS)
+
+
+def test_a_ring_that_was_removed_is_not_found(ring, path):
+    made = ring.new_data_key(b"c")
+    path.unlink()
+    for call in (
+        lambda: ring.new_data_key(b"d"),
+        lambda: ring.unwrap(made.wrapped, b"c"),
+        ring.rotate,
+        ring.audit,
+    ):
+        with pytest.raises(NotFound):
+            call()
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("place", ["a\x00b", None, 7, b"bytes\x00"])
+def test_a_path_is_a_path(place):
+    for call in (KeyRing.create, KeyRing.open):
+        with pytest.raises(InvalidParameter):
+            call(place, WORDS)
+
+
+def test_a_path_may_be_a_str(tmp_path):
+    made = KeyRing.create(str(tmp_path / "ring"), WORDS, **CHEAP).new_data_key(b"c")
+    assert made.id in KeyRing.open(str(tmp_path / "ring"), WORDS)
+
+
+@on_posix
+def test_a_link_stays_a_link(ring, path, tmp_path):
+    link = tmp_path / "link"
+    link.symlink_to(path)
+    made = KeyRing.open(link, WORDS).new_data_key(b"c")
+    assert link.is_symlink()
+    assert made.id in ring
+
+
+@on_posix
+def test_the_file_is_its_owners_alone_after_every_writing(path):
+    before = os.umask(0)
+    try:
+        ring = KeyRing.create(path, WORDS, **CHEAP)
+        modes = {path.stat().st_mode & 0o777}
+        ring.new_data_key(b"c")
+        modes.add(path.stat().st_mode & 0o777)
+    finally:
+        os.umask(before)
+    assert modes == {0o600}
+    assert list(path.parent.iterdir()) == [path]
+
+
+@on_posix
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o660, 0o602, 0o644])
+def test_a_ring_that_others_may_reach_is_refused_with_the_remedy(mode):
+    with tempfile.TemporaryDirectory() as folder:
+        if not all(above.stat().st_mode & 0o011 for above in Path(folder).resolve().parents):
+            pytest.skip("only on POSIX with a temporary folder that is not private")
+        path = Path(folder) / "ring"
+        ring = KeyRing.create(path, WORDS, **CHEAP)
+        shares = ring.split(1, 1)
+        path.chmod(mode)
+        KeyRing.open(
+            path, WORDS
+        )  # the folder is its owner's alone: nobody else gets as far as the file
+        Path(folder).chmod(0o755)
+        with pytest.raises(InvalidKey, match=f"chmod 600 {path}"):
+            KeyRing.open(path, WORDS)
+        with pytest.raises(InvalidKey, match="chmod 600"):
+            KeyRing.recover(path, shares, "other", **CHEAP)
+        path.chmod(0o600)
+        KeyRing.open(path, WORDS)
+
+
+# --- interrupted ----------------------------------------------------------------------------------------------------
+
+
+class FullDisk:
+    """The `os` of `lepton_lab.files`, which raises at its n-th call: before the call is made, or right after."""
+
+    def __init__(self, at: int, after: bool) -> None:
+        self.left, self.after = at, after
+
+    def __getattr__(self, name):
+        genuine = getattr(os, name)
+        if name not in {"open", "fsync", "replace", "close"}:
+            return genuine
+
+        def call(*arguments):
+            self.left -= 1
+            if self.left == 0 and not self.after:
+                raise OSError(28, "no space left")
+            result = genuine(*arguments)
+            if self.left == 0 and name != "open":
+                raise OSError(5, "input/output error")
+            return result
+
+        return call
+
+
+VERBS = {
+    "new_data_key": lambda ring, _: ring.new_data_key(b"new"),
+    "shred": lambda ring, made: ring.shred(made.id),
+    "rotate": lambda ring, _: ring.rotate(),
+    "split": lambda ring, _: ring.split(2, 3),
+}
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_a_failing_disk_leaves_the_old_ring_or_the_new(ring, path, verb, monkeypatch, remembered):
+    made = ring.new_data_key(b"old")
+    outcomes = set()
+    for at, after in itertools.product(range(1, 8), (False, True)):
+        before = path.read_bytes()
+        with monkeypatch.context() as patch:
+            patch.setattr(files, "os", FullDisk(at, after))
+            try:
+                VERBS[verb](ring, made)
+            except OSError:
+                outcomes.add("raised, " + ("old" if path.read_bytes() == before else "new"))
+            else:
+                outcomes.add("done")
+        assert [file.name for file in path.parent.iterdir()] == [path.name]
+        assert KeyRing.open(path, WORDS).find(b"") == ring.find(b"")
+        if verb == "shred" and made.id not in ring:
+            made = ring.new_data_key(b"old")
+        assert ring.unwrap(made.wrapped, b"old") == made.key
+    assert outcomes == {"raised, old", "raised, new", "done"}
+
+
+POWER_CUT = """
+import builtins, itertools, os, shutil, sys
+from pathlib import Path
+from lepton_lab import files
+from lepton_lab.keyring import KeyRing
+
+path, verb = Path(sys.argv[1]), sys.argv[2]
+ring = KeyRing.open(path, "a passphrase for tests")
+(old, _), = ring.find(b"")
+saved = path.with_name("saved")
+shutil.copy(path, saved)
+calls = {"open": os.open, "write": None, "fsync": os.fsync, "replace": os.replace, "close": os.close}
+
+def cut_at(step, half):
+    left = [step]
+    def dying(genuine):
+        def call(*arguments):
+            left[0] -= 1
+            if left[0] == 0 and not half:
+                os._exit(9)
+            result = genuine(*arguments)
+            if left[0] == 0:
+                os._exit(9)
+            return result
+        return call
+    class Os:
+        def __getattr__(self, name):
+            genuine = getattr(os, name)
+            return dying(genuine) if name in calls else genuine
+    class File:
+        def __init__(self, *arguments, **options):
+            self.file = builtins.open(*arguments, **options)
+        def __enter__(self):
+            return self
+        def __exit__(self, *_):
+            self.file.close()
+        def fileno(self):
+            return self.file.fileno()
+        def write(self, view):
+            return dying(self.file.write)(view[:100])
+    files.os, files.open = Os(), File
+
+for step, half in itertools.product(range(1, 40), (False, True)):
+    shutil.copy(saved, path)
+    child = os.fork()
+    if not child:
+        again = ring
+        cut_at(step, half)
+        {"new": lambda: ring.new_data_key(b"new"), "shred": lambda: ring.shred(old)}[verb]()
+        os._exit(0)
+    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    shutil.copy(path, path.with_name(f"after-{step}-{int(half)}-{status}"))
+"""
+
+
+@on_posix
+@pytest.mark.parametrize("verb", ["new", "shred"])
+def test_a_power_cut_at_any_step_leaves_the_old_ring_or_the_new(ring, path, verb, remembered):
+    made = ring.new_data_key(b"old")
+    subprocess.run([sys.executable, "-c", POWER_CUT, path, verb], check=True)
+    changed = {"new": [b"old", b"new"], "shred": []}[verb]
+    states = {"9": set(), "0": set()}
+    for copy in path.parent.glob("after-*"):
+        found = [context for _, context in KeyRing.open(copy, WORDS).find(b"")]
+        assert found in ([b"old"], changed)
+        states[copy.name[-1]].add(found == changed)
+    assert states == {"9": {False, True}, "0": {True}}
+    left = [file for file in path.parent.iterdir() if file.name.startswith(".ring.")]
+    assert left or verb == "shred"  # shredding has swept what its own earlier tries left
+    shutil.copy(path.with_name("saved"), path)
+    KeyRing.open(path, WORDS).shred(made.id)
+    assert not any(file.exists() for file in left)
+
+
+# --- many writers ---------------------------------------------------------------------------------------------------
+
+WRITER = """
+import sys
+from lepton_lab.keyring import KeyRing
+
+ring = KeyRing.open(sys.argv[1], "a passphrase for tests")
+print("ready", flush=True)
+sys.stdin.readline()
+for number in range(25):
+    made = ring.new_data_key(sys.argv[2].encode() + b"/%d" % number)
+    if number % 5 == 0:
+        ring.shred(made.id)
+    else:
+        print(made.id, made.wrapped.hex(), made.key.hex(), number, flush=True)
+    if number == 12:
+        ring.rotate()
+"""
+
+
+def test_two_processes_at_once_lose_no_key(ring, path):
+    writers = {
+        name: subprocess.Popen(
+            [sys.executable, "-c", WRITER, path, name],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for name in ("a", "b")
+    }
+    for writer in writers.values():
+        assert writer.stdout.readline() == "ready\n"
+    for writer in writers.values():
+        writer.stdin.write("go\n")
+        writer.stdin.flush()
+    here = [ring.new_data_key(b"here/%d" % number).id for number in range(10)]
+    made = {}
+    for name, writer in writers.items():
+        for line in writer.communicate()[0].splitlines():
+            found, wrapped, key, number = line.split()
+            made[found] = (f"{name}/{number}".encode(), bytes.fromhex(wrapped), bytes.fromhex(key))
+        assert writer.returncode == 0
+    again = KeyRing.open(path, WORDS)
+    assert {found for found, _ in again.find(b"")} == {*made, *here}
+    assert len(made) == 40
+    assert again.generation == 3
+    for context, wrapped, key in made.values():
+        assert again.unwrap(wrapped, context) == ring.unwrap(wrapped, context) == key
+
+
+@on_posix
+def test_the_lock_ends_with_the_process_that_held_it(ring, path):
+    code = f"""
+import os
+from pathlib import Path
+from lepton_lab.keyring.lock import exclusive
+with exclusive(Path({str(path)!r})):
+    print("held", flush=True)
+    os.kill(os.getpid(), 9)
+"""
+    assert (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, check=False).stdout
+        == b"held\n"
+    )
+    ring.new_data_key(b"c")
+    assert [file.name for file in path.parent.iterdir()] == [path.name]
+
+
+def test_the_lock_is_held_while_a_change_is_made(ring, path, monkeypatch):
+    held = []
+    genuine = lock.exclusive
+
+    def watched(place):
+        held.append(place)
+        return genuine(place)
+
+    monkeypatch.setattr("lepton_lab.keyring.ring.exclusive", watched)
+    made = ring.new_data_key(b"c")
+    ring.unwrap(made.wrapped, b"c")
+    ring.find(b"")
+    assert held == [path]

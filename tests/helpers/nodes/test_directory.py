@@ -1,0 +1,320 @@
+"""Directory nodes: files that are whole or absent, under names that no key can break."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import subprocess
+import sys
+import tempfile
+import threading
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lepton_lab.errors import InvalidParameter, NodeError
+from lepton_lab.nodes import DirectoryNode
+from lepton_lab.nodes import directory as module
+from lepton_lab.nodes.directory import path_of
+from tests.support import power
+
+
+@pytest.fixture
+def node(tmp_path) -> DirectoryNode:
+    return DirectoryNode(tmp_path / "node")
+
+
+def files(node: DirectoryNode) -> list[str]:
+    return sorted(str(path.relative_to(node.path)) for path in node.path.rglob("*"))
+
+
+def test_a_key_of_the_store_is_a_path_that_one_can_read():
+    assert path_of("00ff/0000000000000001/put/3") == Path("00ff/0000000000000001/put/3=")
+
+
+@given(st.text(st.one_of(st.characters(), st.sampled_from("/.%=+")), max_size=400))
+def test_every_path_is_lower_case_relative_short_in_its_parts_and_nowhere_hidden(key):
+    if len(key.encode("utf-8", "surrogatepass")) > 1000:
+        return
+    path = path_of(key)
+    assert not path.is_absolute()
+    assert str(path) == str(path).lower()
+    assert str(path).isascii()
+    for part in path.parts:
+        assert len(part) <= 201
+        assert part[0] != "."
+        assert part[-1] not in ". "
+        assert part not in {"con", "nul", "aux", "prn", "com1", "lpt1"}
+
+
+@pytest.mark.parametrize("device", ["con", "nul", "com1", "lpt9"])
+def test_no_folder_has_the_name_of_a_device(device):
+    for key in (f"{device}/x", f"a/{device}/x", "k" * 200 + f"{device}/x"):
+        assert device not in path_of(key).parts
+
+
+@given(
+    st.lists(st.text(st.sampled_from("aA/%=+.é"), max_size=12), min_size=2, max_size=2, unique=True)
+)
+def test_two_keys_never_share_a_path_or_a_file_with_a_folder(keys):
+    first, second = map(path_of, keys)
+    assert first != second
+    assert first not in second.parents
+
+
+def test_a_key_beyond_1000_bytes_is_refused(node):
+    node["é" * 500] = b"1"
+    with pytest.raises(InvalidParameter, match="1000 bytes"):
+        node["é" * 500 + "x"] = b"1"
+    assert list(node.keys_with_prefix("é" * 501)) == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="only on Windows are modes not kept")
+def test_only_the_owner_can_read(tmp_path):
+    before = os.umask(0)
+    try:
+        node = DirectoryNode(tmp_path / "above" / "node")
+        node["a/b/c"] = b"1"
+        node.set_if_absent("a/d", b"2")
+    finally:
+        os.umask(before)
+    for path in [node.path, *node.path.rglob("*")]:
+        assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600)
+
+
+def test_a_node_opened_again_has_its_values(node):
+    node["a/b"] = b"1"
+    again = DirectoryNode(node.path, "again")
+    assert (again.name, dict(again)) == ("again", {"a/b": b"1"})
+    assert node.name == "node"
+
+
+def test_deleting_removes_the_folders_that_are_empty_and_no_others(node):
+    node.set_many({"a/b/c": b"1", "a/d": b"2"})
+    del node["a/b/c"]
+    assert files(node) == ["a", "a/d="]
+    del node["a/d"]
+    assert files(node) == []
+    assert node.path.is_dir()
+
+
+def test_files_that_no_key_could_have_made_are_not_keys_and_are_left_alone(node):
+    node["a"] = b"1"
+    strange = ["README", "B=", "%4A=", "%2=", ".a=.0123456789abcdef", "x+", "=+", "%ff=", "a=="]
+    for name in strange:
+        (node.path / name).write_bytes(b"?")
+    (node.path / "link").symlink_to(node.path)
+    assert list(node) == ["a"]
+    node.clear()
+    assert sorted(files(node)) == sorted([*strange, "link"])
+
+
+def test_listing_a_prefix_reads_only_its_folder(node, monkeypatch):
+    node.set_many({f"{top}/{leaf}": b"" for top in "abc" for leaf in "xyz"})
+    read = []
+    scandir = os.scandir
+    monkeypatch.setattr(
+        module.os, "scandir", lambda folder: read.append(Path(folder).name) or scandir(folder)
+    )
+    assert sorted(node.keys_with_prefix("b/")) == ["b/x", "b/y", "b/z"]
+    assert read == ["b"]
+
+
+# --- when the file system refuses ------------------------------------------------------------------------------------
+
+
+def test_a_folder_that_cannot_be_made_is_a_node_error(tmp_path):
+    (tmp_path / "file").write_bytes(b"")
+    for path in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(NodeError, match=r"file exists|not a directory"):
+            DirectoryNode(path)
+
+
+def test_a_folder_that_has_gone_is_a_node_error_and_never_an_empty_node(node):
+    node["a"] = b"1"
+    node.path.rename(node.path.with_name("elsewhere"))
+    for call in (
+        lambda: node["a"],
+        lambda: "a" in node,
+        lambda: list(node),
+        lambda: node.get_many(["a"]),
+        lambda: node.read_into("a", bytearray(9)),
+        lambda: node.write("b/c", b"2"),
+        lambda: node.set_if_absent("b", b"2"),
+        lambda: node.__delitem__("a"),
+    ):
+        with pytest.raises(NodeError, match="node: its folder is not there"):
+            call()
+    assert (
+        not node.path.exists()
+    )  # a disk that was taken out must not be replaced by a folder on another
+    node.path.with_name("elsewhere").rename(node.path)
+    assert dict(node) == {"a": b"1"}
+
+
+def test_a_file_where_a_folder_should_be_is_a_node_error(node):
+    (node.path / "a").write_bytes(b"")
+    for call in (
+        lambda: node.write("a/b", b"1"),
+        lambda: node["a/b"],
+        lambda: node.set_if_absent("a/b", b"1"),
+    ):
+        with pytest.raises(NodeError, match="not a directory"):
+            call()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="only on Windows are modes not kept")
+def test_a_folder_without_permission_is_a_node_error():
+    with tempfile.TemporaryDirectory() as above:
+        Path(above).chmod(0o755)
+        node = DirectoryNode(Path(above, "node"))
+        node.path.chmod(0o555)
+        root = os.geteuid() == 0  # to whom everything is permitted
+        if root:
+            os.seteuid(65534)
+        try:
+            for method in (node.write, node.set_if_absent):
+                with pytest.raises(NodeError, match="node: permission denied"):
+                    method("a/b", b"1")
+        finally:
+            if root:
+                os.seteuid(0)
+            node.path.chmod(0o700)
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EACCES, errno.EIO, errno.EDQUOT, errno.EROFS])
+@pytest.mark.parametrize("method", ["write", "set_if_absent"])
+def test_what_the_system_refuses_is_named_without_paths_and_leaves_nothing(
+    node, monkeypatch, code, method
+):
+    def refuse(*_, **__):
+        raise OSError(code, os.strerror(code), "/some/path")
+
+    monkeypatch.setattr("lepton_lab.files.os.open", refuse)
+    with pytest.raises(NodeError) as caught:
+        getattr(node, method)("a/b", b"1")
+    assert (caught.value.node, caught.value.reason) == ("node", os.strerror(code).lower())
+    monkeypatch.undo()
+    assert list(node) == []
+
+
+@pytest.mark.parametrize("method", ["write", "set_if_absent"])
+def test_a_value_that_the_medium_has_no_room_for_leaves_the_old_one_and_no_rest(node, method):
+    resource = pytest.importorskip("resource", reason="only on Windows is there no limit to set")
+    node["a"] = b"old"
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
+    try:
+        with pytest.raises(NodeError, match="file too large"):
+            getattr(node, method)("a" if method == "write" else "b", bytes(200_000))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert dict(node) == {"a": b"old"}
+    assert files(node) == ["a="]
+
+
+def test_a_file_system_without_hard_links_is_named_and_nothing_is_left(node, monkeypatch):
+    def refuse(*_):
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(module.os, "link", refuse)
+    with pytest.raises(NodeError, match="operation not permitted"):
+        node.set_if_absent("a/b", b"1")
+    assert [path for path in node.path.rglob("*") if path.is_file()] == []
+
+
+# --- at the same time ------------------------------------------------------------------------------------------------
+
+
+def test_writers_and_deleters_of_neighbours_never_trip_over_vanishing_folders(node):
+    failed = []
+
+    def churn(number):
+        try:
+            for turn in range(60):
+                key = f"a/b/{number}-{turn % 2}"
+                node[key] = b"1"
+                del node[key]
+        except (NodeError, KeyError) as error:
+            failed.append(error)
+
+    threads = [threading.Thread(target=churn, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failed == []
+    assert files(node) == []
+
+
+def test_of_many_processes_exactly_one_claims_a_key(node):
+    script = (
+        "import sys; from lepton_lab.nodes import DirectoryNode; node = DirectoryNode(sys.argv[1], sync=False);"
+        "input(); print(*[i for i in range(200) if node.set_if_absent(f'{i}/claim', sys.argv[2].encode())])"
+    )
+    claimants = [
+        subprocess.Popen(
+            [sys.executable, "-c", script, str(node.path), who],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for who in ("one", "two")
+    ]
+    answers = {}
+    for who in claimants:
+        who.stdin.write("go\n")
+        who.stdin.flush()
+    for name, who in zip(("one", "two"), claimants, strict=True):
+        answers[name] = {int(i) for i in who.communicate()[0].split()}
+    assert answers["one"] | answers["two"] == set(range(200))
+    assert not answers["one"] & answers["two"]
+    assert {i for i in range(200) if node[f"{i}/claim"] == b"one"} == answers["one"]
+
+
+@pytest.mark.parametrize("sync", [True, False])
+def test_syncing_is_what_was_asked_for(tmp_path, monkeypatch, sync):
+    node = DirectoryNode(tmp_path / "node", sync=sync)
+    synced = []
+    fsync = os.fsync
+    monkeypatch.setattr(
+        os, "fsync", lambda descriptor: synced.append(descriptor) or fsync(descriptor)
+    )
+    node["a/b"] = b"1"
+    node.set_if_absent("a/c", b"1")
+    assert bool(synced) == sync
+
+
+WRITES = {
+    "write": lambda node: node.write("a/b", b"new" * 50),
+    "write into a new folder": lambda node: node.write("c/d/e", b"new" * 50),
+    "claim": lambda node: node.set_if_absent("a/c", b"new" * 50),
+    "claim in a new folder": lambda node: node.set_if_absent("c/d/e", b"new" * 50),
+}
+
+
+@pytest.mark.skipif(
+    os.name == "nt", reason="only on Windows does the file system log its renames itself"
+)
+@pytest.mark.parametrize("write", WRITES)
+def test_a_power_cut_leaves_the_old_value_or_the_new_and_undoes_no_answer(tmp_path, write):
+    root = tmp_path.resolve() / "node"
+    node = DirectoryNode(root)
+    node["a/b"] = b"old"
+    with power.journal(root) as journal:
+        WRITES[write](node)
+    after = dict(node)
+    seen = []
+    for cut, states in enumerate(journal.after_cuts()):
+        found = []
+        for number, state in enumerate(states):
+            left = tmp_path / f"{cut}-{number}"
+            left.mkdir()
+            values = dict(DirectoryNode(power.write_out(state, left)))
+            assert values in ({"a/b": b"old"}, after)
+            found += [values] if values not in found else []
+        seen.append(found)
+    assert (seen[0], seen[-1]) == ([{"a/b": b"old"}], [after])

@@ -1,0 +1,181 @@
+"""The strict run of the notebooks can fail: in a copy of the project one line is broken at a time, and it goes red."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from tests.support import tiny_notebook
+from tests.support.paths import ROOT
+from tools.notebook_run import run
+
+# Without a number: notebook 00 shows the map of those that have one.
+TINY, START = "tiny.ipynb", "00_start_here.ipynb"
+
+
+class Broken(NamedTuple):
+    """One line of the package, broken, and a notebook that has to notice."""
+
+    file: str
+    old: str
+    new: str
+    notebook: str
+
+
+QUICK = {
+    "another polynomial in an exercise": Broken(
+        "workshop/exercises/aes.py", "0x11B if b", "0x11D if b", TINY
+    ),
+    "a data set cut short": Broken(
+        "data/__init__.py", ".read_bytes()", ".read_bytes()[:1000]", TINY
+    ),
+}
+SLOW = {
+    "a number in the data": Broken("data/breast_cancer.csv", "17.99,", "27.99,", START),
+    "a nonce that is always the same": Broken(
+        "aes.py", "nonce = secrets.token_bytes(NONCE_SIZE)", "nonce = bytes(NONCE_SIZE)", START
+    ),
+    "a tag whose failure is passed over": Broken(
+        "aes.py",
+        "associated)\n    except InvalidTag:\n        raise DecryptionError from None",
+        "associated)\n    except InvalidTag:\n        return bytes(message)",
+        START,
+    ),
+    "parity by OR": Broken("erasure.py", "np.bitwise_xor(blocks", "np.bitwise_or(blocks", START),
+    "shards that nobody authenticates": Broken(
+        "sharding/stripes.py",
+        "self._authenticator.decrypt(nonce, row[segment:].tobytes(), row[:segment].data)",
+        "pass",
+        START,
+    ),
+    "nodes that are sent nothing": Broken(
+        "sharding/stripes.py", "node.write(self.key(stripe, index), row.data)", "pass", START
+    ),
+    "a client that trusts everybody": Broken(
+        "tls/contexts.py",
+        "context = _context(ssl.PROTOCOL_TLS_CLIENT, ca)",
+        "context = _context(ssl.PROTOCOL_TLS_CLIENT, ca)\n"
+        "    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE",
+        START,
+    ),
+    "ciphertexts added where they are multiplied": Broken(
+        "paillier/numbers.py", "self._c * other._c % self", "(self._c + other._c) % self", START
+    ),
+    "a key that is shredded in words only": Broken(
+        "keyring/ring.py",
+        "draft.body.records.pop(_bytes_of(data_key_id), None)",
+        "draft.body.records.get(_bytes_of(data_key_id))",
+        START,
+    ),
+    "numbers rounded otherwise": Broken(
+        "show/numbers.py", "digits: int = 3", "digits: int = 2", START
+    ),
+    "a curve with another constant": Broken(
+        "textbook/primitives/x25519.py", "121665  #", "121666  #", "06_tls.ipynb"
+    ),
+    "an authority that certifies any name": Broken(
+        "tls/ca.py", "require_permitted(host, self._constraints)", "pass", "06_tls.ipynb"
+    ),
+    "another constant in the S-box": Broken(
+        "textbook/primitives/aes.py", "& 0xFF ^ 0x63", "& 0xFF ^ 0x62", "01_aes.ipynb"
+    ),
+    "small exponents taken": Broken("rsa.py", "if not 65537 <= e", "if not 3 <= e", "02_rsa.ipynb"),
+    "a signature's salt of another length": Broken(
+        "rsa.py",
+        "padding.PSS(padding.MGF1(SHA256()), 32)",
+        "padding.PSS(padding.MGF1(SHA256()), 20)",
+        "02_rsa.ipynb",
+    ),
+    "an overflow that nobody sees": Broken(
+        "paillier/keys.py", "if abs(encoded) > number.bound:", "if False:", "03_paillier.ipynb"
+    ),
+    "a forged share believed": Broken(
+        "shamir.py", "if not (honest and agree)", "if not agree", "05_sharding.ipynb"
+    ),
+}
+BROKEN = [pytest.param(broken, id=name) for name, broken in QUICK.items()]
+BROKEN += [pytest.param(broken, id=name, marks=pytest.mark.slow) for name, broken in SLOW.items()]
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the package and the notebooks, with the tiny one among them."""
+    copy = tmp_path_factory.mktemp("copy")
+    for folder in ("lepton_lab", "notebooks"):
+        shutil.copytree(
+            ROOT / folder,
+            copy / folder,
+            ignore=shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints"),
+        )
+    shutil.copy(ROOT / "pyproject.toml", copy)
+    run(tiny_notebook.write(copy / "notebooks" / TINY))
+    return copy
+
+
+def strict(project: Path, notebook: str) -> subprocess.CompletedProcess[str]:
+    """The strict run of one notebook, with the copy's package and no compiled files."""
+    environment = os.environ | {"PYTHONPATH": str(project), "PYTHONDONTWRITEBYTECODE": "1"}
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-p",
+        "no:cacheprovider",
+        "--color=no",
+        "-o",
+        "addopts=",
+        "-x",
+        "--nbval",
+    ]
+    command += ["--nbval-sanitize-with", "notebooks/sanitize.cfg", f"notebooks/{notebook}"]
+    return subprocess.run(
+        command, cwd=project, env=environment, capture_output=True, text=True, check=False
+    )
+
+
+@contextmanager
+def applied(project: Path, broken: Broken) -> Iterator[None]:
+    """The copy with one line broken, for the time of a block."""
+    path = project / "lepton_lab" / broken.file
+    whole = path.read_text()
+    path.write_text(whole.replace(broken.old, broken.new, 1))
+    try:
+        yield
+    finally:
+        path.write_text(whole)
+
+
+@pytest.mark.parametrize("broken", [*QUICK.values(), *SLOW.values()], ids=[*QUICK, *SLOW])
+def test_what_is_to_be_broken_is_there_once_and_the_notebook_too(broken: Broken) -> None:
+    assert (ROOT / "lepton_lab" / broken.file).read_text().count(
+        broken.old
+    ) == 1 or broken.file.endswith(".csv")
+    assert broken.old in (ROOT / "lepton_lab" / broken.file).read_text()
+    assert broken.notebook == TINY or (ROOT / "notebooks" / broken.notebook).exists()
+
+
+@pytest.mark.parametrize("notebook", [TINY, pytest.param(START, marks=pytest.mark.slow)])
+def test_unbroken_the_copy_is_green(project: Path, notebook: str) -> None:
+    result = strict(project, notebook)
+    assert result.returncode == 0, result.stdout
+
+
+@pytest.mark.parametrize("broken", BROKEN)
+def test_with_one_line_broken_the_notebook_goes_red(project: Path, broken: Broken) -> None:
+    with applied(project, broken):
+        result = strict(project, broken.notebook)
+    assert result.returncode == 1, result.stdout
+    # Red for what the line does, and not because the copy cannot be imported any more.
+    assert not re.search(
+        r"SyntaxError|IndentationError|ImportError|ModuleNotFoundError", result.stdout
+    )
+    assert re.search(r"\d+ passed", result.stdout)

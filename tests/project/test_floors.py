@@ -1,0 +1,343 @@
+"""The house has floors: an import only ever points down. Plus what no file of the package may do."""
+
+from __future__ import annotations
+
+import ast
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.support.paths import ROOT
+
+PACKAGE = ROOT / "lepton_lab"
+
+# A room is a module or folder at the package's root; the textbook's three parts are rooms of their own.
+FLOORS = {
+    **dict.fromkeys(["errors", "buffers", "capture", "files", "data"], 0),
+    **dict.fromkeys(["aes", "rsa", "paillier", "shamir", "erasure", "keyring", "nodes", "tls"], 1),
+    **dict.fromkeys(["sharding", "elections"], 2),
+    **dict.fromkeys(["chaos", "cli", "demo", "lab", "totals", "workshop"], 3),
+}
+TEXTBOOK = {
+    "textbook",
+    "textbook.trace",
+    "textbook.primitives",
+    "textbook.protocols",
+    "textbook.attacks",
+}
+WING = {"show"} | TEXTBOOK
+SIDEWAYS = {
+    ("buffers", "errors"),
+    ("files", "errors"),
+    ("data", "errors"),
+    ("keyring", "aes"),
+    ("keyring", "rsa"),
+    ("keyring", "shamir"),
+    ("nodes", "tls"),
+    ("cli", "demo"),
+    ("cli", "lab"),
+    ("cli", "chaos"),
+    ("cli", "workshop"),
+    ("lab", "workshop"),
+    ("demo", "totals"),
+    ("show", "textbook.trace"),  # a Trace is among what is shown
+}
+WING_LIBRARIES = {
+    "show": {"numpy", "matplotlib", "cycler", "ipywidgets", "anywidget"},
+    "textbook.protocols": {"cryptography"},
+    "textbook.attacks": {"cryptography"},
+}
+LAZY = {  # only inside functions of these names
+    "phe": {"to_phe", "from_phe"},
+    "bench": {"bench"},
+    "fsspec": {"filesystem"},
+    "pymongo": {"mongo", "_failures"},
+    "bson": {"_failures"},
+}
+NEVER = {
+    "pickle": "a format that runs code when it is read",
+    "random": "randomness comes from secrets",
+    "zfec": "GPL: a peer in tests and benchmarks",
+    "tools": "stands beside the package",
+    "tests": "stands beside the package",
+}
+# A broad except has to raise again, except where code of others may raise anything and a verdict is the answer.
+MAY_CATCH_ALL = {"workshop/checking.py"}
+MOST_LINES = 400
+
+
+@dataclass(frozen=True)
+class Import:
+    """One import: the module that is imported, and the functions around it, outermost first."""
+
+    target: str
+    line: int
+    functions: tuple[str, ...]
+
+
+def imports_of(path: Path, package: Path) -> Iterator[Import]:
+    """Every import of a file, relative ones resolved, `importlib.import_module` of a literal included."""
+    module = ["lepton_lab", *path.relative_to(package).with_suffix("").parts]
+    yield from _imports(ast.parse(path.read_text()), module, ())
+
+
+def _imports(node: ast.AST, module: list[str], functions: tuple[str, ...]) -> Iterator[Import]:
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.Import):
+            yield from (Import(alias.name, child.lineno, functions) for alias in child.names)
+        elif isinstance(child, ast.ImportFrom):
+            base = (
+                ".".join([*module[: -child.level], *filter(None, [child.module])])
+                if child.level
+                else child.module
+            )
+            yield from (
+                Import(f"{base}.{alias.name}", child.lineno, functions) for alias in child.names
+            )
+        elif isinstance(child, ast.Call) and ast.unparse(child.func).split(".")[-1] in {
+            "import_module",
+            "__import__",
+        }:
+            yield Import(_literal(child.args[0]) if child.args else "", child.lineno, functions)
+        inner = functions
+        if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef):
+            inner = (*functions, child.name)
+        yield from _imports(child, module, inner)
+
+
+def _literal(node: ast.expr) -> str:
+    """The fixed beginning of a module's name that is put together while running."""
+    if isinstance(node, ast.JoinedStr) and node.values and isinstance(node.values[0], ast.Constant):
+        node = node.values[0]
+    return (
+        node.value.rstrip(".")
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        else "?"
+    )
+
+
+def room_of(path: Path, package: Path) -> str:
+    """The room that a file stands in: 'aes', 'nodes', 'textbook.attacks'; '' for the package's own door."""
+    parts = path.relative_to(package).with_suffix("").parts
+    if parts[0] == "textbook" and len(parts) > 1 and parts[1] != "__init__":
+        return f"textbook.{parts[1]}"
+    return "" if parts[0] == "__init__" else parts[0]
+
+
+def room_named(target: str) -> str:
+    """The room that a dotted name `lepton_lab.…` leads into."""
+    parts = target.split(".")[1:]
+    if parts[:1] == ["textbook"] and f"textbook.{'.'.join(parts[1:2])}" in TEXTBOOK:
+        return f"textbook.{parts[1]}"
+    return parts[0] if parts and (parts[0] in FLOORS or parts[0] in WING) else ""
+
+
+def may_import(room: str, other: str) -> bool:
+    """Whether an arrow from one room to another points where the design allows."""
+    if room == other or not other or (room, other) in SIDEWAYS or {room, other} <= TEXTBOOK:
+        return True
+    if room == "":  # importing the package imports nothing else
+        return False
+    if room in WING:
+        return FLOORS.get(other) == 0
+    if other in WING:
+        return FLOORS[room] == 3
+    return FLOORS[other] < FLOORS[room]
+
+
+def declared_libraries() -> set[str]:
+    """The third-party packages that the helpers may use: the dependencies in pyproject.toml."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    return {re.match(r"[A-Za-z0-9_]+", line)[0] for line in project["dependencies"]}  # type: ignore[index]
+
+
+def faults_in(package: Path) -> list[str]:
+    """Every way in which a package's files leave the design, as 'file:line: what'."""
+    return [fault for path in sorted(package.rglob("*.py")) for fault in faults_of(path, package)]
+
+
+def faults_of(path: Path, package: Path) -> list[str]:
+    """The faults of one file."""
+    name, room = path.relative_to(package).as_posix(), room_of(path, package)
+    if room and room not in FLOORS and room not in WING:
+        return [f"{name}: {room!r} stands on no floor: give it one in the table"]
+    libraries = declared_libraries()
+    reasons = [
+        (found.line, import_fault(room, found, libraries)) for found in imports_of(path, package)
+    ]
+    return [f"{name}:{line}: {what}" for line, what in [*reasons, *habits(path, name)] if what]
+
+
+def import_fault(room: str, found: Import, libraries: set[str]) -> str:
+    """Why an import is not allowed; empty when it is."""
+    top = found.target.partition(".")[0]
+    if top == "lepton_lab":
+        other = room_named(found.target)
+        return (
+            ""
+            if may_import(room, other)
+            else f"{room or 'the package itself'} may not import {other}"
+        )
+    if top in NEVER:
+        return f"imports {top}: {NEVER[top]}"
+    if top in LAZY:
+        inside = bool(LAZY[top] & set(found.functions))
+        return "" if inside else f"imports {top} outside of {' and '.join(sorted(LAZY[top]))}"
+    if top in sys.stdlib_module_names or top == "_typeshed":
+        return ""
+    if top == "?":
+        return "imports a module whose name nobody can read here"
+    jupyter = {
+        "IPython",
+        "nbclient",
+        "nbformat",
+        "traitlets",
+        "zmq",
+    }  # what runs notebooks; loaded when one is run
+    of_workshop = {"OpenSSL", *jupyter} if room == "workshop" else set()
+    allowed = WING_LIBRARIES.get(room, set()) if room in WING else libraries | of_workshop
+    return "" if top in allowed else f"{room or 'the package itself'} may not import {top}"
+
+
+def habits(path: Path, name: str) -> Iterator[tuple[int, str]]:
+    """What no file of the package does: assert, catch everything, grow without end."""
+    source = path.read_text()
+    if (lines := len(source.splitlines())) > MOST_LINES:
+        yield lines, f"{lines} lines ask to be two files"
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Assert):
+            yield node.lineno, "an assert vanishes under python -O: raise an error"
+        if isinstance(node, ast.ExceptHandler):
+            caught = ast.unparse(node.type) if node.type else ""
+            broad = bool(re.search(r"\b(Base)?Exception\b", caught))
+            raises_again = any(isinstance(inner, ast.Raise) for inner in ast.walk(node))
+            if not caught:
+                yield node.lineno, "a bare except catches what it does not mean"
+            elif broad and not raises_again and name not in MAY_CATCH_ALL:
+                yield (
+                    node.lineno,
+                    f"except {caught} without raising again hides what it does not mean",
+                )
+
+
+def test_every_import_points_down_and_every_file_keeps_the_habits() -> None:
+    assert faults_in(PACKAGE) == []
+
+
+def test_importing_the_package_imports_no_third_party_module() -> None:
+    code = (
+        "import sys; before = set(sys.modules); import lepton_lab; "
+        "print(*sorted({name.partition('.')[0] for name in set(sys.modules) - before} - sys.stdlib_module_names))"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    assert run.stdout.split() == ["lepton_lab"]
+
+
+PLANTED = {
+    "up": ("errors.py", "from lepton_lab import aes", "errors may not import aes"),
+    "up, relative": ("errors.py", "from .aes import encrypt", "errors may not import aes"),
+    "up, from a folder": (
+        "nodes/memory.py",
+        "from ..sharding import ShardedStore",
+        "nodes may not import sharding",
+    ),
+    "up, inside a function": (
+        "files.py",
+        "def f():\n    import lepton_lab.cli",
+        "files may not import cli",
+    ),
+    "up, while running": (
+        "erasure.py",
+        "import importlib\nimportlib.import_module('lepton_lab.cli')",
+        "import cli",
+    ),
+    "hidden": ("erasure.py", "import importlib\nimportlib.import_module(NAME)", "nobody can read"),
+    "sideways": ("rsa.py", "from lepton_lab import aes", "rsa may not import aes"),
+    "into the wing": (
+        "sharding/extra.py",
+        "from lepton_lab.textbook.primitives import aes",
+        "import textbook.primitives",
+    ),
+    "out of the wing": ("show/extra.py", "from lepton_lab import aes", "show may not import aes"),
+    "out of the textbook": (
+        "textbook/attacks/extra.py",
+        "from lepton_lab import tls",
+        "may not import tls",
+    ),
+    "a library in the primitives": (
+        "textbook/primitives/extra.py",
+        "import cryptography",
+        "may not import cryptography",
+    ),
+    "a library nobody declared": ("aes.py", "import requests", "aes may not import requests"),
+    "phe at the top": (
+        "paillier/extra.py",
+        "import phe",
+        "imports phe outside of from_phe and to_phe",
+    ),
+    "phe in another function": (
+        "paillier/extra.py",
+        "def f():\n    import phe",
+        "imports phe outside",
+    ),
+    "what stands beside": ("demo.py", "import tools.notebooks", "stands beside the package"),
+    "the door": (
+        "__init__.py",
+        "from lepton_lab import aes",
+        "the package itself may not import aes",
+    ),
+    "a new room": ("cellar.py", "", "'cellar' stands on no floor"),
+    "pickle": ("keyring/extra.py", "import pickle", "imports pickle"),
+    "random": ("aes.py", "from random import randbytes", "imports random"),
+    "assert": ("shamir.py", "assert True", "an assert vanishes"),
+    "bare except": ("tls/extra.py", "try:\n    pass\nexcept:\n    pass", "a bare except"),
+    "broad except": (
+        "tls/extra.py",
+        "try:\n    pass\nexcept (OSError, Exception):\n    pass",
+        "without raising again",
+    ),
+    "length": ("buffers.py", "\n" * 401, "ask to be two files"),
+}
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    copy = tmp_path_factory.mktemp("house") / "lepton_lab"
+    shutil.copytree(PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    return copy
+
+
+@pytest.mark.parametrize("planted", PLANTED)
+def test_what_is_planted_in_a_copy_is_found(house: Path, planted: str) -> None:
+    file, lines, expected = PLANTED[planted]
+    path = house / file
+    before = path.read_text() if path.exists() else None
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"{before or ''}\n{lines}\n")
+    try:
+        found = faults_of(path, house)
+    finally:
+        path.unlink() if before is None else path.write_text(before)
+    assert any(expected in fault for fault in found), found
+
+
+def test_what_the_design_allows_is_let_through() -> None:
+    allowed = [
+        ("keyring", "aes"),
+        ("nodes", "tls"),
+        ("sharding", "nodes"),
+        ("cli", "show"),
+        ("workshop", "textbook.attacks"),
+    ]
+    assert all(may_import(room, other) for room, other in allowed)
+    assert import_fault("paillier", Import("phe", 1, ("to_phe",)), set()) == ""
+    assert import_fault("textbook.protocols", Import("cryptography.hazmat", 1, ()), set()) == ""

@@ -1,0 +1,210 @@
+"""A disk that loses what was not synced: every state that a power cut may leave behind, after each call to the system.
+
+`Journal` lets every call through to the real file system and writes down what it did below one folder. `after_cuts`
+then gives what may be found when the power goes after the first, the second, … the last call:
+
+    contents    what `fsync` of the file has reached; or all that was written, or half of it
+    entries     what `fsync` of the folder has reached; of the creations, renames, links and removals since, each one
+                is there or not, in whatever order the system liked (POSIX promises none)
+
+So a rename may reach the medium before the data that it names, which is the state that an `fsync` too few leaves.
+"""
+
+from __future__ import annotations
+
+import builtins
+import itertools
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+from lepton_lab import files
+
+Entries = dict[str, int | None]  # a path below the root: the inode of a file, None for a folder
+Change = tuple[set[str], Entries]  # paths that go, entries that come
+State = dict[str, bytes | None]  # a path below the root: what the file holds, None for a folder
+
+
+@dataclass
+class Disk:
+    """What is on the medium, and what only the system's memory holds."""
+
+    entries: Entries = field(default_factory=dict)
+    pending: list[Change] = field(default_factory=list)
+    synced: dict[int, bytes] = field(default_factory=dict)
+    written: dict[int, bytes] = field(default_factory=dict)
+
+    def states(self) -> Iterator[State]:
+        """Every state in which the power may leave it."""
+        for chosen in itertools.product((False, True), repeat=len(self.pending)):
+            entries = _changed(self.entries, itertools.compress(self.pending, chosen))
+            found = {inode for inode in entries.values() if inode is not None}
+            fates = [[(inode, data) for data in self._contents(inode)] for inode in sorted(found)]
+            for contents in itertools.product(*fates):
+                held = dict(contents)
+                yield {
+                    path: None if inode is None else held[inode] for path, inode in entries.items()
+                }
+
+    def _contents(self, inode: int) -> set[bytes]:
+        synced, written = self.synced.get(inode, b""), self.written.get(inode, b"")
+        return {synced} if synced == written else {synced, written, written[: len(written) // 2]}
+
+    def sync_folder(self, folder: str) -> None:
+        """What changed in this folder is on the medium from now on."""
+        here, elsewhere = [], []
+        for change in self.pending:
+            paths = change[0] | {*change[1]}
+            (here if folder in {str(Path(path).parent) for path in paths} else elsewhere).append(
+                change
+            )
+        self.entries, self.pending = _changed(self.entries, here), elsewhere
+
+    def now(self) -> Entries:
+        """The entries as whoever goes on running sees them."""
+        return _changed(self.entries, self.pending)
+
+
+def _changed(entries: Entries, changes: Iterable[Change]) -> Entries:
+    for gone, come in changes:
+        entries = {path: inode for path, inode in entries.items() if path not in gone} | come
+    return entries
+
+
+class Journal:
+    """What was done below a folder, call by call."""
+
+    def __init__(self, root: Path) -> None:
+        self.root, self._serial = root, itertools.count()
+        self._start, self._inodes = Disk(), {}
+        for path in root.rglob("*"):
+            inode = None if path.is_dir() else self.new_inode(path.stat().st_ino)
+            self._start.entries[str(path.relative_to(root))] = inode
+            if inode is not None:
+                self._start.synced[inode] = self._start.written[inode] = path.read_bytes()
+        self._calls: list[tuple[str, Callable[[Disk], None]]] = []
+
+    @property
+    def names(self) -> list[str]:
+        """The calls, in order."""
+        return [name for name, _ in self._calls]
+
+    def after_cuts(self) -> Iterator[list[State]]:
+        """For no call, the first call, …, all calls: the states that a power cut may leave. To be asked for once."""
+        yield [*self._start.states()]
+        for _, change in self._calls:
+            change(self._start)
+            yield [*self._start.states()]
+
+    def new_inode(self, number: int) -> int:
+        """The system uses numbers again; these are not."""
+        self._inodes[number] = next(self._serial)
+        return self._inodes[number]
+
+    def inode(self, descriptor: int) -> int:
+        """Of an open file."""
+        return self._inodes[os.fstat(descriptor).st_ino]
+
+    def note(self, name: str, change: Callable[[Disk], None]) -> None:
+        """One call more."""
+        self._calls.append((name, change))
+
+    def path(self, path: Any) -> str | None:
+        """The path below the root; None when it is elsewhere."""
+        place = Path(os.fsdecode(path)).absolute()
+        return str(place.relative_to(self.root)) if place.is_relative_to(self.root) else None
+
+
+@contextmanager
+def journal(root: Path) -> Iterator[Journal]:
+    """Write down what happens below `root` (a real folder, its path without links), and let it happen."""
+    found, genuine = Journal(root), {name: getattr(os, name) for name in (*_CALLS, "open", "fsync")}
+    opened: dict[int, str | None] = {}
+
+    def open_(path: Any, flags: int, *mode: Any, **more: Any) -> int:
+        descriptor: int = genuine["open"](path, flags, *mode, **more)
+        below = opened[descriptor] = found.path(path)
+        if below is not None and flags & os.O_CREAT:
+            inode = found.new_inode(os.fstat(descriptor).st_ino)
+            found.note("open", lambda disk: disk.pending.append((set(), {below: inode})))
+        return descriptor
+
+    def fsync(descriptor: int) -> None:
+        genuine["fsync"](descriptor)
+        below = opened.get(descriptor)
+        if below is None:
+            return
+        if (root / below).is_dir():
+            found.note("fsync of a folder", lambda disk: disk.sync_folder(below))
+        else:
+            inode = found.inode(descriptor)
+            found.note(
+                "fsync of a file",
+                lambda disk: disk.synced.update({inode: disk.written.get(inode, b"")}),
+            )
+
+    class File:
+        """In place of `open(descriptor, "wb", buffering=0)`, which takes a hundred bytes at a time."""
+
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            self._file = builtins.open(*arguments, **options)  # noqa: SIM115  # the caller closes it
+
+        def __enter__(self) -> File:
+            return self
+
+        def __exit__(self, *_: object) -> None:
+            self._file.close()
+
+        def fileno(self) -> int:
+            return self._file.fileno()
+
+        def write(self, data: memoryview) -> int:
+            taken, inode = bytes(data[:100]), found.inode(self.fileno())
+            self._file.write(taken)
+            found.note(
+                "write",
+                lambda disk: disk.written.update({inode: disk.written.get(inode, b"") + taken}),
+            )
+            return len(taken)
+
+    def watched(name: str) -> Callable[..., Any]:
+        def call(*paths: Any, **more: Any) -> Any:
+            result = genuine[name](*paths, **more)
+            below = [found.path(path) for path in paths[:2] if isinstance(path, str | os.PathLike)]
+            if all(path is not None for path in below):
+                change = _CALLS[name]
+                found.note(name, lambda disk: disk.pending.append(change(disk.now(), *below)))
+            return result
+
+        return call
+
+    replaced = {name: watched(name) for name in _CALLS} | {"open": open_, "fsync": fsync}
+    with mock.patch.multiple(os, **replaced), mock.patch.object(files, "open", File, create=True):
+        yield found
+
+
+_CALLS: dict[str, Callable[..., tuple[set[str], Entries]]] = {
+    "replace": lambda entries, old, new: ({old}, {new: entries[old]}),
+    "link": lambda entries, old, new: (set(), {new: entries[old]}),
+    "unlink": lambda _, old: ({old}, {}),
+    "mkdir": lambda _, new: (set(), {new: None}),
+    "rmdir": lambda _, old: ({old}, {}),
+}
+
+
+def write_out(state: State, folder: Path) -> Path:
+    """A state as a folder to look into. What lies below a folder that is not there is not there."""
+    for path in sorted(state):
+        place, content = folder / path, state[path]
+        if not place.parent.is_dir():
+            continue
+        if content is None:
+            place.mkdir()
+        else:
+            place.write_bytes(content)
+            place.chmod(0o600)
+    return folder

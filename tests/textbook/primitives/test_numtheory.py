@@ -1,0 +1,166 @@
+"""GF(2⁸) and number theory: against their definitions, known numbers, and gmpy2."""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+from functools import reduce
+
+import gmpy2
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lepton_lab.errors import InvalidParameter
+from lepton_lab.textbook.primitives import gf256
+from lepton_lab.textbook.primitives import numtheory as nt
+
+BYTE = st.integers(0, 255)
+POLYNOMIALS = st.sampled_from([gf256.AES_POLYNOMIAL, 0x11D])
+NATURAL = st.integers(0, 2**200)
+
+
+def test_the_products_that_fips_197_works_out() -> None:  # FIPS 197 §4.2, §4.2.1
+    assert gf256.multiply(0x57, 0x83) == 0xC1
+    assert gf256.multiply(0x57, 0x13) == 0xFE
+    powers = [step.value for step in gf256.multiply_steps(0x57, 0x13)]
+    assert powers[:5] == [0x57, 0xAE, 0x47, 0x8E, 0x07]
+
+
+@given(BYTE, BYTE, BYTE, POLYNOMIALS)
+def test_gf256_is_a_field(a: int, b: int, c: int, polynomial: int) -> None:
+    def times(x: int, y: int) -> int:
+        return gf256.multiply(x, y, polynomial)
+
+    assert times(a, b) == times(b, a)
+    assert times(a, times(b, c)) == times(times(a, b), c)
+    assert times(a, b ^ c) == gf256.add(times(a, b), times(a, c))
+    assert times(a, 1) == a
+    if a:
+        assert times(a, gf256.inverse(a, polynomial)) == 1
+        assert gf256.power(a, 255, polynomial) == 1
+
+
+def test_zero_has_no_inverse_and_only_bytes_and_polynomials_of_degree_8_are_taken() -> None:
+    with pytest.raises(InvalidParameter, match="0 has no inverse"):
+        gf256.inverse(0)
+    for bad in (256, -1, 1.5, "1", True, None):
+        for function in (
+            gf256.xtime,
+            lambda a: gf256.add(a, 1),
+            lambda a: gf256.multiply(1, a),
+            gf256.inverse,
+        ):
+            with pytest.raises(InvalidParameter):
+                function(bad)  # type: ignore[operator]
+    with pytest.raises(InvalidParameter, match="degree is 8"):
+        gf256.multiply(2, 3, 0x1B)
+
+
+@given(NATURAL, NATURAL)
+def test_egcd_gives_bezouts_identity_and_so_does_every_row(a: int, b: int) -> None:
+    if a == b == 0:
+        with pytest.raises(InvalidParameter, match="every integer divides 0"):
+            nt.egcd(a, b)
+        return
+    trace = nt.egcd(a, b)
+    assert trace.result[0] == math.gcd(a, b)
+    assert all(a * x + b * y == r for r, x, y in (step.value for step in trace))
+
+
+@given(st.integers(-(2**200), 2**200), st.integers(2, 2**200))
+def test_an_inverse_is_one_or_the_common_factor_is_named(a: int, n: int) -> None:
+    if math.gcd(a, n) == 1:
+        assert nt.inverse(a, n) == pow(a, -1, n)
+    else:
+        with pytest.raises(InvalidParameter, match=f"share the factor {math.gcd(a, n)},"):
+            nt.inverse(a, n)
+
+
+@given(st.integers(-(2**70), 2**70), st.integers(0, 2**70), st.integers(1, 2**70))
+def test_square_and_multiply_agrees_with_pow_and_its_steps_spell_the_exponent(
+    base: int, e: int, n: int
+) -> None:
+    trace = nt.modexp(base, e, n)
+    assert trace.result == pow(base, e, n)
+    assert len(trace) == 1 + e.bit_length() + e.bit_count()
+
+
+def test_the_oldest_chinese_remainder_problem() -> None:  # Sun Tzu, third century
+    assert nt.crt([2, 3, 2], [3, 5, 7]) == 23
+    assert nt.crt([12], [5]) == 2
+
+
+@given(st.integers(-(2**100), 2**100))
+def test_crt_finds_the_number_again(x: int) -> None:
+    moduli = [2**61 - 1, 2**31 - 1, 2**20, 3**9]
+    assert nt.crt([x % n for n in moduli], moduli) == x % math.prod(moduli)
+
+
+@pytest.mark.parametrize(
+    ("residues", "moduli"),
+    [([], []), ([1], [2, 3]), ([1, 2], [4, 6]), ([1.0], [3]), ([1], [1]), ([1, 1], [3, 3])],
+)
+def test_crt_refuses_what_it_cannot_solve(residues: list[int], moduli: list[int]) -> None:
+    with pytest.raises(InvalidParameter):
+        nt.crt(residues, moduli)
+
+
+def test_miller_rabin_agrees_with_gmpy2_up_to_ten_thousand() -> None:
+    bases = [
+        2,
+        3,
+        5,
+        7,
+    ]  # no composite below 3,215,031,751 passes these (Pomerance, Selfridge, Wagstaff 1980)
+    assert [
+        n for n in range(2, 10_000) if nt.miller_rabin(n, bases).result != gmpy2.is_prime(n)
+    ] == []
+
+
+def test_the_first_strong_pseudoprimes_pass_exactly_their_bases() -> None:  # OEIS A014233
+    for n, passes, fails in (
+        (2047, [2], 3),
+        (1373653, [2, 3], 5),
+        (25326001, [2, 3, 5], 7),
+        (3215031751, [2, 3, 5, 7], 11),
+    ):
+        assert nt.miller_rabin(n, passes).result
+        assert not nt.miller_rabin(n, [*passes, fails]).result
+    assert "witness" in nt.miller_rabin(2047, [3])[-1].note
+
+
+@given(st.integers(0, 2**300), st.integers(1, 12))
+def test_an_integer_root_is_the_largest_that_fits(x: int, k: int) -> None:
+    r = nt.integer_root(x, k)
+    assert r**k <= x < (r + 1) ** k
+
+
+@given(st.integers(0, 2**100), st.integers(1, 2**100))
+def test_a_continued_fraction_ends_in_its_number_and_every_convergent_is_near(
+    a: int, b: int
+) -> None:
+    quotients = nt.continued_fraction(a, b)
+    convergents = [Fraction(h, k) for h, k in nt.convergents(quotients)]
+    assert convergents[-1] == Fraction(a, b)
+    assert all(abs(c - Fraction(a, b)) <= Fraction(1, c.denominator**2) for c in convergents)
+    assert reduce(
+        lambda value, q: q + 1 / value, reversed(quotients[:-1]), Fraction(quotients[-1])
+    ) == Fraction(a, b)
+
+
+def test_number_theory_refuses_what_is_no_integer_or_out_of_range() -> None:
+    for call in (
+        lambda: nt.egcd(-1, 2),
+        lambda: nt.egcd("1", 2),  # type: ignore[arg-type]
+        lambda: nt.inverse(3, 1),
+        lambda: nt.modexp(2, -1, 5),
+        lambda: nt.modexp(2, 1, 0),
+        lambda: nt.modexp(2.0, 1, 5),  # type: ignore[arg-type]
+        lambda: nt.miller_rabin(1, [2]),
+        lambda: nt.integer_root(-1, 2),
+        lambda: nt.integer_root(4, 0),
+        lambda: nt.continued_fraction(1, 0),
+    ):
+        with pytest.raises(InvalidParameter):
+            call()

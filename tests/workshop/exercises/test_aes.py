@@ -1,0 +1,121 @@
+"""The exercises of `01_aes`: other right answers pass as well, and a wrong one learns what is wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from lepton_lab.textbook.attacks import padding_oracle
+from lepton_lab.textbook.primitives import aes as tb_aes
+from lepton_lab.textbook.primitives import gf256, modes
+from lepton_lab.workshop import check
+from lepton_lab.workshop.exercises.aes import EXERCISES
+
+
+def said(exercise: str, answer: object) -> str:
+    return repr(check(exercise, answer))
+
+
+@pytest.mark.parametrize("exercise", EXERCISES, ids=lambda exercise: exercise.id)
+def test_each_exercise_knows_three_typical_wrong_answers(exercise) -> None:  # type: ignore[no-untyped-def]
+    assert len(exercise.wrong) >= 3
+    for wrong in exercise.wrong:
+        assert said(exercise.id, wrong.answer) == f"not yet: {wrong.hint}"
+    assert said(exercise.id, exercise.solution) == "done"
+    assert said(exercise.id, ...).startswith("not yet")
+
+
+def xor(a: bytes, b: bytes) -> bytes:
+    return bytes(x ^ y for x, y in zip(a, b, strict=True))
+
+
+def rows(state: bytes) -> bytes:
+    """As a learner may write it: by rows."""
+    square = [list(state[r::4]) for r in range(4)]
+    square = [row[-r:] + row[:-r] if r else row for r, row in enumerate(square)]
+    return bytes(square[i % 4][i // 4] for i in range(16))
+
+
+def flip_as_array(message: bytes, at: int, known: bytes, wanted: bytes) -> bytearray:
+    forged = bytearray(message)
+    for i, (x, y) in enumerate(zip(known, wanted, strict=True)):
+        forged[at + i] ^= x ^ y
+    return forged
+
+
+def forge_by_difference(H: bytes, message: bytes, difference: bytes) -> bytes:  # noqa: N803
+    """GHASH is linear: the tag changes by the GHASH of the difference alone, padded, with a zero block for lengths."""
+    change = modes.ghash(H, difference + bytes(-len(difference) % 16) + bytes(16)).result
+    return message[:12] + xor(message[12:-16], difference) + xor(message[-16:], change)
+
+
+def block_from_255_down(block: bytes, ask: Callable[[bytes], bool]) -> bytes:
+    output = bytearray(16)
+    for i in range(15, -1, -1):
+        n = 16 - i
+        for guess in range(255, -1, -1):
+            R = bytearray(i) + bytes([guess]) + bytes(byte ^ n for byte in output[i + 1 :])
+            if not ask(bytes(R) + block):
+                continue
+            if i == 15:
+                R[14] ^= 255
+                if not ask(bytes(R) + block):
+                    continue
+            output[i] = guess ^ n
+            break
+    return bytes(output)
+
+
+@pytest.mark.parametrize(
+    ("exercise", "answer"),
+    [
+        ("aes.padded", 48),
+        ("aes.xtime", lambda b: gf256.multiply(b, 2)),
+        ("aes.xtime", lambda b: (b << 1 ^ (0x1B if b >= 128 else 0)) & 0xFF),
+        ("aes.inv_shift_rows", rows),
+        ("aes.inv_shift_rows", lambda s: tb_aes.ShiftRows(tb_aes.ShiftRows(tb_aes.ShiftRows(s)))),
+        ("aes.flip", flip_as_array),
+        ("aes.query", lambda guess, iv, next_iv: xor(next_iv, xor(iv, guess))),
+        ("aes.forge", forge_by_difference),
+        ("aes.decrypted_block", padding_oracle.decrypted_block),
+        ("aes.decrypted_block", block_from_255_down),
+    ],
+)
+def test_another_right_way_is_right(exercise: str, answer: object) -> None:
+    assert said(exercise, answer) == "done"
+
+
+def test_another_wrong_answer_is_told_where_it_differs() -> None:
+    assert said("aes.padded", 47).startswith("not yet: count whole blocks")
+    assert said("aes.padded", "48") == "not yet: the answer should be an int, not a str"
+    assert said("aes.xtime", lambda b: b).startswith("not yet: <lambda>(0x57) should be 0xae")
+    assert said("aes.query", lambda guess, iv, next_iv: guess[::-1]).startswith(
+        "not yet: <lambda>("
+    )
+    assert said("aes.forge", lambda key, message, difference: message[:-16]).startswith(
+        "not yet: <lambda>("
+    )
+
+
+def test_the_oracle_says_what_it_takes_and_stands_in_a_hint_by_its_name() -> None:
+    short = said("aes.decrypted_block", lambda block, ask: ask(block))
+    assert short == "not yet: ask takes R + block, twice 16 bytes; yours were 16"
+    wrong = said("aes.decrypted_block", lambda block, ask: bytes(16))
+    assert ", ask) should be" in wrong
+    assert "0x" not in wrong
+
+
+def test_a_search_that_never_ends_is_ended() -> None:
+    def loops(block: bytes, ask: Callable[[bytes], bool]) -> bytes:
+        while not ask(bytes(16) + block):
+            pass
+        return block
+
+    exercise = next(exercise for exercise in EXERCISES if exercise.id == "aes.decrypted_block")
+    assert exercise.seconds <= 60
+    object.__setattr__(exercise, "seconds", 0.3)
+    try:
+        assert "takes longer" in said("aes.decrypted_block", loops)
+    finally:
+        object.__setattr__(exercise, "seconds", 30.0)

@@ -1,0 +1,127 @@
+"""The exercises of `03_paillier`: what is right passes however it is written, and typical mistakes are told apart.
+
+`workshop/test_checking.py` asks of every exercise that its solution passes, its skeleton does not, and each typical wrong answer
+earns its own hint; here are answers that those do not cover.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+
+import pytest
+from gmpy2 import mpz, powmod
+
+from lepton_lab import paillier
+from lepton_lab.paillier import EncryptedNumber
+from lepton_lab.paillier.noise import Comb, FixedBase
+from lepton_lab.textbook.primitives import paillier as tb_paillier
+from lepton_lab.workshop import check
+from lepton_lab.workshop.catalogue import every_exercise
+from lepton_lab.workshop.exercises.paillier import PlainTables
+from tests.support.paths import NOTEBOOKS
+
+NOTEBOOK = NOTEBOOKS / "03_paillier.ipynb"
+EXERCISES = [exercise for exercise in every_exercise() if exercise.id.startswith("paillier.")]
+
+
+@pytest.mark.parametrize("exercise", EXERCISES, ids=lambda exercise: exercise.id)
+def test_three_typical_wrong_answers_at_least_have_a_hint_of_their_own(exercise):
+    assert len({check(exercise.id, wrong.answer).hint for wrong in exercise.wrong}) >= 3
+
+
+def test_every_exercise_stands_in_the_notebook_and_every_check_of_the_notebook_is_an_exercise():
+    cells = json.loads(NOTEBOOK.read_text(encoding="utf-8"))["cells"]
+    sources = [
+        "".join(cell["source"])
+        for cell in cells
+        if "exercise" not in cell["metadata"].get("tags", [])
+    ]
+    checked = {
+        line.split('"')[1]
+        for source in sources
+        for line in source.splitlines()
+        if line.startswith("check(")
+    }
+    assert checked == {exercise.id for exercise in EXERCISES}
+
+
+def test_decryption_passes_with_phi_with_gmp_and_with_the_textbook():
+    def with_phi(c, p, q):
+        n, phi = p * q, (p - 1) * (q - 1)
+        return (pow(c, phi, n * n) - 1) // n * pow(phi, -1, n) % n
+
+    def with_gmp(c, p, q):
+        return mpz(with_phi(c, p, q))
+
+    def with_textbook(c, p, q):
+        return tb_paillier.decrypt(tb_paillier.key_from_primes(p, q).result, c, crt=True).result
+
+    for answer in (with_phi, with_gmp, with_textbook):
+        assert check("paillier.decrypt", answer).done
+
+
+def test_decryption_in_floating_point_does_not_pass():
+    def inexact(c, p, q):
+        n, order = p * q, math.lcm(p - 1, q - 1)
+        return (pow(c, order, n * n) - 1) / n * pow(order, -1, n) % n
+
+    assert (
+        check("paillier.decrypt", inexact).hint == "your function should return an int, not a float"
+    )
+
+
+def test_a_difference_read_off_without_division_modulo_n_squared_is_told_what_it_should_be():
+    verdict = check("paillier.known", lambda m1, c1, c2, n: (m1 + c2 // c1) % n)
+    assert verdict.hint.startswith("<lambda>(4, 88, 788, 35) should be 9, and yours gives ")
+
+
+def test_the_model_may_be_stolen_with_tuples_and_is_not_stolen_by_guessing():
+    def with_tuples(score, d):
+        bias = score((0.0,) * d)
+        return tuple(score(tuple(float(i == j) for j in range(d))) - bias for i in range(d)), bias
+
+    assert check("paillier.steal", with_tuples).done
+    assert "steal" not in check("paillier.steal", lambda score, d: ([0.5, -2.0, 3.25], 1.5)).hint
+    assert check("paillier.steal", lambda score, d: score([1.0])).hint.startswith(
+        "<lambda>(score, 3) raised "
+    )
+
+
+def test_a_bid_may_be_reduced_in_any_order_but_not_left_unreduced():
+    assert check("paillier.outbid", lambda c, n, r: pow(r, n, n * n) * (c + c * n) % n**2).done
+    assert not check("paillier.outbid", lambda c, n, r: c * (1 + n) * pow(r, n, n * n)).done
+
+
+def test_unpacking_slot_by_slot_with_the_debt_carried_passes():
+    def carried(packed, bits, count):
+        values = []
+        for _ in range(count):
+            value = (packed + (1 << bits - 1)) % (1 << bits) - (1 << bits - 1)
+            values.append(value)
+            packed = (packed - value) >> bits
+        return values
+
+    assert check("paillier.unpack", carried).done
+
+
+def test_hints_never_hold_the_address_of_a_function():
+    for exercise in EXERCISES:
+        assert " at 0x" not in check(exercise.id, lambda *arguments: 7).hint
+
+
+@pytest.mark.parametrize("comb", [Comb(1, 1), Comb(4, 8), Comb(9, 1)], ids=str)
+def test_plain_tables_give_what_the_helpers_give(comb):
+    public, private = paillier.generate_keypair(2048)
+    n = mpz(public.n)
+    base = powmod(-4, n, n * n)
+    plain, helpers = PlainTables(base, n, 64, comb), FixedBase(base, n, 64, comb)
+    for digits in (
+        [0] * plain.digits,
+        [(1 << comb.width) - 1] * plain.digits,
+        [1, *[0] * (plain.digits - 1)],
+    ):
+        assert plain.masked(-7, digits) == helpers.masked(-7, digits)
+    ours, again = plain.mask(1234), plain.mask(1234)
+    assert ours != again
+    assert private.decrypt(EncryptedNumber(public, int(ours), exponent=0)) == 1234

@@ -1,0 +1,67 @@
+"""The exercises of notebook 06 and what it measures: other right answers pass, each wrong one is told apart."""
+
+from __future__ import annotations
+
+import pytest
+
+from lepton_lab.workshop import check
+from lepton_lab.workshop.catalogue import find
+from lepton_lab.workshop.exercises.tls import EXERCISES
+
+
+def test_there_are_five_each_with_three_typical_wrong_answers() -> None:
+    assert len(EXERCISES) == 5
+    for exercise in EXERCISES:
+        assert len({wrong.hint for wrong in exercise.wrong}) >= 3
+
+
+@pytest.mark.parametrize("exercise", EXERCISES, ids=lambda exercise: exercise.id)
+def test_the_solution_passes_the_skeleton_is_not_yet_and_each_wrong_answer_has_its_hint(
+    exercise,
+) -> None:
+    assert check(exercise.id, exercise.solution).done
+    assert not check(exercise.id).done
+    assert not check(exercise.id, lambda *given: ...).done
+    for wrong in exercise.wrong:
+        verdict = check(exercise.id, wrong.answer)
+        assert (verdict.done, verdict.hint) == (False, wrong.hint)
+
+
+def test_the_solutions_of_label_and_nonce_give_rfc_8448s_bytes() -> None:
+    """Section 3: the server's handshake keys, from its traffic secret."""
+    expand_label = find("tls.expand_label").solution
+    secret = bytes.fromhex("b67b7d690cc16c4e75e54213cb2d37b4e9c912bcded9105d42befd59d391ad38")
+    assert expand_label(secret, "key", b"", 16).hex() == "3fce516009c21727d0f2e4e86ee403bc"
+    iv = expand_label(secret, "iv", b"", 12)
+    assert iv.hex() == "5d313eb2671276ee13000b30"
+    assert find("tls.nonce").solution(iv, 0) == iv
+    assert find("tls.nonce").solution(iv, 1).hex() == "5d313eb2671276ee13000b31"
+
+
+def test_answers_written_another_way_pass() -> None:
+    def shared(p, received, b):
+        result = 1
+        for bit in f"{b:b}":
+            result = result * result * (received if bit == "1" else 1) % p
+        return result
+
+    def matches(certified, host):
+        first, _, rest = certified.casefold().partition(".")
+        its_first, _, its_rest = host.casefold().partition(".")
+        return rest == its_rest and first in {"*", its_first}
+
+    def expand_label(secret, label, context, length):
+        from cryptography.hazmat.primitives.hashes import SHA256
+        from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
+
+        name = f"tls13 {label}".encode()
+        info = bytes([length >> 8, length & 255, len(name), *name, len(context), *context])
+        return HKDFExpand(SHA256(), length, info).derive(secret)
+
+    def nonce(iv, sequence):
+        return (int.from_bytes(iv) ^ sequence).to_bytes(12)
+
+    answers = {"shared": shared, "matches": matches, "expand_label": expand_label, "nonce": nonce}
+    for name, answer in answers.items():
+        assert check(f"tls.{name}", answer).done
+    assert check("tls.content", lambda length: length - 16 - 1).done
