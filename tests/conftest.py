@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.support.rings import ring, ring_path  # noqa: F401  # fixtures, for every test
+
 settings.register_profile(
     "lab",
     deadline=None,  # a shared machine pauses when it likes

@@ -1,21 +1,30 @@
 """The key ring: where keys live, in one file, apart from the data that they protect.
 
     passphrase ──scrypt──▶ passphrase key ┐
-                                          ├─▶ master key ──HKDF──▶ opens the file: a root, a secret for each data key
-    custodians' shares ──Shamir──────────▶┘                                                    │
-                                          wrapped data key (lies beside the data) ──RFC 3394───┴─▶ data key
+                                          ├─▶ master key ──HKDF──▶ opens the file
+    custodians' shares ──Shamir──────────▶┘
 
-A data key protects one thing: `new_data_key` makes it, its `wrapped` form is stored with the data, `unwrap` opens that
-again. What opens the wrapped form is a random secret of its own that lives only in the ring's file; so removing that
-secret (`shred`) makes this ring unable to read the data, wherever copies of it lie, and a new master key (`rotate`) or
-passphrase touches no stored data. Never put the file on a storage node.
+    the file holds a root, and one secret per data key:
 
-`ring.py` holds the verbs; `file.py` the file; `body.py` what is sealed inside it; `wrapping.py` the wrapped data key
-and its export to a recipient; `lock.py` the lock between processes.
+    secret ──RFC 3394──▶ opens the wrapped data key, which lies beside the data
+
+A data key protects one thing: `new_data_key` makes it, its `wrapped` form is stored with the data,
+`unwrap` opens that again. What opens the wrapped form is a random secret that lives only in the
+ring's file. Removing that secret (`shred`) makes this ring unable to read the data, wherever copies
+of it lie; and a new master key (`rotate`) or passphrase touches no stored data. The ring also holds
+the newest acknowledged version of what the keys protect (`acknowledge`), so that older data that
+comes back is not believed. Never put the file on a storage node.
+
+- `ring`: the verbs.
+- `handle`: one handle on the file, which is read again when it changed and changed under a lock.
+- `file`: the bytes of the file.
+- `records`: what is sealed inside it.
+- `export`: the wrapped data key, and its export to a recipient.
+- `lock`: the lock between processes.
 """
 
 from lepton_lab.keyring.export import DataKey, open_for
-from lepton_lab.keyring.records import AuditEntry
+from lepton_lab.keyring.records import Acknowledged, AuditEntry
 from lepton_lab.keyring.ring import KeyRing
 
-__all__ = ["AuditEntry", "DataKey", "KeyRing", "open_for"]
+__all__ = ["Acknowledged", "AuditEntry", "DataKey", "KeyRing", "open_for"]

@@ -5,10 +5,7 @@ from __future__ import annotations
 import os
 import re
 import secrets
-import threading
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Self
 
@@ -17,117 +14,120 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from lepton_lab import aes, shamir
 from lepton_lab.buffers import BytesLike, framed, view_of
-from lepton_lab.errors import DecryptionError, InvalidKey, InvalidParameter, NotFound, StaleVersion
-from lepton_lab.files import write_atomically
-from lepton_lab.keyring import export as wrapping
+from lepton_lab.errors import DecryptionError, IntegrityError, InvalidParameter, NotFound
+from lepton_lab.keyring import export
 from lepton_lab.keyring.export import DataKey, Recipient
 from lepton_lab.keyring.file import (
-    HEADER_SIZE,
     SCRYPT_N,
     PassphraseKey,
-    SealedFile,
-    Slot,
+    PassphraseSlot,
     open_for_reading,
     read_rest,
 )
+from lepton_lab.keyring.handle import (
+    RingContent,
+    RingDraft,
+    RingHandle,
+    real_path,
+    refuse_exposed,
+    write_ring,
+)
 from lepton_lab.keyring.lock import exclusive
-from lepton_lab.keyring.records import AuditEntry, Body, Record
+from lepton_lab.keyring.records import (
+    DIGEST_SIZE,
+    SUBJECT_LIMIT,
+    VERSION_LIMIT,
+    Acknowledged,
+    AuditEntry,
+    KeyRecord,
+    RingBody,
+)
 
 # What custodians share, inside `shamir.split`: ring id(16) ‖ generation(4) ‖ master key(32).
 _SHARED_SIZE = 52
 
 
-@dataclass(frozen=True)
-class _Content:
-    """The ring as one reading or writing of the file left it."""
-
-    slot: Slot
-    sequence: int
-    header: bytes
-    master: bytes = field(repr=False)
-    body: Body = field(repr=False)
-
-
-@dataclass
-class _Draft:
-    """The ring while it is being changed."""
-
-    slot: Slot
-    master: bytes = field(repr=False)
-    body: Body = field(repr=False)
-    passphrase_key: PassphraseKey
-
-
 class KeyRing:
-    """Keys in one file, opened by a passphrase or by enough custodians. Made by `create`, `open` or `recover`.
+    """Keys in one file, opened by a passphrase or by enough custodians.
 
-    The file is read again before each use if it has changed, and every change is made under a lock, on what the file
-    holds then, and written whole: processes and threads that share a ring lose none of each other's keys, a power cut
-    leaves the old ring or the new one, and a key shredded through one handle is gone for all. Nothing is locked between
-    changes. Stretching the passphrase takes tenths of a second and 128 MiB, once, when a ring is opened.
+    Made by `create`, `open` or `recover`. The file is read again before each use if it has changed,
+    and every change is made under a lock, on what the file holds then, and written whole: processes
+    and threads that share a ring lose none of each other's keys, a power cut leaves the old ring or
+    the new one, and a key shredded through one handle is gone for all. Nothing is locked between
+    changes. Stretching the passphrase takes tenths of a second and 128 MiB, once, when a ring is
+    opened.
 
-    A method that finds the file gone raises NotFound; altered, or under another passphrase *and* another master key
-    than this handle knows, DecryptionError (open it again); put back to an earlier state, StaleVersion. OSError from
-    the disk passes through: a change that raised it was made or was not, and the next use reads which.
+    A method raises NotFound when the file is gone; DecryptionError when it was altered, or has
+    another passphrase *and* another master key than this handle knows (open it again); StaleVersion
+    when it was put back to an earlier state, even if others have written it since. To tell that,
+    the file names its last 2,048 writings (16 KiB): a handle that was not used while others wrote
+    more than these raises StaleVersion too, and is to be opened again. OSError from the disk passes
+    through: a change that raised it was made or was not, and the next use reads which.
 
-    What it does not protect: the memory of a process that has it open; a ring whose file is replaced by an older copy
-    before it is opened (nothing in the file can tell). The file's size shows about how many keys there are.
+    A ring is a file of at most 256 MiB. InvalidParameter says when a change would pass that; then
+    nothing was changed.
+
+    What it does not protect: the memory of a process that has it open; a ring whose file is
+    replaced by an older copy before it is opened (nothing in the file can tell). The file's size
+    shows about how many keys there are.
     """
 
-    def __init__(self, path: Path, passphrase_key: PassphraseKey, content: _Content) -> None:
-        self._path, self._passphrase_key, self._content = path, passphrase_key, content
-        self._lock = threading.RLock()
+    def __init__(self, handle: RingHandle) -> None:
+        self._handle = handle
 
     def __repr__(self) -> str:
-        return f"KeyRing({str(self._path)!r}, generation {self._content.slot.generation})"
+        generation = self._handle.content.slot.generation
+        return f"KeyRing({str(self.path)!r}, generation {generation})"
 
     @property
     def path(self) -> Path:
         """The ring's file."""
-        return self._path
+        return self._handle.path
 
     @property
     def generation(self) -> int:
         """Which master key opens the file: 1, and one more after each `rotate`."""
-        return self._current().slot.generation
+        return self._handle.current().slot.generation
 
-    # --- making and opening --------------------------------------------------------------------------------------
+    # --- making and opening ----------------------------------------------------------------------
 
     @classmethod
     def create(
         cls, path: str | os.PathLike[str], passphrase: str, *, scrypt_n: int = SCRYPT_N
     ) -> Self:
-        """A new, empty ring in a file that only its owner may read (mode 0600).
+        """Make a new, empty ring in a file that only its owner may read (mode 0600).
 
-        passphrase: a non-empty str, taken in its NFC form. scrypt_n: what each guess costs, a power of two from 2¹⁴
-        (16 MiB) to 2¹⁹ (512 MiB). Raises InvalidParameter for others and when the file exists already; NotFound when
-        its folder does not. RFC 7914.
+        passphrase: a non-empty str, taken in its NFC form. scrypt_n: what each guess costs, a power
+        of two from 2¹⁴ (16 MiB) to 2¹⁹ (512 MiB). Raises InvalidParameter for others and when the
+        file exists already; NotFound when its folder does not. RFC 7914.
         """
-        place = _place(path)
+        place = real_path(path)
         key = PassphraseKey.new(passphrase, scrypt_n)
-        master, body = secrets.token_bytes(32), Body.new()
+        master = secrets.token_bytes(32)
+        body = RingBody.new()
         body.note("created")
         with exclusive(place):
             if place.exists():
                 raise InvalidParameter(f"{place} exists already: open it, or name another file")
-            slot = Slot.seal(key, secrets.token_bytes(16), 1, master)
-            return cls(place, key, _write(place, slot, 1, master, body))
+            slot = PassphraseSlot.seal(key, secrets.token_bytes(16), 1, master)
+            content = write_ring(place, slot, master, body)
+        return cls(RingHandle(place, key, content))
 
     @classmethod
     def open(cls, path: str | os.PathLike[str], passphrase: str) -> Self:
         """Open a ring.
 
-        Raises DecryptionError, the same for a wrong passphrase and a damaged file (one that a newer release wrote is
-        named as such); NotFound when there is none; InvalidKey when others may read it; InvalidParameter for a
-        passphrase that is no non-empty str.
+        Raises DecryptionError, the same for a wrong passphrase and a damaged file (a file that a
+        newer release wrote is named as such); NotFound when there is none; InvalidKey when others
+        may read it; InvalidParameter for a passphrase that is not a non-empty str.
         """
-        place = _place(path)
+        place = real_path(path)
         with open_for_reading(place) as file:
             sealed = read_rest(file)
         key = PassphraseKey.of(passphrase, sealed.slot.salt, sealed.slot.log2_n)
-        content = _opened(sealed, sealed.slot.open(key))
-        _refuse_exposed(place)
-        return cls(place, key, content)
+        content = RingContent.opened(sealed, sealed.slot.open(key))
+        refuse_exposed(place)
+        return cls(RingHandle(place, key, content))
 
     @classmethod
     def recover(
@@ -138,63 +138,67 @@ class KeyRing:
         *,
         scrypt_n: int = SCRYPT_N,
     ) -> Self:
-        """Open a ring with custodians' shares (`split`) and give it a new passphrase; the old one opens it no more.
+        """Open a ring with custodians' shares (`split`) and give it a new passphrase.
 
-        The shares give the master key, which opens the file: without the file they open nothing. They stay valid.
-        Raises NotEnoughShards, IntegrityError as `shamir.combine` does; DecryptionError for another ring's shares, for
-        those of another generation (says which), and for a damaged file; NotFound, InvalidKey, InvalidParameter as
-        `create` and `open` do.
+        The old passphrase opens it no more. The shares give the master key, which opens the file:
+        without the file they open nothing. They stay valid.
+
+        Raises NotEnoughShards, IntegrityError as `shamir.combine` does; DecryptionError for another
+        ring's shares, for those of another generation (says which), and for a damaged file;
+        NotFound, InvalidKey, InvalidParameter as `create` and `open` do.
         """
-        place, shared = _place(path), shamir.combine(shares)
+        place = real_path(path)
+        shared = shamir.combine(shares)
         key = PassphraseKey.new(new_passphrase, scrypt_n)
         with exclusive(place):
             with open_for_reading(place) as file:
                 sealed = read_rest(file)
             master = _master_among(shared, sealed.slot)
-            content = _opened(sealed, master)
-            _refuse_exposed(place)
-            slot, body = (
-                Slot.seal(key, sealed.slot.ring_id, sealed.slot.generation, master),
-                content.body,
-            )
+            body = RingContent.opened(sealed, master).body
+            refuse_exposed(place)
+            slot = PassphraseSlot.seal(key, sealed.slot.ring_id, sealed.slot.generation, master)
             body.note("recovered")
-            return cls(place, key, _write(place, slot, content.sequence + 1, master, body))
+            content = write_ring(place, slot, master, body, predecessor=sealed)
+        return cls(RingHandle(place, key, content))
 
-    # --- data keys -----------------------------------------------------------------------------------------------
+    # --- data keys -------------------------------------------------------------------------------
 
     def new_data_key(self, context: BytesLike) -> DataKey:
-        """A fresh 256-bit data key, bound to `context` (at most 65,535 bytes), which `unwrap` must be given again.
+        """Make a 256-bit data key, bound to `context`, which `unwrap` must be given again.
 
-        Store `wrapped` with the data; `key` is for use now; `id` is for `shred`. Raises InvalidParameter.
+        context: at most 65,535 bytes. Store `wrapped` with the data; `key` is for use now; `id` is
+        for `shred`. Raises InvalidParameter.
         """
-        bound, key = bytes(view_of(context)), aes.generate_key()
-        with self._changing() as draft:
-            record = Record.new(bound)
+        bound = bytes(view_of(context))
+        key = aes.generate_key()
+        record = KeyRecord.new(bound)
+        with self._handle.changing() as draft:
             draft.body.records[record.id] = record
-        return DataKey(record.id.hex(), key, wrapping.wrap(record.secret, record.id, bound, key))
+        return DataKey(record.id.hex(), key, export.wrap(record.secret, record.id, bound, key))
 
     def unwrap(self, wrapped: BytesLike, context: BytesLike) -> bytes:
         """The data key (32 bytes) in a wrapped form.
 
-        Raises DecryptionError, the same for another context, an altered or malformed form, and one whose secret this
-        ring does not hold: another ring's, or shredded.
+        Raises DecryptionError, the same for another context, an altered or malformed form, and one
+        whose secret this ring does not hold: another ring's, or shredded.
         """
-        return self._unwrapped(self._current().body, wrapped, bytes(view_of(context)))
+        return _unwrapped(self._handle.current().body, wrapped, bytes(view_of(context)))
 
     @staticmethod
     def data_key_id(wrapped: BytesLike) -> str:
-        """The data key's id, read from a wrapped form. Raises DecryptionError when it is malformed."""
-        return wrapping.id_of(wrapped).hex()
+        """The data key's id, read from a wrapped form. Raises DecryptionError when malformed."""
+        return export.id_of(wrapped).hex()
 
     def __contains__(self, data_key_id: object) -> bool:
         """Whether the ring can still unwrap this data key."""
-        return (
-            isinstance(data_key_id, str) and _bytes_of(data_key_id) in self._current().body.records
-        )
+        if not isinstance(data_key_id, str):
+            return False
+        return _bytes_of(data_key_id) in self._handle.current().body.records
 
     def find(self, context_prefix: BytesLike) -> list[tuple[str, bytes]]:
         """(id, context) of every data key whose context starts so, in order of creation."""
-        prefix, records = bytes(view_of(context_prefix)), self._current().body.records.values()
+        prefix = bytes(view_of(context_prefix))
+        records = self._handle.current().body.records.values()
         return [
             (record.id.hex(), record.context)
             for record in records
@@ -204,186 +208,261 @@ class KeyRing:
     def shred(self, *data_key_ids: str) -> None:
         """Remove what opens these data keys, all in one writing. Their contexts go with it.
 
-        What may be claimed: *this ring can no longer read what they protected*. Backups or snapshots of the ring with
-        their passphrase or shares still can, and so may exports by `wrap_for`, memory, and what the medium kept of the
-        overwritten file (NIST SP 800-88). The line in `audit` is the ring's word, not a proof.
+        What may be claimed: *this ring can no longer read what they protected*. Backups or
+        snapshots of the ring with their passphrase or shares still can, and so may exports by
+        `wrap_for`, memory, and what the medium kept of the overwritten file (NIST SP 800-88). The
+        entry in `audit` is the ring's word, not a proof.
 
-        Raises NotFound, and shreds nothing, when the ring does not hold one of them; InvalidParameter for none.
+        Raises NotFound, and shreds nothing, when the ring does not hold one of them;
+        InvalidParameter for none.
         """
-        if not data_key_ids or not all(
-            isinstance(data_key_id, str) for data_key_id in data_key_ids
-        ):
+        _check_ids(data_key_ids)
+        if not data_key_ids:
             raise InvalidParameter("name one data key or more, each by its id")
-        with self._changing(sweep=True) as draft:
+        with self._handle.changing() as draft:
             for data_key_id in dict.fromkeys(data_key_ids):
-                record = draft.body.records.pop(_bytes_of(data_key_id), None)
-                if record is None:
+                found = _bytes_of(data_key_id)
+                if found not in draft.body.records:
                     raise NotFound(f"the ring holds no data key {data_key_id}")
-                draft.body.note("shredded", record.id)
+                _shred_in(draft, found)
 
     def derive(self, purpose: BytesLike, length: int = 32) -> bytes:
-        """A key of `length` bytes (1 to 8160) for one purpose, always the same from this ring: for names and ids.
+        """A key of `length` bytes (1 to 8160) for one purpose, always the same from this ring.
 
-        It comes from a random root inside the file, by HKDF-SHA256 (RFC 5869) with info = framed("lepton_lab derive",
-        purpose). `rotate` and a new passphrase leave it, and it cannot be shredded. Raises InvalidParameter.
+        It is for names and ids: `rotate` and a new passphrase leave it, and it cannot be shredded.
+        It comes from a random root inside the file, by HKDF-SHA256 (RFC 5869) with
+        info = framed("lepton_lab derive", purpose). Raises InvalidParameter.
         """
         if type(length) is not int or not 1 <= length <= 255 * 32:
             raise InvalidParameter("HKDF-SHA256 gives 1 to 8160 bytes")
         info = framed(b"lepton_lab derive", bytes(view_of(purpose)))
-        return HKDF(SHA256(), length, None, info).derive(self._content.body.root)
+        root = self._handle.current().body.root
+        return HKDF(SHA256(), length, None, info).derive(root)
 
-    # --- who opens the ring --------------------------------------------------------------------------------------
+    # --- the newest acknowledged state of what the keys protect ----------------------------------
+
+    def acknowledge(
+        self,
+        subject: BytesLike,
+        version: int,
+        digest: BytesLike,
+        *,
+        deleted: bool = False,
+        version_of: Callable[[bytes], int | None],
+    ) -> None:
+        """Note a version as acknowledged, and shred every data key of an older one, in one writing.
+
+        subject: what has versions, 1 to 4,096 bytes of the caller's choice. version: 0 to 2⁶⁴ − 1.
+        digest: 32 bytes that tell this version from any other. deleted: the version says that the
+        subject is gone. version_of(context) gives the version that a data key's context belongs to,
+        or None when the key is not this subject's; it must not use the ring, which is locked
+        meanwhile.
+
+        A version below the one noted before changes no note, and still shreds what is older than
+        that one. Nothing is written when nothing would change. Raises IntegrityError, and changes
+        nothing, when the ring has noted this version with another digest; InvalidParameter.
+        """
+        name = _checked_subject(subject)
+        state = _checked_state(version, digest, deleted)
+        with self._handle.changing() as draft:
+            known = draft.body.state_of(name)
+            if known is not None and known.version == state.version and known != state:
+                raise IntegrityError(
+                    f"version {state.version} was acknowledged before with another digest"
+                )
+            newest = state if known is None or known.version < state.version else known
+            outdated = _older_than(newest.version, draft.body, version_of)
+            if newest == known and not outdated:
+                draft.unchanged = True
+                return
+            draft.body.set_state(name, newest)
+            for data_key_id in outdated:
+                _shred_in(draft, data_key_id)
+
+    def acknowledged(self, subject: BytesLike) -> Acknowledged | None:
+        """The newest acknowledged version of a subject, its digest, and whether it was deleted.
+
+        None when nothing was acknowledged, or after `forget`. Raises InvalidParameter.
+        """
+        return self._handle.current().body.state_of(_checked_subject(subject))
+
+    def acknowledged_subjects(self) -> list[bytes]:
+        """Every subject whose newest acknowledged version is not a deletion, sorted."""
+        body = self._handle.current().body
+        return [subject for subject in sorted(body.acknowledged) if not body.is_deleted(subject)]
+
+    def forget(self, subject: BytesLike, *data_key_ids: str) -> None:
+        """Remove what was acknowledged of a subject, and shred these data keys, in one writing.
+
+        For these keys the same may be claimed as after `shred`. What the ring does not hold is
+        passed over, so that a second call finishes what another process has begun; nothing is
+        written when nothing would change. Raises InvalidParameter.
+        """
+        name = _checked_subject(subject)
+        _check_ids(data_key_ids)
+        with self._handle.changing() as draft:
+            known = draft.body.acknowledged.pop(name, None)
+            wanted = [_bytes_of(data_key_id) for data_key_id in dict.fromkeys(data_key_ids)]
+            held = [data_key_id for data_key_id in wanted if data_key_id in draft.body.records]
+            if known is None and not held:
+                draft.unchanged = True
+                return
+            draft.sweep = True
+            for data_key_id in held:
+                _shred_in(draft, data_key_id)
+
+    # --- who opens the ring ----------------------------------------------------------------------
 
     def change_passphrase(self, new_passphrase: str, *, scrypt_n: int = SCRYPT_N) -> None:
         """Put the same master key under a new passphrase; shares stay valid.
 
-        It does not revoke: an older copy of the file with the old passphrase gives the master key, and so this file
-        too. Where somebody may have both, `rotate` as well. Raises InvalidParameter as `create` does.
+        It does not revoke: an older copy of the file with the old passphrase gives the master key,
+        and so this file too. Where somebody may have both, `rotate` as well. Raises
+        InvalidParameter as `create` does.
         """
         key = PassphraseKey.new(new_passphrase, scrypt_n)
-        with self._changing(sweep=True) as draft:
-            draft.slot = Slot.seal(key, draft.slot.ring_id, draft.slot.generation, draft.master)
+        with self._handle.changing() as draft:
+            generation = draft.slot.generation
+            draft.slot = PassphraseSlot.seal(key, draft.slot.ring_id, generation, draft.master)
             draft.passphrase_key = key
+            draft.sweep = True
             draft.body.note("passphrase changed")
 
     def rotate(self) -> None:
-        """Make a new master key, under the same passphrase. Data keys and what they protect stay as they are.
+        """Make a new master key, under the same passphrase.
 
-        It does not revoke either: older copies of the file open as before, with their passphrase or their shares.
-        Shares from before do not open the new file: `split` again. Raises DecryptionError when the passphrase was
-        changed through another handle (open the ring again).
+        Data keys and what they protect stay as they are. It does not revoke either: older copies of
+        the file open as before, with their passphrase or their shares. Shares from before do not
+        open the new file: `split` again. Raises DecryptionError when the passphrase was changed
+        through another handle (open the ring again).
         """
-        with self._changing(sweep=True) as draft:
-            if not draft.passphrase_key.fits(draft.slot):
+        with self._handle.changing() as draft:
+            key = draft.passphrase_key
+            if not key.fits(draft.slot):
                 raise DecryptionError("the ring has another passphrase now: open it again")
+            generation = draft.slot.generation + 1
             draft.master = secrets.token_bytes(32)
-            draft.slot = Slot.seal(
-                draft.passphrase_key, draft.slot.ring_id, draft.slot.generation + 1, draft.master
-            )
+            draft.slot = PassphraseSlot.seal(key, draft.slot.ring_id, generation, draft.master)
+            draft.sweep = True
             draft.body.note("rotated")
 
     def split(self, threshold: int, shares: int) -> list[shamir.Share]:
-        """Share the master key among custodians, any `threshold` of whom can `recover` the ring from its file.
+        """Share the master key among custodians.
 
-        1 ≤ threshold ≤ shares ≤ 255. Shares carry the ring's id and generation: they open this ring's file and its
-        backups until the next `rotate`, and from then on only those backups. There is no taking a share back. Raises
+        Any `threshold` of them can `recover` the ring from its file; 1 ≤ threshold ≤ shares ≤ 255.
+        Shares carry the ring's id and generation: they open this ring's file and its backups until
+        the next `rotate`, and from then on only those backups. A share cannot be taken back. Raises
         InvalidParameter.
         """
-        with self._changing() as draft:
-            shared = draft.slot.ring_id + draft.slot.generation.to_bytes(4, "big") + draft.master
+        with self._handle.changing() as draft:
+            generation = draft.slot.generation.to_bytes(4, "big")
+            shared = draft.slot.ring_id + generation + draft.master
             made = shamir.split(shared, threshold, shares)
             draft.body.note("split", made[0].set_id)
         return made
 
     def wrap_for(self, public_key: Recipient, wrapped: BytesLike, context: BytesLike) -> bytes:
-        """Export a data key to a recipient, who opens it with `open_for`, the private key and the same context.
+        """Export a data key to a recipient.
 
-        public_key: RSA, then RSAES-OAEP (RFC 8017 §7.1); or `hpke.MLKEM768X25519PublicKey` of `cryptography`, then HPKE
-        (RFC 9180; this KEM by the IETF draft draft-ietf-hpke-pq), which a quantum computer does not open. One data key
-        is never exported by both: the RSA copy would forfeit what the other protects. Whoever has an export reads on
-        after `shred`. Nothing in it says who sent it.
+        The recipient opens it with `open_for`, the private key and the same context. public_key:
+        RSA, then RSAES-OAEP (RFC 8017 §7.1); or `hpke.MLKEM768X25519PublicKey` of `cryptography`,
+        then HPKE (RFC 9180; this KEM by the IETF draft draft-ietf-hpke-pq), which a quantum
+        computer does not open. One data key is never exported by both: the RSA copy would forfeit
+        what the other protects. The holder of an export can still read after `shred`. Nothing in it
+        says who sent it.
 
-        Raises InvalidKey for another kind of key, InvalidParameter when the data key was exported by the other scheme,
-        DecryptionError as `unwrap` does.
+        Raises InvalidKey for another kind of key, InvalidParameter when the data key was exported
+        by the other scheme, DecryptionError as `unwrap` does.
         """
-        scheme, bound = wrapping.scheme_for(public_key), bytes(view_of(context))
-        with self._changing() as draft:
-            key = self._unwrapped(draft.body, wrapped, bound)
-            record = draft.body.records[wrapping.id_of(wrapped)]
+        scheme = export.scheme_for(public_key)
+        bound = bytes(view_of(context))
+        with self._handle.changing() as draft:
+            key = _unwrapped(draft.body, wrapped, bound)
+            record = draft.body.records[export.id_of(wrapped)]
             if record.exported not in (0, scheme):
                 raise InvalidParameter(
                     "this data key was exported by the other scheme: never by both"
                 )
-            blob = wrapping.seal_for(public_key, record.id, bound, key)
+            blob = export.seal_for(public_key, record.id, bound, key)
             draft.body.records[record.id] = record.exported_by(scheme)
             draft.body.note("exported", record.id)
         return blob
 
     def audit(self) -> list[AuditEntry]:
-        """What was done with the ring, oldest first: (time, event, id), kept inside the sealed file.
+        """What was done with the ring, oldest first: (time, event, id), kept in the sealed file.
 
-        Events: created, passphrase changed, rotated, split (id: the shares' set id), recovered, exported, shredded, the
-        last 4096 of them; and "new data key" for every data key that is still there. Reading is not recorded. It is the
-        word of whoever could open the ring, not a proof against them.
+        Events: created, passphrase changed, rotated, split (id: the shares' set id), recovered,
+        exported, shredded, the last 4,096 of them; and "new data key" for every data key that is
+        still there. Reading is not recorded. Anyone who could open the ring could have written
+        these entries: they are not a proof against them.
         """
-        return self._current().body.account()
-
-    # --- reading and changing the file ---------------------------------------------------------------------------
-
-    @staticmethod
-    def _unwrapped(body: Body, wrapped: BytesLike, context: bytes) -> bytes:
-        record = body.records.get(wrapping.id_of(wrapped))
-        if record is None:
-            raise DecryptionError
-        return wrapping.unwrap(record.secret, wrapped, context)
-
-    def _current(self) -> _Content:
-        """What the file holds now, read again if it has changed."""
-        with self._lock:
-            with open_for_reading(self._path) as file:
-                head = file.read(HEADER_SIZE)
-                if head != self._content.header:
-                    self._content = self._follow(read_rest(file, head))
-            return self._content
-
-    def _follow(self, sealed: SealedFile) -> _Content:
-        """Open a file that another handle wrote, with what this one knows: its master key, or its passphrase key."""
-        known, slot, key = self._content, sealed.slot, self._passphrase_key
-        master = known.master
-        if slot.generation != known.slot.generation:
-            if not key.fits(slot):
-                raise DecryptionError(
-                    "the ring has another passphrase and master key now: open it again"
-                )
-            master = slot.open(key)
-        content = _opened(sealed, master)
-        if content.sequence <= known.sequence:
-            raise StaleVersion(
-                f"{self._path} was put back to an earlier state: open it again if that is meant"
-            )
-        return content
-
-    @contextmanager
-    def _changing(self, *, sweep: bool = False) -> Iterator[_Draft]:
-        """A draft of the ring, written when the block ends well; nothing has changed when it raises."""
-        with self._lock, exclusive(self._path):
-            content = self._current()
-            draft = _Draft(content.slot, content.master, content.body.copy(), self._passphrase_key)
-            yield draft
-            if sweep:
-                _sweep(self._path)
-            self._content = _write(
-                self._path, draft.slot, content.sequence + 1, draft.master, draft.body
-            )
-            self._passphrase_key = draft.passphrase_key
+        return self._handle.current().body.account()
 
 
-def _place(path: str | os.PathLike[str]) -> Path:
-    """Where the file really lies: a rename over a symbolic link would replace the link and leave the old ring."""
-    try:
-        return Path(os.path.realpath(path))
-    except (TypeError, ValueError):
-        raise InvalidParameter("a key ring's path is the path of one file") from None
+def _unwrapped(body: RingBody, wrapped: BytesLike, context: bytes) -> bytes:
+    record = body.records.get(export.id_of(wrapped))
+    if record is None:
+        raise DecryptionError
+    return export.unwrap(record.secret, wrapped, context)
+
+
+def _check_ids(data_key_ids: tuple[str, ...]) -> None:
+    if not all(isinstance(data_key_id, str) for data_key_id in data_key_ids):
+        raise InvalidParameter("a data key is named by its id, a str")
 
 
 def _bytes_of(data_key_id: str) -> bytes:
-    """The id's bytes, or none for what is no id: no record has those."""
-    return bytes.fromhex(data_key_id) if re.fullmatch("[0-9a-f]{32}", data_key_id) else b""
+    """The bytes of an id; b"", which no record has, for a str that is not an id."""
+    if re.fullmatch("[0-9a-f]{32}", data_key_id) is None:
+        return b""
+    return bytes.fromhex(data_key_id)
 
 
-def _opened(sealed: SealedFile, master: bytes) -> _Content:
-    return _Content(sealed.slot, sealed.sequence, sealed.header, master, sealed.open(master))
+def _shred_in(draft: RingDraft, data_key_id: bytes) -> None:
+    """Remove a data key from a draft that holds it, and what a crash left beside the file."""
+    del draft.body.records[data_key_id]
+    draft.body.note("shredded", data_key_id)
+    draft.sweep = True
 
 
-def _write(path: Path, slot: Slot, sequence: int, master: bytes, body: Body) -> _Content:
-    sealed = SealedFile.seal(slot, sequence, master, body)
-    write_atomically(path, sealed.data)
-    return _Content(slot, sequence, sealed.header, master, body)
+def _older_than(
+    version: int, body: RingBody, version_of: Callable[[bytes], int | None]
+) -> list[bytes]:
+    """The ids of the data keys whose context belongs to an older version."""
+    outdated = []
+    for record in body.records.values():
+        found = version_of(record.context)
+        if found is not None and found < version:
+            outdated.append(record.id)
+    return outdated
 
 
-def _master_among(shared: bytes, slot: Slot) -> bytes:
-    """The master key that custodians put together, if it is this file's. Ring id and generation are no secrets."""
-    ring_id, generation, master = shared[:16], int.from_bytes(shared[16:20], "big"), shared[20:]
+def _checked_subject(subject: BytesLike) -> bytes:
+    name = bytes(view_of(subject))
+    if not 1 <= len(name) <= SUBJECT_LIMIT:
+        raise InvalidParameter(f"a subject is 1 to {SUBJECT_LIMIT} bytes, not {len(name)}")
+    return name
+
+
+def _checked_state(version: int, digest: BytesLike, deleted: bool) -> Acknowledged:
+    fixed = bytes(view_of(digest))
+    if type(version) is not int or not 0 <= version <= VERSION_LIMIT:
+        raise InvalidParameter("a version is a whole number from 0 to 2^64 - 1")
+    if len(fixed) != DIGEST_SIZE:
+        raise InvalidParameter(f"a digest is {DIGEST_SIZE} bytes, not {len(fixed)}")
+    if not isinstance(deleted, bool):
+        raise InvalidParameter("deleted is True or False")
+    return Acknowledged(version, fixed, deleted)
+
+
+def _master_among(shared: bytes, slot: PassphraseSlot) -> bytes:
+    """The master key that custodians put together, if it is this file's.
+
+    Ring id and generation are not secret, so the message may name them.
+    """
+    ring_id = shared[:16]
+    generation = int.from_bytes(shared[16:20], "big")
+    master = shared[20:]
     if len(shared) != _SHARED_SIZE or ring_id != slot.ring_id:
         raise DecryptionError("these shares are not this key ring's")
     if generation != slot.generation:
@@ -392,24 +471,3 @@ def _master_among(shared: bytes, slot: Slot) -> bytes:
             "shares open the files of their own generation, its backups among them"
         )
     return master
-
-
-def _refuse_exposed(path: Path) -> None:
-    """Raise InvalidKey when others may reach the file: its own mode lets them and no folder above is private."""
-    if os.name == "nt":  # its access lists are not in the mode
-        return
-    mode = path.stat().st_mode & 0o777
-    if mode & 0o077 and all(folder.stat().st_mode & 0o011 for folder in path.parents):
-        raise InvalidKey(
-            f"others may reach {path} (mode {mode:04o}); for its owner alone: chmod 600 {path}"
-        )
-
-
-def _sweep(path: Path) -> None:
-    """Remove what a crash left of earlier writings: each is a whole ring. Called under the lock: nobody is writing."""
-    left = re.compile(
-        re.escape(f".{path.name}.") + "[0-9a-f]{16}"
-    )  # as `files.write_atomically` names them
-    for entry in os.scandir(path.parent):
-        if left.fullmatch(entry.name):
-            Path(entry.path).unlink(missing_ok=True)

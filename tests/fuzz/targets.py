@@ -48,9 +48,8 @@ from lepton_lab.errors import (
 )
 from lepton_lab.keyring import KeyRing, open_for
 from lepton_lab.keyring import export as wrapping
-from lepton_lab.keyring.file import PassphraseKey, SealedFile, Slot
-from lepton_lab.keyring.records import Body
-from lepton_lab.keyring.records import Record as KeyRecord
+from lepton_lab.keyring.file import PassphraseKey, PassphraseSlot, SealedFile
+from lepton_lab.keyring.records import KeyRecord, RingBody
 from lepton_lab.nodes import MemoryNode
 from lepton_lab.nodes import redis_wire as wire
 from lepton_lab.paillier import EncryptedNumber, Layout, PackedVector, PrivateKey, PublicKey
@@ -182,7 +181,7 @@ MASTER = bytes(range(32, 64))
 
 
 def read_ring(raw: bytes) -> None:
-    """The key ring's file, past scrypt, which takes its time; its cost is bounded by Slot.read before."""
+    """The key ring's file, past scrypt, which takes its time; its cost is bounded by PassphraseSlot.read before."""
     sealed = SealedFile.read(raw)
     assert 14 <= sealed.slot.log2_n <= 19
     assert sealed.slot.open(passphrase_key()) == MASTER
@@ -190,26 +189,28 @@ def read_ring(raw: bytes) -> None:
 
 
 def rings() -> list[bytes]:
-    body = Body.new()
+    body = RingBody.new()
     body.note("created")
     return [
-        SealedFile.seal(Slot.seal(passphrase_key(), bytes(16), 1, MASTER), 1, MASTER, body).data
+        SealedFile.seal(
+            PassphraseSlot.seal(passphrase_key(), bytes(16), 1, MASTER), 1, MASTER, body
+        ).data
     ]
 
 
 def read_body(raw: bytes) -> None:
-    body = Body.from_bytes(raw)
+    body = RingBody.from_bytes(raw)
     assert body.to_bytes() == raw
     body.account()
 
 
 def bodies() -> list[bytes]:
-    body = Body.new()
+    body = RingBody.new()
     for event in ("created", "rotated"):
         body.note(event)
     record = KeyRecord.new(b"context")
     body.records[record.id] = record
-    return [body.to_bytes(), bytes(40)]
+    return [body.to_bytes(), bytes(48)]
 
 
 def read_wrapped(raw: bytes) -> None:

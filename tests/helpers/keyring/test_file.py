@@ -1,4 +1,7 @@
-"""The key ring's file: read by a second implementation, altered, refused, interrupted, and written by many at once."""
+"""Tests lepton_lab.keyring.file, lepton_lab.keyring.records and lepton_lab.keyring.handle.
+
+The file is read by a second implementation, altered, refused, interrupted, and written by many.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,7 @@ from lepton_lab.buffers import framed
 from lepton_lab.errors import DecryptionError, InvalidKey, InvalidParameter, NotFound
 from lepton_lab.keyring import KeyRing, lock
 from lepton_lab.keyring import file as ring_file
-from lepton_lab.keyring.records import Body, Record
+from lepton_lab.keyring.records import Acknowledged, KeyRecord, RingBody
 
 CHEAP = {"scrypt_n": 1 << 14}
 WORDS = "a passphrase for tests"
@@ -95,6 +98,9 @@ def test_a_second_implementation_reads_the_file_from_its_tables(ring, path):
     pytest.importorskip("Crypto.Cipher.AES", reason="pip install -e .[test] brings PyCryptodome")
     made = [ring.new_data_key(context) for context in (b"first", b"second")]
     ring.shred(made[0].id)
+    earlier = path.read_bytes()[147:155]
+    digest = bytes(range(32))
+    ring.acknowledge(b"subject", 7, digest, deleted=True, version_of=lambda _: None)
     content = path.read_bytes()
     assert content[:11] == b"LEPTRING\x01\x01\x0e"
     assert content[27:31] == b"\x00\x00\x00\x01"
@@ -104,7 +110,7 @@ def test_a_second_implementation_reads_the_file_from_its_tables(ring, path):
     slot = hkdf(stretched, b"", framed(b"lepton_lab key ring", b"passphrase"), 64)
     assert content[47:79] == slot[32:]
     master = gcm_open(slot[:32], content[79:139], content[:47])
-    assert content[139:147] == b"\x00\x00\x00\x00\x00\x00\x00\x04"
+    assert content[139:147] == b"\x01\x00\x00\x00\x00\x00\x00\x05"
     body_key = hkdf(master, content[147:179], framed(b"lepton_lab key ring", b"body"), 64)
     assert content[179:211] == body_key[32:]
     body = gcm_open(body_key[:32], content[211:], content[:211])
@@ -123,7 +129,15 @@ def test_a_second_implementation_reads_the_file_from_its_tables(ring, path):
         b"\x00" * 17,
         b"\x06" + bytes.fromhex(made[0].id),
     ]
-    assert len(events) == 4 + 2 * 21
+    states = events[4 + 2 * 21 :]
+    assert states[:4] == b"\x00\x00\x00\x01"
+    assert states[4:12] == b"\x00\x00\x00\x00\x00\x00\x00\x07"
+    assert states[12:44] == digest
+    assert states[44:54] == b"\x01\x00\x07subject"
+    history = states[54:]
+    assert history[:4] == b"\x00\x00\x00\x04"
+    assert len(history) == 4 + 4 * 8
+    assert history[-8:] == earlier
 
     wrapped = made[1].wrapped
     assert wrapped[:17] == b"\x01" + record[:16]
@@ -289,12 +303,14 @@ contexts = st.lists(st.binary(max_size=300), max_size=6)
 
 @given(contexts)
 def test_a_body_is_read_as_it_was_written(found):
-    body = Body.new()
+    body = RingBody.new()
     for context in found:
-        record = Record.new(context)
+        record = KeyRecord.new(context)
         body.records[record.id] = record
         body.note("exported", record.id)
-    again = Body.from_bytes(body.to_bytes())
+        body.set_state(context + b"!", Acknowledged(len(context), bytes(32), False))
+        body.follow(record.id[:8])
+    again = RingBody.from_bytes(body.to_bytes())
     assert again == body
     assert [record.context for record in again.records.values()] == found
 
@@ -302,37 +318,59 @@ def test_a_body_is_read_as_it_was_written(found):
 @given(contexts, st.data())
 def test_a_body_of_another_shape_is_a_decryption_error(found, data):
     """Only whoever holds the master key can send one; it must still not end in another library's error."""
-    body = Body.new()
+    body = RingBody.new()
     for context in found:
-        record = Record.new(context)
+        record = KeyRecord.new(context)
         body.records[record.id] = record
     body.note("created")
+    body.set_state(b"subject", Acknowledged(3, bytes(32), True))
+    body.follow(b"8 bytes.")
     raw = body.to_bytes()
     position = data.draw(st.integers(32, len(raw) - 1))
     for changed in (raw[:position], raw[:position] + data.draw(st.binary(max_size=60))):
         try:
-            again = Body.from_bytes(changed)
+            again = RingBody.from_bytes(changed)
         except DecryptionError:
             continue
         assert again.to_bytes() == changed
     with pytest.raises(DecryptionError):
-        Body.from_bytes(raw + b"\x00")
+        RingBody.from_bytes(raw + b"\x00")
 
 
-@pytest.mark.parametrize("raw", [b"", bytes(31), bytes(36), bytes(32) + b"\xff" * 8])
+@pytest.mark.parametrize(
+    "raw", [b"", bytes(31), bytes(36), bytes(40), bytes(44), bytes(32) + b"\xff" * 8]
+)
 def test_a_short_body_is_a_decryption_error(raw):
     with pytest.raises(DecryptionError):
-        Body.from_bytes(raw)
+        RingBody.from_bytes(raw)
 
 
-def test_a_repeated_record_or_an_unknown_event_is_a_decryption_error():
-    record, none = Record.new(b"").data, bytes(4)
-    for raw in (
-        bytes(32) + b"\x00\x00\x00\x02" + record * 2 + none,
-        bytes(36) + b"\x00\x00\x00\x01" + bytes(4) + b"\x07" + bytes(16),
-    ):
-        with pytest.raises(DecryptionError):
-            Body.from_bytes(raw)
+def counted(number: int) -> bytes:
+    return number.to_bytes(4, "big")
+
+
+ROOT = bytes(32)
+NONE = counted(0)
+STATE = bytes(40) + b"\x00\x00\x01s"
+
+
+@pytest.mark.parametrize(
+    "raw",
+    {
+        "a data key twice": ROOT + counted(2) + KeyRecord.new(b"").data * 2 + NONE + NONE + NONE,
+        "an unknown event": ROOT + NONE + counted(1) + bytes(4) + b"\x07" + bytes(16) + NONE + NONE,
+        "a subject twice": ROOT + NONE + NONE + counted(2) + STATE * 2 + NONE,
+        "an empty subject": ROOT + NONE + NONE + counted(1) + bytes(43) + NONE,
+        "half deleted": ROOT + NONE + NONE + counted(1) + bytes(40) + b"\x02\x00\x01s" + NONE,
+        "half a subject": ROOT + NONE + NONE + counted(1) + bytes(40) + b"\x00\x00\x09s" + NONE,
+        "half a writing": ROOT + NONE + NONE + NONE + counted(1) + bytes(7),
+        "more behind the end": ROOT + NONE + NONE + NONE + NONE + b"\x00",
+    }.items(),
+    ids=lambda item: item[0],
+)
+def test_a_body_that_no_release_writes_is_a_decryption_error(raw):
+    with pytest.raises(DecryptionError):
+        RingBody.from_bytes(raw[1])
 
 
 # --- places ---------------------------------------------------------------------------------------------------------
@@ -639,7 +677,7 @@ def test_the_lock_is_held_while_a_change_is_made(ring, path, monkeypatch):
         held.append(place)
         return genuine(place)
 
-    monkeypatch.setattr("lepton_lab.keyring.ring.exclusive", watched)
+    monkeypatch.setattr("lepton_lab.keyring.handle.exclusive", watched)
     made = ring.new_data_key(b"c")
     ring.unwrap(made.wrapped, b"c")
     ring.find(b"")

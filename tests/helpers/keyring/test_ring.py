@@ -172,14 +172,14 @@ def test_contexts_and_secrets_lie_only_sealed_in_the_file(ring, path):
     for words in (
         repr(ring),
         repr(made),
-        repr(ring._content),
-        repr(ring._passphrase_key),
-        repr(ring._content.body),
+        repr(ring._handle.content),
+        repr(ring._handle.passphrase_key),
+        repr(ring._handle.content.body),
     ):
         assert made.key.hex() not in words
         assert repr(made.key) not in words
-    assert repr(ring._content.master) not in repr(vars(ring))
-    assert repr(ring._passphrase_key.stretched) not in repr(vars(ring))
+    assert repr(ring._handle.content.master) not in repr(vars(ring._handle))
+    assert repr(ring._handle.passphrase_key.stretched) not in repr(vars(ring._handle))
 
 
 @pytest.mark.parametrize("context", ["text", None, 3])
@@ -220,7 +220,9 @@ def test_derived_keys_stay_and_differ_by_purpose(ring, path):
     ring.change_passphrase("another", **CHEAP)
     again = KeyRing.open(path, "another")
     assert again.derive(b"names") == first == again.derive(b"names", 64)[:32]
-    assert len({first, again.derive(b"name"), again.derive(b""), again._content.body.root}) == 4
+    assert (
+        len({first, again.derive(b"name"), again.derive(b""), again._handle.content.body.root}) == 4
+    )
     assert [len(again.derive(b"", length)) for length in (1, 16, 8160)] == [1, 16, 8160]
     for length in (0, -1, 8161, 1.5, True, "32"):
         with pytest.raises(InvalidParameter):
@@ -283,9 +285,9 @@ def test_many_are_shredded_in_one_writing_or_none(ring, path):
         with pytest.raises(InvalidParameter):
             ring.shred(*ids)
     assert path.read_bytes() == before
-    sequence = ring._content.sequence
+    sequence = ring._handle.content.sealed.sequence
     ring.shred(*(key.id for key in made[:3]), made[0].id)
-    assert ring._content.sequence == sequence + 1
+    assert ring._handle.content.sealed.sequence == sequence + 1
     assert [found for found, _ in ring.find(b"")] == [made[3].id, made[4].id]
     with pytest.raises(NotFound):
         ring.shred(made[0].id)
@@ -365,11 +367,11 @@ def test_the_default_cost_is_far_above_the_floor():
 
 
 def test_rotation_touches_no_wrapped_key_and_changes_the_master_key(ring, path):
-    made, master = ring.new_data_key(b"c"), ring._content.master
+    made, master = ring.new_data_key(b"c"), ring._handle.content.master
     ring.rotate()
     again = KeyRing.open(path, WORDS)
     assert again.unwrap(made.wrapped, b"c") == ring.unwrap(made.wrapped, b"c") == made.key
-    assert again._content.master != master
+    assert again._handle.content.master != master
     assert again.generation == ring.generation == 2
 
 
@@ -420,7 +422,9 @@ def test_outdated_shares_open_the_old_backup_and_say_why_they_do_not_open_the_fi
 def test_shares_of_another_ring_or_of_no_ring_are_refused(ring, path, tmp_path):
     foreign = KeyRing.create(tmp_path / "other", WORDS, **CHEAP).split(2, 2)
     of_no_ring = shamir.split(bytes(32), 2, 2)
-    right_size = shamir.split(ring._content.slot.ring_id + bytes(3) + b"\x01" + bytes(32), 2, 2)
+    right_size = shamir.split(
+        ring._handle.content.slot.ring_id + bytes(3) + b"\x01" + bytes(32), 2, 2
+    )
     for shares, told in [
         (foreign, "not this key ring's"),
         (of_no_ring, "not this key ring's"),
@@ -605,7 +609,7 @@ def test_the_account_tells_what_was_done(path, rsa_key):
 
 
 def test_the_account_is_bounded_and_lets_the_oldest_go(ring):
-    with ring._changing() as draft:
+    with ring._handle.changing() as draft:
         for _ in range(TRAIL_LIMIT + 10):
             draft.body.note("split", b"\x01" * 16)
     ring.rotate()
