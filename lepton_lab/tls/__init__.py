@@ -1,14 +1,19 @@
-"""TLS 1.3 and nothing older, with both ends authenticated by default and the server's name checked always (RFC 8446).
+"""TLS 1.3 only; both ends authenticate, and a client always checks the server's name (RFC 8446).
 
     ca = LabCA.create()
-    server, client = ca.issue("localhost"), ca.issue("alice", client=True)
+    server = ca.issue("localhost")
+    client = ca.issue("alice", client=True)
     with Receiver("localhost", 0, server_context(server, ca)) as receiver:
         send(b"hello", "localhost", receiver.port, client_context(ca, client))
         receiver.receive()
 
-`authority` makes certificates, `contexts` what `ssl` makes of them; `send` and `Receiver` move messages and files;
-`inspect` looks at a server, `record_handshake` keeps a whole connection with its secrets, to be taken apart. A
-certificate says who a peer is; what that peer may do is for its server to decide (`Receiver(allowed=…)`).
+`ca` makes certificates and `contexts` turns them into what `ssl` needs. `send` and `Receiver` move
+messages and files, in the format that `protocol` describes. `inspect` shows what a server agrees
+to, and `record_handshake` keeps a whole connection with its secrets, to be taken apart. A
+certificate says who a peer is; the server decides what that peer may do (`Receiver(allowed=…)`).
+
+`tls.send` and `tls.inspect` are the functions. The modules of the same names are reached as
+`from lepton_lab.tls.send import …`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A certificate authority for the lab: one key, short lives, and names that can never be anybody else's."""
+"""A certificate authority for the lab: one key, short lives, and names that belong to no real site."""
 
 from __future__ import annotations
 
@@ -24,29 +24,41 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from lepton_lab.errors import CertificateError, InvalidKey, InvalidParameter
 from lepton_lab.files import write_atomically
 from lepton_lab.tls.names import (
+    LONGEST_COMMON_NAME,
     UNREADABLE,
     GeneralName,
+    client_label,
     constraints,
     general_name,
-    label,
-    listed,
+    name_list,
     names_of,
     require_permitted,
 )
 
-# Names and networks that no registry will ever hand to anyone (RFC 2606, 6761, 6762, 8375; .internal by ICANN, 2024).
-# Should the authority's key leak, it can forge nothing outside them.
+# Domains and networks that no registry will ever give to anyone (RFC 2606, 6761, 6762, 8375; ICANN
+# reserved .internal in 2024). A leaked authority key can forge nothing outside them.
 PERMITTED = (
-    *("localhost", "test", "example", "invalid", "local", "internal", "home.arpa"),
-    *("example.com", "example.net", "example.org", "127.0.0.0/8", "::1/128"),
+    "localhost",
+    "test",
+    "example",
+    "invalid",
+    "local",
+    "internal",
+    "home.arpa",
+    "example.com",
+    "example.net",
+    "example.org",
+    "127.0.0.0/8",
+    "::1/128",
 )
 LONGEST_LIFE = 3650  # days
-Period = tuple[datetime, datetime]
+LifePeriod = tuple[datetime, datetime]  # not valid before, not valid after
+# A certificate is valid from a little before it was made, because clocks of machines differ.
 _CLOCKS_DIFFER = timedelta(minutes=5)
 
 
 class IdentityFiles(NamedTuple):
-    """Where `Identity.save` put things: what OpenSSL, Redis and others are given by path."""
+    """The paths that `Identity.save` wrote, for OpenSSL, Redis and other programs that want paths."""
 
     certificate: Path
     key: Path
@@ -55,7 +67,7 @@ class IdentityFiles(NamedTuple):
 
 @dataclass(frozen=True)
 class Identity:
-    """A certificate, the chain from it up to its authority, and the private key that it speaks for."""
+    """A certificate, its private key, and the chain from the certificate up to its authority."""
 
     certificate: x509.Certificate
     chain: tuple[x509.Certificate, ...]
@@ -63,18 +75,19 @@ class Identity:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The host names and addresses it is for or, without any, its client's plain name."""
+        """The host names and addresses in the certificate or, without any, the client's plain name."""
         return names_of(self.certificate)
 
     @property
     def certificate_pem(self) -> bytes:
-        """The certificate alone: the peer has the authority already (RFC 8446 §4.4.2)."""
+        """The certificate alone, in PEM. The peer already has the authority's (RFC 8446 §4.4.2)."""
         return self.certificate.public_bytes(Encoding.PEM)
 
     def save(self, folder: str | os.PathLike[str]) -> IdentityFiles:
-        """Write certificate.pem, key.pem and authority.pem, each 0600, into `folder`, made 0700 if it is not there.
+        """Write certificate.pem, key.pem and authority.pem into `folder`, each with mode 0600.
 
-        The key is not encrypted, because servers that start alone must read it. Raises OSError when the folder refuses.
+        The folder is made with mode 0700 if it does not exist. The key is not encrypted, because
+        servers that start unattended must read it. Raises OSError when the folder refuses.
         """
         home = Path(folder)
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -86,23 +99,24 @@ class Identity:
 
 
 class LabCA:
-    """A self-signed ECDSA P-256 authority, whose certificates are trusted only where it is named (RFC 5280).
+    """A self-signed ECDSA P-256 authority, trusted only where it is named (RFC 5280).
 
-    Being certified by it says who a peer is, not what that peer may do. Its name constraints stand in the trust anchor
-    itself: OpenSSL honours them there, other verifiers may not (to RFC 5280 §6.1 an anchor is no part of the path), so
-    `issue` keeps to them as well. Make one with `create` or `load`.
+    Make one with `create` or `load`. A certificate from it says who a peer is, not what that peer
+    may do.
+
+    The authority's name constraints stand in its own certificate, the trust anchor. OpenSSL
+    honours them there, but other verifiers may not, because RFC 5280 §6.1 does not count the
+    anchor as part of the path. So `issue` enforces them as well.
     """
 
     def __init__(
         self, certificate: x509.Certificate, private_key: ec.EllipticCurvePrivateKey
     ) -> None:
-        self.certificate, self._key = certificate, private_key
-        self._constraints = certificate.extensions.get_extension_for_class(
-            x509.NameConstraints
-        ).value
-        self._key_identifier = certificate.extensions.get_extension_for_class(
-            x509.SubjectKeyIdentifier
-        ).value
+        extensions = certificate.extensions
+        self.certificate = certificate
+        self._key = private_key
+        self._constraints = extensions.get_extension_for_class(x509.NameConstraints).value
+        self._key_identifier = extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
 
     @classmethod
     def create(
@@ -112,51 +126,56 @@ class LabCA:
         permitted: Iterable[str] = PERMITTED,
         days: float = 90,
     ) -> LabCA:
-        """A new authority.
+        """Create an authority with a new key.
 
-        name: 1 to 64 printable characters, for people to read. permitted: the domains, with all that lies in them, and
-        the networks (127.0.0.0/8) that it may certify, at least one of each. days: its life, up to 3650. Raises
-        InvalidName, InvalidParameter.
+        name: 1 to 64 printable characters, for people to read. permitted: the domains, with their
+        subdomains, and the networks ("127.0.0.0/8") that it may certify; at least one of each.
+        days: its life, up to 3650. Raises InvalidName, InvalidParameter.
         """
-        if _checked(days) <= 0:
+        if _checked_days(days) <= 0:
             raise InvalidParameter("an authority lives for more than 0 days")
-        key, subject = ec.generate_private_key(ec.SECP256R1()), _subject(label(name))
+        key = ec.generate_private_key(ec.SECP256R1())
+        subject = _subject(client_label(name))
+        builder = _builder(subject, subject, key.public_key(), _life_period(days, None))
+        # path_length=0: the authority certifies peers, never another authority.
         builder = (
-            _builder(subject, subject, key.public_key(), _period(days, None))
-            .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-            .add_extension(_key_usage(authority=True), critical=True)
+            builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+            .add_extension(_key_usage(is_authority=True), critical=True)
             .add_extension(constraints(permitted), critical=True)
         )
         return cls(builder.sign(key, hashes.SHA256()), key)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> LabCA:
-        """The authority that `save` put there. Raises InvalidKey when the file holds none, OSError without a file."""
+        """Read an authority that `save` wrote.
+
+        Raises InvalidKey when the file does not hold one, OSError when it cannot be read.
+        """
         data = Path(path).read_bytes()
         with suppress(*UNREADABLE):
-            certificate, key = (
-                x509.load_pem_x509_certificate(data),
-                load_pem_private_key(data, None),
-            )
-            if (
+            certificate = x509.load_pem_x509_certificate(data)
+            key = load_pem_private_key(data, None)
+            is_its_key = (
                 isinstance(key, ec.EllipticCurvePrivateKey)
                 and key.public_key() == certificate.public_key()
-            ):
+            )
+            if isinstance(key, ec.EllipticCurvePrivateKey) and is_its_key:
                 return cls(certificate, key)
         raise InvalidKey(
             "this file is not an authority with name constraints and its own private key, in PEM"
         )
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write certificate and private key, in PEM, to one file that only its owner can read (0600).
+        """Write certificate and private key to one PEM file that only its owner can read (0600).
 
-        Whoever reads that file can be any server of this lab. Raises OSError when the file cannot be written.
+        Anyone who reads that file can pose as any server of this lab. Raises OSError when the file
+        cannot be written.
         """
         write_atomically(Path(path), self.certificate_pem + _key_pem(self._key))
 
     @property
     def certificate_pem(self) -> bytes:
-        """What others need in order to trust this authority; nothing in it is secret."""
+        """The authority's certificate in PEM: what others need to trust it. It is not secret."""
         return self.certificate.public_bytes(Encoding.PEM)
 
     def issue(
@@ -169,36 +188,43 @@ class LabCA:
         days: float = 7,
         starts: datetime | None = None,
     ) -> Identity:
-        """A new key and a certificate for it: a server's or, with client=True, a client's; with both True, a node's.
+        """Issue a certificate for a new key: for a server or, with client=True, for a client.
 
-        name, also: host names and addresses, each within what the authority may certify. A client may instead have a
-        plain name without dots ('alice'): it stands in the subject, where no check of host names looks. server: by
-        default whatever `client` is not. days: its life, counted from `starts` (an aware datetime, by default now); 0
-        or less makes a certificate that ended that long ago, to see it refused. Raises InvalidName; InvalidParameter,
-        also for a life beyond the authority's own; CertificateError when the authority itself has ended.
+        With client=True and server=True it is for both, as a node needs that connects to others.
+        By default `server` is the opposite of `client`.
+
+        name, also: host names and addresses, each within what the authority may certify. A client
+        may instead have a plain name without dots ('alice'), which stands in the subject, where no
+        check of host names looks.
+
+        days: the certificate's life, counted from `starts` (an aware datetime, by default now). 0
+        or less makes a certificate that ended that many days ago, to see it refused.
+
+        Raises InvalidName; InvalidParameter, also for a life beyond the authority's own;
+        CertificateError when the authority itself has expired.
         """
-        server = not client if server is None else server
-        if not (client or server):
+        is_server = not client if server is None else server
+        if not (client or is_server):
             raise InvalidParameter("a certificate is a client's, a server's, or both")
-        plain, others = not server and _is_plain(name), listed(also)
-        if plain and others:  # a certificate that names hosts is known by them alone
-            raise InvalidParameter("a client's plain name stands alone")
-        hosts = [] if plain else [self._permitted(each) for each in [name, *others]]
+        others = name_list(also)
+        is_plain = not is_server and _is_plain_name(name)
+        # The names of a certificate with host names are those alone, so a plain name beside them
+        # would be ignored without a word.
+        if is_plain and others:
+            raise InvalidParameter("a client's plain name stands alone: leave out `also`")
+        hosts = [] if is_plain else [self._permitted(each) for each in [name, *others]]
+        period = self._within_own_life(_life_period(days, starts))
+
         key = ec.generate_private_key(ec.SECP256R1())
-        subject = _subject(label(name) if plain else _host_label(hosts[0]))
+        subject = _subject(client_label(name) if is_plain else _host_label(hosts[0]))
         authority_key = x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(
             self._key_identifier
         )
+        builder = _builder(subject, self.certificate.subject, key.public_key(), period)
         builder = (
-            _builder(
-                subject,
-                self.certificate.subject,
-                key.public_key(),
-                self._within_life(_period(days, starts)),
-            )
-            .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-            .add_extension(_key_usage(authority=False), critical=True)
-            .add_extension(x509.ExtendedKeyUsage(_purposes(client, server)), critical=False)
+            builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+            .add_extension(_key_usage(is_authority=False), critical=True)
+            .add_extension(x509.ExtendedKeyUsage(_purposes(client, is_server)), critical=False)
             .add_extension(authority_key, critical=False)
         )
         if hosts:
@@ -211,7 +237,7 @@ class LabCA:
         require_permitted(host, self._constraints)
         return host
 
-    def _within_life(self, period: Period) -> Period:
+    def _within_own_life(self, period: LifePeriod) -> LifePeriod:
         end = self.certificate.not_valid_after_utc
         if end < _now():
             raise CertificateError(
@@ -228,60 +254,66 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-def _checked(days: float) -> float:
-    if (
-        isinstance(days, bool)
-        or not isinstance(days, int | float)
-        or not -LONGEST_LIFE <= days <= LONGEST_LIFE
-    ):
+def _checked_days(days: float) -> float:
+    is_number = isinstance(days, int | float) and not isinstance(days, bool)
+    # NaN fails the comparison too.
+    if not is_number or not -LONGEST_LIFE <= days <= LONGEST_LIFE:
         raise InvalidParameter(f"days is a number, at most {LONGEST_LIFE}")
     return days
 
 
-def _period(days: float, starts: datetime | None) -> Period:
-    if starts is None and _checked(days) <= 0:
+def _life_period(days: float, starts: datetime | None) -> LifePeriod:
+    """The two ends of a certificate's life. Raises InvalidParameter."""
+    _checked_days(days)
+    if starts is None and days <= 0:
+        # One second earlier, because certificates count in whole seconds and days may be 0.
         end = _now() + timedelta(days=days) - timedelta(seconds=1)
         return end - timedelta(days=1), end
-    begin = _now() if starts is None else starts
-    if (
-        not isinstance(begin, datetime)
-        or begin.tzinfo is None
-        or abs(begin - _now()) > timedelta(days=LONGEST_LIFE)
-    ):
+    if starts is None:
+        begin = _now()
+        return begin - _CLOCKS_DIFFER, begin + timedelta(days=days)
+    is_aware = isinstance(starts, datetime) and starts.tzinfo is not None
+    if not is_aware or abs(starts - _now()) > timedelta(days=LONGEST_LIFE):
         raise InvalidParameter(
             f"starts is a datetime with a time zone, within {LONGEST_LIFE} days of now"
         )
-    if _checked(days) <= 0:
-        raise InvalidParameter("a certificate that starts lives for more than 0 days")
-    return begin - (_CLOCKS_DIFFER if starts is None else timedelta()), begin + timedelta(days=days)
+    if days <= 0:
+        raise InvalidParameter("a certificate with a start lives for more than 0 days")
+    return starts, starts + timedelta(days=days)
 
 
 def _builder(
-    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, period: Period
+    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, period: LifePeriod
 ) -> x509.CertificateBuilder:
-    return x509.CertificateBuilder(
+    builder = x509.CertificateBuilder(
         issuer_name=issuer,
         subject_name=subject,
         public_key=key,
         serial_number=x509.random_serial_number(),
         not_valid_before=period[0],
         not_valid_after=period[1],
-    ).add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
+    )
+    identifier = x509.SubjectKeyIdentifier.from_public_key(key)
+    return builder.add_extension(identifier, critical=False)
 
 
 def _subject(common_name: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
 
 
-def _is_plain(name: str) -> bool:
+def _is_plain_name(name: str) -> bool:
     return isinstance(name, str) and "." not in name and ":" not in name
 
 
 def _host_label(host: GeneralName) -> str:
-    # Some verifiers take a common name that looks like a host name, as 127.0.0.1 does, and hold it to the constraints.
+    """A common name for a host, for people to read; verifiers look at the alternative names."""
     if isinstance(host, x509.IPAddress):
+        # Some verifiers take a common name that looks like a host name, as 127.0.0.1 does, and
+        # apply the DNS constraints to it. The word in front prevents that.
         return f"address {host.value}"
-    return host.value if len(host.value) <= 64 else host.value.partition(".")[0]
+    if len(host.value) > LONGEST_COMMON_NAME:
+        return host.value.partition(".")[0]
+    return host.value
 
 
 def _purposes(client: bool, server: bool) -> list[x509.ObjectIdentifier]:
@@ -289,11 +321,11 @@ def _purposes(client: bool, server: bool) -> list[x509.ObjectIdentifier]:
     return [purpose for purpose, is_wanted in wanted.items() if is_wanted]
 
 
-def _key_usage(*, authority: bool) -> x509.KeyUsage:
+def _key_usage(*, is_authority: bool) -> x509.KeyUsage:
     return x509.KeyUsage(
-        digital_signature=not authority,
-        key_cert_sign=authority,
-        crl_sign=authority,
+        digital_signature=not is_authority,
+        key_cert_sign=is_authority,
+        crl_sign=is_authority,
         content_commitment=False,
         key_encipherment=False,
         data_encipherment=False,

@@ -1,4 +1,8 @@
-"""The two ends of a connection as `ssl` wants them: TLS 1.3 only (RFC 8446), both showing a certificate by default."""
+"""The two ends of a connection as `ssl` wants them: TLS 1.3 only, both with a certificate by default.
+
+`server_context` and `client_context` make an ssl.SSLContext each (RFC 8446). `MemoryEndpoint` is
+one end of a connection that has no socket: its bytes pass through the caller's hands.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,7 @@ import os
 import secrets
 import ssl
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -23,57 +27,67 @@ from lepton_lab.tls.ca import Identity, LabCA
 from lepton_lab.tls.names import general_name
 
 Authority = LabCA | x509.Certificate
+_LONGEST_RECORD = 2**14  # bytes of plaintext (RFC 8446 §5.1)
 
 
 def server_context(
     identity: Identity, ca: Authority, *, require_client: bool = True
 ) -> ssl.SSLContext:
-    """The server's end: it shows `identity` and admits clients whose certificate `ca` has issued.
+    """Make the server's end: it shows `identity` and admits clients that `ca` has certified.
 
-    ca: a LabCA or, where its private key is not at hand, its certificate. require_client=False admits anybody, so that
-    only the server is authenticated. Raises InvalidParameter, CertificateError when OpenSSL refuses the certificate.
+    ca: a LabCA or, where its private key is not at hand, its certificate. require_client=False
+    admits clients without a certificate, so that only the server is authenticated.
+
+    Raises InvalidParameter, and CertificateError when OpenSSL refuses the certificate.
     """
     context = _context(ssl.PROTOCOL_TLS_SERVER, ca)
     context.verify_mode = ssl.CERT_REQUIRED if require_client else ssl.CERT_NONE
-    _show(context, identity)
+    _load_identity(context, identity)
     return context
 
 
 def client_context(ca: Authority, identity: Identity | None = None) -> ssl.SSLContext:
-    """The client's end: it trusts servers certified by `ca` alone, under the name it asked for, and shows `identity`.
+    """Make the client's end: it trusts servers certified by `ca`, and shows `identity` if given one.
 
-    The system's trust store is not consulted and SSLKEYLOGFILE is not honoured. With no identity the client stays
-    anonymous, which a mutual server refuses. Raises InvalidParameter, CertificateError.
+    Only `ca` is trusted: the system's trust store is not consulted. The server's certificate must
+    be for the name that the client asks for. SSLKEYLOGFILE is not honoured. With no identity the
+    client stays anonymous, and a server that requires a certificate refuses it.
+
+    Raises InvalidParameter, and CertificateError when OpenSSL refuses the certificate.
     """
-    # A client's protocol checks host names and requires a certificate.
+    # PROTOCOL_TLS_CLIENT sets check_hostname and CERT_REQUIRED.
     context = _context(ssl.PROTOCOL_TLS_CLIENT, ca)
     if identity is not None:
-        _show(context, identity)
+        _load_identity(context, identity)
     return context
 
 
 def _context(protocol: int, ca: Authority) -> ssl.SSLContext:
     if not isinstance(ca, LabCA | x509.Certificate):
         raise InvalidParameter(f"ca is a LabCA or its certificate, not {type(ca).__name__}")
-    context = ssl.SSLContext(protocol)  # not create_default_context: that honours SSLKEYLOGFILE
+    # Not ssl.create_default_context, because that one honours SSLKEYLOGFILE.
+    context = ssl.SSLContext(protocol)
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     context.verify_flags |= ssl.VERIFY_X509_STRICT
-    # Python up to 3.11.2, Debian 12's, has OpenSSL take a cut connection for an orderly end (CPython's issue 95494).
+    # Python up to 3.11.2, the version of Debian 12, tells OpenSSL to take a connection that was
+    # cut off for one that ended in order (CPython's issue 95494).
     context.options &= ~getattr(ssl, "OP_IGNORE_UNEXPECTED_EOF", 0)
     certificate = ca.certificate if isinstance(ca, LabCA) else ca
     context.load_verify_locations(cadata=certificate.public_bytes(Encoding.DER))
     return context
 
 
-def require_client_end(context: ssl.SSLContext) -> None:
-    """Raise InvalidParameter unless a context is a client's, verifies the server's certificate and checks its name."""
+def require_client_context(context: ssl.SSLContext) -> None:
+    """Raise InvalidParameter unless a context is a client's and checks certificate and name."""
     if not isinstance(context, ssl.SSLContext) or context.protocol == ssl.PROTOCOL_TLS_SERVER:
         raise InvalidParameter("a client's ssl.SSLContext is needed: see client_context")
     if context.verify_mode != ssl.CERT_REQUIRED or not context.check_hostname:
-        raise InvalidParameter("this context would take anybody for the server: see client_context")
+        raise InvalidParameter(
+            "this context would accept any server as the right one: see client_context"
+        )
 
 
-def require_server_end(context: ssl.SSLContext) -> None:
+def require_server_context(context: ssl.SSLContext) -> None:
     """Raise InvalidParameter unless a context is a server's."""
     if not isinstance(context, ssl.SSLContext) or context.protocol == ssl.PROTOCOL_TLS_CLIENT:
         raise InvalidParameter("a server's ssl.SSLContext is needed: see server_context")
@@ -82,33 +96,37 @@ def require_server_end(context: ssl.SSLContext) -> None:
 def require_server_name(name: str) -> None:
     """Raise InvalidParameter unless a server's name can be checked.
 
-    With none, `SSLContext.wrap_socket` refuses by itself (ValueError), but `wrap_bio` accepts any certificate of an
-    authority that is trusted.
+    Without a name `SSLContext.wrap_socket` refuses by itself (ValueError), but `wrap_bio` accepts
+    every certificate that the authority has issued, whatever `check_hostname` says.
     """
     try:
         general_name(name)
     except InvalidName as reason:
-        raise InvalidParameter(f"server_name is what the certificate must say: {reason}") from None
+        raise InvalidParameter(
+            f"server_name is the name in the server's certificate: {reason}"
+        ) from None
 
 
-def _show(context: ssl.SSLContext, identity: Identity) -> None:
-    """Give a context its certificate and key. `ssl` takes them from a file only, so there is one for a moment.
+def _load_identity(context: ssl.SSLContext, identity: Identity) -> None:
+    """Give a context its certificate and private key.
 
-    It is encrypted under a passphrase that nobody keeps: what a medium might retain of it opens nothing.
+    `ssl` takes them only from a file, so there is one for a moment. The key in it is encrypted
+    under a passphrase that is kept nowhere, so remnants of the file on a medium open nothing.
     """
     if not isinstance(identity, Identity):
         raise InvalidParameter(f"an Identity is needed, not {type(identity).__name__}")
     passphrase = secrets.token_hex(32)
     encryption = BestAvailableEncryption(passphrase.encode())
     key = identity.private_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption)
-    with _file_of(identity.certificate_pem + key) as path:
+    with _temporary_file(identity.certificate_pem + key) as path:
         context.load_cert_chain(path, password=passphrase)
 
 
 @contextmanager
-def _file_of(data: bytes) -> Iterator[Path]:
-    """A file for a moment: on Linux one in memory and without a name, of which an interruption can leave nothing."""
+def _temporary_file(data: bytes) -> Iterator[Path]:
+    """Put data into a file that lasts as long as the `with` block."""
     if sys.platform == "linux":
+        # A file in memory, without a name: an interruption leaves nothing of it behind.
         with open(os.memfd_create("identity"), "wb") as file:
             file.write(data)
             file.flush()
@@ -116,5 +134,52 @@ def _file_of(data: bytes) -> Iterator[Path]:
     else:
         with private_folder() as folder:
             path = folder / "identity.pem"
-            write_atomically(path, data, sync=False)  # 0600
+            write_atomically(path, data, sync=False)  # with mode 0600
             yield path
+
+
+class MemoryEndpoint:
+    """One end of a TLS connection between two memory buffers, without a socket.
+
+    With a server name it is a client, which checks that name; without one it is a server. Bytes
+    from the other end go in by `take`; bytes for the other end come out by `sent`.
+
+    Raises InvalidParameter for a context of the other kind, or a client's that does not verify.
+    """
+
+    def __init__(self, context: ssl.SSLContext, server_name: str | None = None) -> None:
+        is_server = server_name is None
+        if server_name is None:
+            require_server_context(context)
+        else:
+            require_client_context(context)
+            require_server_name(server_name)
+        self._incoming = ssl.MemoryBIO()
+        self._outgoing = ssl.MemoryBIO()
+        self.tls = context.wrap_bio(self._incoming, self._outgoing, is_server, server_name)
+
+    def finishes(self, step: Callable[[], object]) -> bool:
+        """Try a step of `tls` (do_handshake or unwrap). False if it needs more bytes first."""
+        try:
+            step()
+        except ssl.SSLWantReadError:
+            return False
+        return True
+
+    def read(self) -> bytes | None:
+        """Return application data that has arrived, b"" at an orderly end, None if there is none yet."""
+        try:
+            return self.tls.read(_LONGEST_RECORD)
+        except ssl.SSLWantReadError:
+            return None
+
+    def take(self, data: bytes) -> None:
+        """Accept bytes from the other end. Empty data means that the other end has closed."""
+        if data:
+            self._incoming.write(data)
+        else:
+            self._incoming.write_eof()
+
+    def sent(self) -> bytes:
+        """Return the bytes that are to go to the other end."""
+        return self._outgoing.read()

@@ -1,4 +1,4 @@
-"""What `ssl` and the network say when a connection fails, as errors that say which end did not like what."""
+"""Turns what `ssl` and the network raise into errors that say which end refused what."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from contextlib import contextmanager
 
 from lepton_lab.errors import CertificateError, NodeError
 
-# OpenSSL's X509_V_ERR_… codes (x509_vfy.h): our check of the peer's certificate.
-_CERTIFICATES = {
+# Our check of the peer's certificate, by OpenSSL's X509_V_ERR_… code (x509_vfy.h).
+_CERTIFICATE_FAULTS = {
     9: "its certificate is not valid yet",
     10: "its certificate has expired",
     18: "its certificate is self-signed: not trusted",
@@ -22,7 +22,8 @@ _CERTIFICATES = {
     64: "its certificate is for another address",
 }
 
-# Alerts about our certificate (RFC 8446 §6.2), by the end of OpenSSL's name for them.
+# The peer's check of our certificate arrives as an alert (RFC 8446 §6.2). The keys are the ends of
+# OpenSSL's names for these alerts.
 _ALERTS = {
     "BAD_CERTIFICATE": "it refused our certificate: not valid, or not for the name it expected",
     "UNSUPPORTED_CERTIFICATE": "it refused our certificate: not for this purpose",
@@ -34,10 +35,9 @@ _ALERTS = {
     "CERTIFICATE_REQUIRED": "it requires a certificate, and we have shown none",
 }
 
-_UNSHOWN = "PEER_DID_NOT_RETURN_A_CERTIFICATE"
-
+_NO_CLIENT_CERTIFICATE = "PEER_DID_NOT_RETURN_A_CERTIFICATE"
 _BROKEN_OFF = "it broke off the connection"
-_OTHERWISE = {
+_OTHER_REASONS = {
     "WRONG_VERSION_NUMBER": "it does not speak TLS",
     "HTTP_REQUEST": "it does not speak TLS",
     "HTTPS_PROXY_REQUEST": "it does not speak TLS",
@@ -48,35 +48,37 @@ _OTHERWISE = {
 
 @contextmanager
 def typed_errors(peer: str) -> Iterator[None]:
-    """Turn what the network and `ssl` raise inside into CertificateError and NodeError, which name the peer."""
+    """Turn every OSError raised inside, ssl.SSLError included, into an error that names the peer.
+
+    Raises CertificateError or NodeError in its place.
+    """
     try:
         yield
-    except OSError as error:  # of which ssl.SSLError is one
+    except OSError as error:
         raise explained(error, peer) from None
 
 
 def explained(error: OSError, peer: str) -> CertificateError | NodeError:
-    """CertificateError when a certificate was the matter, ours or the peer's; NodeError when anything else was."""
+    """Return a CertificateError if a certificate was refused, ours or the peer's, else a NodeError."""
     if isinstance(error, ssl.SSLCertVerificationError):
-        return CertificateError(
-            f"{peer}: {_CERTIFICATES.get(error.verify_code, error.verify_message)}"
-        )
+        fault = _CERTIFICATE_FAULTS.get(error.verify_code, error.verify_message)
+        return CertificateError(f"{peer}: {fault}")
     if not isinstance(error, ssl.SSLError):
-        return NodeError(peer, _of_network(error))
+        return NodeError(peer, _network_reason(error))
     reason = error.reason or ""
     alert = reason.partition("_ALERT_")[2]
     if alert in _ALERTS:
         return CertificateError(f"{peer}: {_ALERTS[alert]}")
-    if reason == _UNSHOWN:
+    if reason == _NO_CLIENT_CERTIFICATE:
         return CertificateError(f"{peer}: it has shown no certificate, and one is required")
     if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError | ssl.SSLSyscallError):
         return NodeError(peer, _BROKEN_OFF)
-    return NodeError(
-        peer, _OTHERWISE.get(reason) or f"TLS failed: {reason.replace('_', ' ').lower() or error}"
-    )
+    if reason in _OTHER_REASONS:
+        return NodeError(peer, _OTHER_REASONS[reason])
+    return NodeError(peer, f"TLS failed: {reason.replace('_', ' ').lower() or error}")
 
 
-def _of_network(error: OSError) -> str:
+def _network_reason(error: OSError) -> str:
     if isinstance(error, TimeoutError):
         return "no answer in time"
     if isinstance(error, ConnectionResetError | BrokenPipeError | ConnectionAbortedError):

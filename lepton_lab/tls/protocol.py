@@ -1,4 +1,7 @@
-"""How a message travels from a sender to a receiver. TLS sees to secrecy and integrity; this tells a whole from a part.
+"""The format of a message between `send` and `Receiver`, and how a receiver reads one.
+
+TLS provides secrecy and integrity. This format tells a whole message from a part of one, and tells
+the sender that all of it has arrived.
 
 all numbers big-endian
 
@@ -19,57 +22,62 @@ acknowledgement, from the receiver, once it holds the whole message:
 
 from __future__ import annotations
 
-import socket
+import hashlib
 import ssl
 import struct
 import time
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from typing import BinaryIO
 
-from cryptography import x509
-
-from lepton_lab.errors import CertificateError, NodeError
-from lepton_lab.tls.names import UNREADABLE, names_of
+from lepton_lab.buffers import write_all
+from lepton_lab.errors import MessageTooLarge, NodeError
+from lepton_lab.tls.connections import close_in_order
+from lepton_lab.tls.errors import typed_errors
 
 MAGIC = b"lepton\x00\x01"
 GREETING = struct.Struct(">8sBQ")
 LENGTH = struct.Struct(">I")
 ACKNOWLEDGEMENT = struct.Struct(">Q32s")
-WELCOME, NOT_ALLOWED = 0, 1
-LONGEST_PIECE = 2**20
+WELCOME = 0
+NOT_ALLOWED = 1
+LONGEST_PIECE = 2**20  # bytes
 SLOWEST = 1024  # bytes a second
-_LINGER = 1.0  # seconds
+_CHUNK = 2**16  # bytes read at once
 
 
-class Reader:
-    """Reads exactly as much as is asked for, from a peer that may be slow, but neither silent nor slower than SLOWEST.
+class FrameReader:
+    """Reads exact numbers of bytes from a peer that may be slow, but not silent or slower than SLOWEST.
 
-    Time is a credit: it begins at `patience` seconds, every byte earns 1/SLOWEST of a second, and there is never more
-    than `patience` on it. A peer that sends a byte now and then, to hold a connection for ever, runs out.
+    Time is a credit. It begins at `timeout` seconds, every byte earns 1/SLOWEST of a second, and it
+    never exceeds `timeout`. So reading n bytes takes at most timeout + n/SLOWEST seconds, and a
+    peer that sends a byte now and then to hold the connection runs out of credit.
     """
 
-    def __init__(self, connection: ssl.SSLSocket, patience: float) -> None:
-        self.connection, self._patience = connection, patience
+    def __init__(self, connection: ssl.SSLSocket, timeout: float) -> None:
+        self.connection = connection
+        self._timeout = timeout
         self.restart()
 
     def restart(self) -> None:
-        """Give full credit again: the peer has been waiting for us."""
-        self._deadline = time.monotonic() + self._patience
+        """Give full credit again, because it was the peer who has been waiting for us."""
+        self._deadline = time.monotonic() + self._timeout
 
     def some(self, buffer: memoryview) -> int:
-        """Between 1 and len(buffer) bytes, the count of which is returned. Raises OSError, also at an orderly end."""
+        """Read between 1 and len(buffer) bytes and return how many. Raises OSError, also at the end."""
         credit = self._deadline - time.monotonic()
         if credit <= 0:
             raise TimeoutError
         self.connection.settimeout(credit)
         count = self.connection.recv_into(buffer)
         if not count:
+            # An orderly end in the middle of a frame is a broken message all the same.
             raise ConnectionResetError
-        now = time.monotonic()
-        self._deadline = min(self._deadline + count / SLOWEST, now + self._patience)
+        earned = self._deadline + count / SLOWEST
+        self._deadline = min(earned, time.monotonic() + self._timeout)
         return count
 
     def exactly(self, size: int) -> bytes:
-        """`size` bytes. Raises as `some` does."""
+        """Read `size` bytes. Raises as `some` does."""
         data = bytearray(size)
         view = memoryview(data)
         while view:
@@ -77,39 +85,94 @@ class Reader:
         return bytes(data)
 
 
-def peer_names(connection: ssl.SSLSocket, peer: str) -> tuple[str, ...]:
-    """The names in the certificate that the other end has shown, none when it has shown none.
+class IncomingMessage:
+    """A message on its way in: its connection, its sender's names, and the bytes held so far.
 
-    Raises CertificateError when it cannot be read, NodeError when the connection is not TLS 1.3.
+    `hold` reads ahead into memory while there is room. `write_to` hands over what was held, reads
+    the remainder and acknowledges. `acknowledge` is for a message that `hold` has read whole. One
+    thread reads, or two in turn. Each raises NodeError or MessageTooLarge when the message will
+    never be whole; after that only `close` is left to do.
     """
-    if connection.version() != "TLSv1.3":
-        raise NodeError(peer, f"it speaks {connection.version()}, not TLS 1.3")
-    data = connection.getpeercert(binary_form=True)
-    try:
-        return names_of(x509.load_der_x509_certificate(data)) if data else ()
-    except UNREADABLE:
-        raise CertificateError(f"{peer}: its certificate cannot be read") from None
 
+    def __init__(self, connection: ssl.SSLSocket, peer: str, limit: int, timeout: float) -> None:
+        self.sender: tuple[str, ...] = ()
+        self.peer = peer
+        self.size = 0
+        self.held = bytearray()
+        self.acknowledged = False
+        self.connection = connection
+        self._limit = limit
+        self._reader = FrameReader(connection, timeout)
+        self._digest = hashlib.sha256()
+        self._chunks = self._read()
 
-def farewell(connection: ssl.SSLSocket, patience: float) -> None:
-    """Say close_notify (RFC 8446 §6.1), wait for the other's as long as that, and close.
+    @property
+    def digest(self) -> bytes:
+        """SHA-256 of what has been read so far."""
+        return self._digest.digest()
 
-    By now everything has been acknowledged, so whatever goes wrong here changes nothing.
-    """
-    with connection, suppress(OSError):
-        connection.settimeout(patience)
-        connection.unwrap()
+    def hold(self, has_room: Callable[[int], bool]) -> bool:
+        """Read into memory until the message is whole or there is no more room. True if it is whole."""
+        self._reader.restart()
+        for chunk in self._chunks:
+            self.held += chunk
+            if not has_room(len(chunk)):
+                return False
+        return True
 
+    def write_to(self, sink: BinaryIO) -> None:
+        """Write the whole message to a sink, and acknowledge it if it has not been acknowledged.
 
-def let_go(connection: ssl.SSLSocket) -> None:
-    """Close so that what was said last, an alert perhaps, arrives: with bytes unread a close resets the connection.
+        Raises what the sink raises, too.
+        """
+        write_all(sink, memoryview(self.held))
+        if self.acknowledged:
+            return
+        self._reader.restart()
+        for chunk in self._chunks:
+            write_all(sink, chunk)
+        self.acknowledge()
 
-    A peer that goes on sending is heard for a second at most.
-    """
-    until = time.monotonic() + _LINGER
-    with connection, suppress(OSError):
-        socket.socket.shutdown(connection, socket.SHUT_WR)
-        while (left := until - time.monotonic()) > 0:
-            connection.settimeout(left)
-            if not socket.socket.recv(connection, 2**14):
-                return
+    def acknowledge(self) -> None:
+        """Tell the sender that all has arrived, then close.
+
+        If the sender cannot be told, it will send again, so the message counts as not received.
+        This never waits: almost nothing was sent on this connection, so forty bytes fit the
+        system's buffer.
+        """
+        with typed_errors(self.peer):
+            self.connection.settimeout(0)
+            self.connection.sendall(ACKNOWLEDGEMENT.pack(self.size, self.digest))
+        self.acknowledged = True
+        close_in_order(self.connection, 0)
+
+    def close(self) -> None:
+        """Close the connection. Without an acknowledgement the sender knows that nothing arrived."""
+        self.connection.close()
+
+    def _read(self) -> Iterator[memoryview]:
+        """Yield the message in chunks, each valid until the next. When they end, it is whole."""
+        buffer = memoryview(bytearray(_CHUNK))
+        with typed_errors(self.peer):
+            if self._reader.exactly(len(MAGIC)) != MAGIC:
+                raise NodeError(self.peer, "it does not send in this format")
+            while left := self._piece_length():
+                while left:
+                    chunk = buffer[: self._reader.some(buffer[:left])]
+                    left -= len(chunk)
+                    self._digest.update(chunk)
+                    yield chunk
+
+    def _piece_length(self) -> int:
+        """Read the length of the next piece, 0 after the last, and refuse it before its bytes."""
+        (length,) = LENGTH.unpack(self._reader.exactly(LENGTH.size))
+        if length > LONGEST_PIECE:
+            raise NodeError(
+                self.peer, f"it announced a piece of {length} bytes; the most is {LONGEST_PIECE}"
+            )
+        self.size += length
+        if self.size > self._limit:
+            raise MessageTooLarge(
+                f"{self.peer}: its message is longer than the {self._limit} bytes this receiver takes"
+            )
+        return int(length)

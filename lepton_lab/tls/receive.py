@@ -17,12 +17,16 @@ from types import TracebackType
 from typing import BinaryIO, Self
 
 from lepton_lab.errors import CertificateError, InvalidParameter, LabError, NodeError
-from lepton_lab.tls.contexts import require_server_end
-from lepton_lab.tls.delivery import Delivery
+from lepton_lab.tls.connections import (
+    close_after_alert,
+    peer_names,
+    require_address,
+    require_seconds,
+)
+from lepton_lab.tls.contexts import require_server_context
 from lepton_lab.tls.errors import explained, typed_errors
-from lepton_lab.tls.names import listed
-from lepton_lab.tls.protocol import GREETING, MAGIC, NOT_ALLOWED, WELCOME, let_go, peer_names
-from lepton_lab.tls.send import require_address, require_seconds
+from lepton_lab.tls.names import name_list
+from lepton_lab.tls.protocol import GREETING, MAGIC, NOT_ALLOWED, WELCOME, IncomingMessage
 
 _REMEMBERED = 100  # failures
 _PAUSE = 0.1  # seconds
@@ -66,8 +70,8 @@ class Receiver:
         connections: int = 64,
         timeout: float = 10.0,
     ) -> None:
-        require_address(host, port, lowest=0)
-        require_server_end(context)
+        require_address(host, port, lowest_port=0)
+        require_server_context(context)
         require_seconds(timeout)
         for number, lowest in ((max_bytes, 0), (hold, 0), (connections, 1)):
             if (
@@ -82,11 +86,11 @@ class Receiver:
             )
         self.host, self.port = host, port
         self._context, self._timeout, self._limit = context, timeout, max_bytes
-        self._allowed = None if allowed is None else frozenset(listed(allowed))
+        self._allowed = None if allowed is None else frozenset(name_list(allowed))
         self._slots, self._room = threading.Semaphore(connections), hold
         self._changed = threading.Condition()  # guards everything below
         self._open = False
-        self._ready: deque[Delivery] = deque()
+        self._ready: deque[IncomingMessage] = deque()
         self._failures: deque[LabError] = deque(maxlen=_REMEMBERED)
         self._serving: set[ssl.SSLSocket] = set()
         self._threads: set[threading.Thread] = set()
@@ -101,7 +105,7 @@ class Receiver:
             )
         self._listener.setblocking(False)
         self.port = self._listener.getsockname()[1]
-        self._bell, self._bell_rope = socket.socketpair()
+        self._bell, self._bell_ringer = socket.socketpair()
         self._open = True
         self._start(self._accept)
         return self
@@ -128,13 +132,13 @@ class Receiver:
                     OSError
                 ):  # wakes the thread that reads; SSLSocket's own would have it go on in plaintext
                     socket.socket.shutdown(connection, socket.SHUT_RDWR)
-            for delivery in self._ready:
-                delivery.close()
-            self._ready = deque(delivery for delivery in self._ready if delivery.acknowledged)
+            for message in self._ready:
+                message.close()
+            self._ready = deque(message for message in self._ready if message.acknowledged)
             threads = list(self._threads)
             self._changed.notify_all()
         self._slots.release()  # wakes the thread that accepts, wherever it waits
-        self._bell_rope.close()
+        self._bell_ringer.close()
         for thread in threads:
             thread.join()
         self._bell.close()
@@ -154,9 +158,9 @@ class Receiver:
         """
         until = _until(timeout)
         while True:
-            delivery, sink = self._next(until), io.BytesIO()
+            message, sink = self._next(until), io.BytesIO()
             with suppress(LabError):  # it is noted in `failures`, and the next one may be whole
-                self._deliver(delivery, sink)
+                self._write_out(message, sink)
                 return sink.getvalue()
 
     def receive_into(self, sink: BinaryIO, timeout: float | None = 30.0) -> Received:
@@ -167,11 +171,11 @@ class Receiver:
         come in time or its sender broke off, MessageTooLarge, InvalidParameter, and what the sink raises; a message
         that was already acknowledged is then the next again.
         """
-        delivery = self._next(_until(timeout))
-        self._deliver(delivery, sink)
-        return Received(delivery.size, delivery.digest, delivery.sender)
+        message = self._next(_until(timeout))
+        self._write_out(message, sink)
+        return Received(message.size, message.digest, message.sender)
 
-    def _next(self, until: float | None) -> Delivery:
+    def _next(self, until: float | None) -> IncomingMessage:
         with self._changed:
             while not self._ready:
                 if not self._open:
@@ -183,21 +187,21 @@ class Receiver:
                 self._changed.wait(left)
             return self._ready.popleft()
 
-    def _deliver(self, delivery: Delivery, sink: BinaryIO) -> None:
+    def _write_out(self, message: IncomingMessage, sink: BinaryIO) -> None:
         try:
-            delivery.pour(sink)
+            message.write_to(sink)
         except LabError as failure:
             self._note(failure)
-            self._release(delivery)
+            self._release(message)
             raise
         except BaseException:  # the sink's fault: what has been acknowledged must not get lost
-            if delivery.acknowledged:
+            if message.acknowledged:
                 with self._changed:
-                    self._ready.appendleft(delivery)
+                    self._ready.appendleft(message)
             else:
-                self._release(delivery)
+                self._release(message)
             raise
-        self._release(delivery)
+        self._release(message)
 
     @property
     def _address(self) -> str:
@@ -237,24 +241,24 @@ class Receiver:
         with self._changed:
             self._serving.add(connection)
             is_open = self._open
-        delivery = Delivery(connection, peer, self._limit, self._timeout)
+        message = IncomingMessage(connection, peer, self._limit, self._timeout)
         try:
             if not is_open:
                 raise NodeError(self._address, "the receiver is closed")
-            delivery.sender = self._welcomed(connection, peer)
-            is_whole = delivery.hold(self._has_room)
+            message.sender = self._welcomed(connection, peer)
+            is_whole = message.hold(self._has_room)
             with self._changed:  # messages queue in the order of their acknowledgements
                 if is_whole:
-                    delivery.acknowledge()
+                    message.acknowledge()
                 if self._open or is_whole:
-                    self._ready.append(delivery)
+                    self._ready.append(message)
                     self._changed.notify()
                 else:
-                    delivery.close()
+                    message.close()
         except LabError as failure:
             self._note(failure)
-            let_go(connection)
-            self._release(delivery)
+            close_after_alert(connection)
+            self._release(message)
 
     def _has_room(self, count: int) -> bool:
         with self._changed:
@@ -290,11 +294,11 @@ class Receiver:
             self._threads.add(thread)
             thread.start()
 
-    def _release(self, delivery: Delivery) -> None:
-        delivery.close()
+    def _release(self, message: IncomingMessage) -> None:
+        message.close()
         with self._changed:
-            self._serving.discard(delivery.connection)
-            self._room += len(delivery.held)
+            self._serving.discard(message.connection)
+            self._room += len(message.held)
         self._slots.release()
 
     def _note(self, failure: LabError) -> None:

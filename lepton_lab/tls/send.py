@@ -1,15 +1,13 @@
-"""Sending a message to a `Receiver`. It has arrived when the receiver has said so, and not before."""
+"""Sends a message to a `Receiver`. It counts as arrived once the receiver has acknowledged it."""
 
 from __future__ import annotations
 
 import hashlib
 import io
 import os
-import socket
 import ssl
 import time
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -22,7 +20,7 @@ from lepton_lab.errors import (
     MessageTooLarge,
     NodeError,
 )
-from lepton_lab.tls.contexts import require_client_end, require_server_name
+from lepton_lab.tls.connections import close_in_order, tls_connected
 from lepton_lab.tls.errors import typed_errors
 from lepton_lab.tls.protocol import (
     ACKNOWLEDGEMENT,
@@ -31,13 +29,11 @@ from lepton_lab.tls.protocol import (
     MAGIC,
     NOT_ALLOWED,
     WELCOME,
-    Reader,
-    farewell,
-    peer_names,
+    FrameReader,
 )
 
 Source = BytesLike | str | os.PathLike[str] | BinaryIO
-_PIECE = 2**18
+_PIECE = 2**18  # bytes in a piece of the message
 
 
 @dataclass(frozen=True)
@@ -61,96 +57,43 @@ def send(
     *,
     timeout: float = 30.0,
 ) -> Transfer:
-    """Send a message to the `Receiver` at host and port, and return when it has acknowledged the whole of it.
+    """Send a message to the `Receiver` at host and port; return once all of it is acknowledged.
 
-    data: bytes, the path of a file (str or path), or a binary file, which is read to its end in constant memory.
-    context: from `client_context`. server_name: what the receiver's certificate must say, by default `host`. timeout:
-    seconds for each step: the connection, the handshake, a piece of 256 KiB, the acknowledgement.
+    data: bytes, the path of a file (str or path), or a binary file, which is read to its end in
+    constant memory. context: from `client_context`. server_name: the name that the receiver's
+    certificate must carry, by default `host`. timeout: seconds for each step: the connection, the
+    handshake, a piece of 256 KiB, the acknowledgement.
 
-    In TLS 1.3 a client may write before its certificate is refused (RFC 8446 §4.4.4), so nothing is sent before the
-    receiver's greeting, and only its acknowledgement, by digest, is success. A send that raises may have arrived all
-    the same.
+    In TLS 1.3 a client may write before its certificate is refused (RFC 8446 §4.4.4). So nothing
+    is sent before the receiver's greeting, and only its acknowledgement, with the right digest, is
+    success. A message whose `send` raised may have arrived all the same.
 
-    Raises CertificateError, which says whose certificate was refused and why; NodeError when the receiver cannot be
-    reached, breaks off or falls silent; MessageTooLarge for more than it takes; IntegrityError when it acknowledges
-    other bytes than were sent; InvalidParameter, also for a context that does not verify the server and its name;
-    OSError when `data` cannot be read.
+    Raises CertificateError, which says whose certificate was refused and why; NodeError when the
+    receiver cannot be reached, breaks off or falls silent; MessageTooLarge for a message longer
+    than it takes; IntegrityError when it acknowledges other bytes than were sent;
+    InvalidParameter, also for a context that does not verify the server and its name; OSError when
+    `data` cannot be read.
     """
     name = host if server_name is None else server_name
     peer = f"{host}:{port}"
     started = time.perf_counter()
-    with _opened(data) as source, connected(host, port, context, name, timeout) as connection:
-        reader = Reader(connection, timeout)
-        limit = _greeted(reader, peer)
+    with _opened(data) as source, tls_connected(host, port, context, name, timeout) as connection:
+        reader = FrameReader(connection, timeout)
+        limit = read_greeting(reader, peer)
         connection.settimeout(timeout)
         size, digest = _send_all(source, connection, peer, limit)
-        _await_acknowledgement(reader, peer, size, digest)
+        read_acknowledgement(reader, peer, size, digest)
         seconds = time.perf_counter() - started
-        version, cipher = connection.version(), connection.cipher()
-        farewell(connection, timeout)
-    return Transfer(size, seconds, digest, name, version or "", cipher[0] if cipher else "")
-
-
-@contextmanager
-def connected(
-    host: str, port: int, context: ssl.SSLContext, server_name: str, timeout: float
-) -> Iterator[ssl.SSLSocket]:
-    """A TLS 1.3 connection to a server whose certificate and name have been verified; closed at the end.
-
-    Raises CertificateError, NodeError, InvalidParameter.
-    """
-    require_client_end(context)
-    require_server_name(server_name)
-    with reached(host, port, timeout) as plain:
-        peer = f"{host}:{port}"
-        with typed_errors(peer):
-            connection = context.wrap_socket(
-                plain, server_hostname=server_name, suppress_ragged_eofs=False
-            )
-        with connection:
-            peer_names(connection, peer)
-            yield connection
-
-
-@contextmanager
-def reached(host: str, port: int, timeout: float) -> Iterator[socket.socket]:
-    """A TCP connection, closed at the end. Raises NodeError when there is none, InvalidParameter."""
-    require_address(host, port)
-    require_seconds(timeout)
-    with typed_errors(f"{host}:{port}"):
-        plain = socket.create_connection((host, port), timeout)
-        plain.setsockopt(
-            socket.IPPROTO_TCP, socket.TCP_NODELAY, 1
-        )  # what is written is complete: do not wait for more
-    with plain:
-        yield plain
-
-
-def require_address(host: str, port: int, *, lowest: int = 1) -> None:
-    """Raise InvalidParameter unless a host is a name that can be looked up and a port is a port."""
-    try:
-        good_host = isinstance(host, str) and host.isprintable() and bool(host.encode("idna"))
-    except UnicodeError:
-        good_host = False
-    if not good_host:
-        raise InvalidParameter("host is a host name or an address")
-    if isinstance(port, bool) or not isinstance(port, int) or not lowest <= port <= 65535:
-        raise InvalidParameter(f"port is an int from {lowest} to 65535")
-
-
-def require_seconds(timeout: float) -> None:
-    """Raise InvalidParameter unless a time-out is a number of seconds above 0, at most a day."""
-    if (
-        isinstance(timeout, bool)
-        or not isinstance(timeout, int | float)
-        or not 0 < timeout <= 86400
-    ):
-        raise InvalidParameter("a time-out is a number of seconds, above 0 and at most 86400")
+        version = connection.version() or ""
+        cipher = connection.cipher()
+        close_in_order(connection, timeout)
+    return Transfer(size, seconds, digest, name, version, cipher[0] if cipher else "")
 
 
 def _opened(data: Source) -> AbstractContextManager[BinaryIO]:
-    if isinstance(data, bytes):  # which BytesIO shares instead of copying
-        return io.BytesIO(data)
+    """Make a binary file of whatever was given. A file of the caller's is not closed afterwards."""
+    if isinstance(data, bytes):
+        return io.BytesIO(data)  # shares the bytes instead of copying them
     if isinstance(data, bytearray | memoryview):
         return io.BytesIO(view_of(data))
     if isinstance(data, str | os.PathLike):
@@ -160,7 +103,11 @@ def _opened(data: Source) -> AbstractContextManager[BinaryIO]:
     return nullcontext(data)
 
 
-def _greeted(reader: Reader, peer: str) -> int:
+def read_greeting(reader: FrameReader, peer: str) -> int:
+    """Read a receiver's greeting and return the longest message that it takes, in bytes.
+
+    Raises NodeError when it is not a greeting, CertificateError when we may not send here.
+    """
     with typed_errors(peer):
         magic, welcome, limit = GREETING.unpack(reader.exactly(GREETING.size))
     if magic != MAGIC or welcome not in (WELCOME, NOT_ALLOWED):
@@ -175,13 +122,17 @@ def _greeted(reader: Reader, peer: str) -> int:
 def _send_all(
     source: BinaryIO, connection: ssl.SSLSocket, peer: str, limit: int
 ) -> tuple[int, bytes]:
+    """Send the message in pieces; return its size and its SHA-256."""
+    # Length and piece stand in one buffer, so that each piece is one write.
     buffer = memoryview(bytearray(LENGTH.size + _PIECE))
-    size, digest = 0, hashlib.sha256()
+    size = 0
+    digest = hashlib.sha256()
     with typed_errors(peer):
         connection.sendall(MAGIC)
     while True:
         count = read_into(source, buffer[LENGTH.size :])
         size += count
+        # The sender knows the limit, so it need not send what would be refused.
         if size > limit:
             raise MessageTooLarge(f"{peer}: it takes messages of at most {limit} bytes")
         LENGTH.pack_into(buffer, 0, count)
@@ -189,13 +140,16 @@ def _send_all(
         digest.update(piece[LENGTH.size :])
         with typed_errors(peer):
             connection.sendall(piece)
+        # An empty piece, a length of 0, has just told the receiver that this was all.
         if not count:
             return size, digest.digest()
 
 
-def _await_acknowledgement(reader: Reader, peer: str, size: int, digest: bytes) -> None:
+def read_acknowledgement(reader: FrameReader, peer: str, size: int, digest: bytes) -> None:
+    """Wait for the acknowledgement. Raises IntegrityError when it is for other bytes, NodeError."""
+    # Until now the receiver has been waiting for us.
     reader.restart()
     with typed_errors(peer):
-        received, seen = ACKNOWLEDGEMENT.unpack(reader.exactly(ACKNOWLEDGEMENT.size))
-    if (received, seen) != (size, digest):
+        answer = ACKNOWLEDGEMENT.unpack(reader.exactly(ACKNOWLEDGEMENT.size))
+    if answer != (size, digest):
         raise IntegrityError(f"{peer}: it has acknowledged other bytes than were sent")

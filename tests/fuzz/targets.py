@@ -58,10 +58,16 @@ from lepton_lab.sharding.manifest import Sealed
 from lepton_lab.textbook.protocols import tls13
 from lepton_lab.textbook.protocols.tls13.messages import read_handshake
 from lepton_lab.tls import LabCA, client_context, record_handshake, server_context
-from lepton_lab.tls import protocol as frames
-from lepton_lab.tls.delivery import Delivery
-from lepton_lab.tls.record import _records, _secrets
-from lepton_lab.tls.send import _await_acknowledgement, _greeted
+from lepton_lab.tls.connections import peer_names
+from lepton_lab.tls.protocol import (
+    ACKNOWLEDGEMENT,
+    GREETING,
+    MAGIC,
+    FrameReader,
+    IncomingMessage,
+)
+from lepton_lab.tls.record import records_in, secrets_in
+from lepton_lab.tls.send import read_acknowledgement, read_greeting
 from tests.support.paths import VECTORS
 
 KEY = bytes(range(32))
@@ -360,16 +366,16 @@ class Line:
 
 
 def read_tls_message(raw: bytes) -> None:
-    delivery = Delivery(Line(raw), "peer", 10_000, 5.0)
-    assert delivery.hold(lambda _: True)
-    assert len(delivery.held) == delivery.size <= 10_000
+    message = IncomingMessage(Line(raw), "peer", 10_000, 5.0)
+    assert message.hold(lambda _: True)
+    assert len(message.held) == message.size <= 10_000
 
 
 def read_tls_answers(raw: bytes) -> None:
     """The receiver's greeting and acknowledgement, as a sender reads them."""
-    reader = frames.Reader(Line(raw), 5.0)
-    _greeted(reader, "peer")
-    _await_acknowledgement(reader, "peer", 3, bytes(32))
+    reader = FrameReader(Line(raw), 5.0)
+    read_greeting(reader, "peer")
+    read_acknowledgement(reader, "peer", 3, bytes(32))
 
 
 class Shown:
@@ -415,7 +421,7 @@ def scratch() -> Path:
 
 
 def read_certificate(raw: bytes) -> None:
-    assert all(isinstance(name, str) for name in frames.peer_names(Shown(raw), "peer"))
+    assert all(isinstance(name, str) for name in peer_names(Shown(raw), "peer"))
 
 
 def certificates() -> list[bytes]:
@@ -458,7 +464,7 @@ def read_capture(raw: bytes) -> None:
         for record in cut(each[1:])
     ]
     try:
-        secrets = _secrets(log, records[0].data[11:43] if records else b"")
+        secrets = secrets_in(log, records[0].data[11:43] if records else b"")
     except InvalidParameter:
         secrets = {}
     dissection = tls13.dissect(Capture(tuple(records), secrets, "localhost"), whole=False)
@@ -468,7 +474,7 @@ def read_capture(raw: bytes) -> None:
 
 
 def cut(raw: bytes) -> list[bytes]:
-    found = [*_records(raw)]
+    found = [*records_in(raw)]
     assert b"".join(found) == raw
     return found
 
@@ -495,7 +501,7 @@ def key_log(capture: Capture) -> bytes:
 
 def read_key_log(raw: bytes) -> None:
     """A key log of any text gives the secrets of one connection or is refused."""
-    for label, secret in _secrets(raw, KEY).items():
+    for label, secret in secrets_in(raw, KEY).items():
         assert f"{label} {KEY.hex()} {secret.hex()}".lower() in raw.decode("latin-1").lower()
 
 
@@ -596,7 +602,7 @@ TARGETS = {
     "TLS answers": Target(
         read_tls_answers,
         lambda: [
-            frames.GREETING.pack(frames.MAGIC, 0, 9) + frames.ACKNOWLEDGEMENT.pack(3, bytes(32))
+            GREETING.pack(MAGIC, 0, 9) + ACKNOWLEDGEMENT.pack(3, bytes(32))
         ],
         (NodeError, CertificateError, IntegrityError),
     ),

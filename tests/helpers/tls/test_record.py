@@ -141,7 +141,7 @@ def certificate_in(message: bytes) -> x509.Certificate:
 
 def test_a_key_log_may_hold_other_connections_and_remarks():
     log = f"# a remark\nLABEL {'aa' * 32} 01\nLABEL {'bb' * 32} 02\nOTHER {'aa' * 32} 03\n"
-    assert record_module._secrets(log.encode(), b"\xaa" * 32) == {"LABEL": b"\1", "OTHER": b"\3"}
+    assert record_module.secrets_in(log.encode(), b"\xaa" * 32) == {"LABEL": b"\1", "OTHER": b"\3"}
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ def test_a_key_log_may_hold_other_connections_and_remarks():
 )
 def test_a_key_log_of_another_form_is_a_typed_error(line):
     with pytest.raises(InvalidParameter, match="a line of the key log"):
-        record_module._secrets(line.encode(), b"\xaa" * 32)
+        record_module.secrets_in(line.encode(), b"\xaa" * 32)
 
 
 def test_one_sided_connections_can_be_recorded_too():
@@ -164,14 +164,14 @@ def test_the_key_log_is_for_our_eyes_only_and_gone_afterwards(tmp_path, monkeypa
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     previous = os.umask(0)  # the mode must not depend on it
     seen = []
-    original = record_module._secrets
+    original = record_module.secrets_in
 
     def spy(log: str, client_random: bytes) -> dict[str, bytes]:
         (path,) = tmp_path.rglob("*.log")
         seen.extend([stat.S_IMODE(path.stat().st_mode), stat.S_IMODE(path.parent.stat().st_mode)])
         return original(log, client_random)
 
-    monkeypatch.setattr(record_module, "_secrets", spy)
+    monkeypatch.setattr(record_module, "secrets_in", spy)
     try:
         record()
     finally:

@@ -34,7 +34,7 @@ CA = tls.LabCA.create()
 SERVER = tls.server_context(CA.issue("localhost", also=["127.0.0.1", "::1"]), CA)
 ALICE = tls.client_context(CA, CA.issue("alice", client=True))
 
-# The byte table of tls.frames, written a second time.
+# The byte table of tls.protocol, written a second time.
 MAGIC = b"lepton\0\1"
 MESSAGE = (
     MAGIC + struct.pack(">I", 3) + b"abc" + struct.pack(">I", 2) + b"de" + struct.pack(">I", 0)

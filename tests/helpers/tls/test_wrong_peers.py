@@ -547,7 +547,7 @@ def s_client(
 
 MESSAGE = (
     b"lepton\0\1" + (5).to_bytes(4, "big") + b"hello" + bytes(4)
-)  # the byte table of tls.frames, by hand
+)  # the byte table of tls.protocol, by hand
 
 
 @openssl
