@@ -1,7 +1,7 @@
-"""What textbook code returns: every step under the standard's name for it, and the result.
+"""The return type of textbook code: every step under the standard's name for it, and the result.
 
-A `Trace` is deliberately neither bytes nor an integer, so that nobody can send one over a socket by accident. It shows
-everything, keys included: one more reason to keep real secrets away from it.
+A `Trace` is deliberately neither bytes nor an integer, so that it cannot be sent over a socket by
+accident. It shows everything, keys included: one more reason never to run it on real secrets.
 """
 
 from __future__ import annotations
@@ -17,49 +17,62 @@ T_co = TypeVar("T_co", covariant=True)
 
 _WIDEST_BYTES = 32  # longer values are shown by their two ends
 _WIDEST_DECIMAL = 10**24  # larger integers are shown in hexadecimal, with their length in bits
-_MOST_LINES = 100  # a longer trace is shown by its two ends
+_MOST_LINES = 100  # a longer trace is shown by its first and its last steps
 
 
 def shown(value: object) -> str:
-    """A value as one short line: bytes in hexadecimal, integers in full while they are short, the rest by `str`."""
+    """Write a value as one short line of text.
+
+    Bytes are written in hexadecimal, integers in full while they are short, lists item by item, and
+    anything else by `str`. Long values are cut in the middle and end with their size.
+    """
     if isinstance(value, (bytes, bytearray, memoryview)):
-        return _shortened(
-            bytes(value).hex() or "(empty)", 2 * _WIDEST_BYTES, f"({len(value)} bytes)"
-        )
+        digits = bytes(value).hex() or "(empty)"
+        return _shortened(digits, f"({len(value)} bytes)")
+    # True and False are integers in Python, but a reader wants to see the words
     if isinstance(value, int) and not isinstance(value, bool):
         if abs(value) < _WIDEST_DECIMAL:
             return str(value)
-        return _shortened(f"{value:#x}", 2 * _WIDEST_BYTES, f"({value.bit_length()} bits)")
+        return _shortened(f"{value:#x}", f"({value.bit_length()} bits)")
     if isinstance(value, (tuple, list)):
-        return _shortened(
-            " ".join(shown(item) for item in value), 2 * _WIDEST_BYTES, f"({len(value)} values)"
-        )
+        items = " ".join(shown(item) for item in value)
+        return _shortened(items, f"({len(value)} values)")
     return str(value)
 
 
-def _shortened(text: str, width: int, size: str) -> str:
-    return text if len(text) <= width else f"{text[: width // 2]}…{text[-width // 4 :]} {size}"
+def _shortened(text: str, size: str) -> str:
+    width = 2 * _WIDEST_BYTES
+    if len(text) <= width:
+        return text
+    start = text[: width // 2]
+    end = text[-width // 4 :]
+    return f"{start}…{end} {size}"
 
 
 @dataclass(frozen=True, repr=False)
 class Step:
-    """One step: `name` as the standard calls it, `value` after it, and perhaps a `note` for the reader."""
+    """One step of a computation: its `name` in the standard, the `value` after it, and a `note`.
+
+    The note, for the reader, may be empty.
+    """
 
     name: str
     value: Any
     note: str = ""
 
     def __repr__(self) -> str:
-        return f"{self.name}  {shown(self.value)}" + (f"  ({self.note})" if self.note else "")
+        line = f"{self.name}  {shown(self.value)}"
+        return f"{line}  ({self.note})" if self.note else line
 
 
 @dataclass(frozen=True, repr=False)
 class Trace(Generic[T_co]):
     """All the steps of one computation, in order, and its result.
 
-    `trace.result` is what the function computed; `trace["round[ 1].s_box"]` is the value after the step of that name
-    (the first of them, should there be several); `trace.named("s_box")` is every step with that in its name; a loop
-    over the trace visits every `Step`. Printed, it is a table.
+    `trace.result` is what the function computed. `trace["round[ 1].s_box"]` is the value after the
+    first step of that name, and `trace[0]` the first `Step`. `trace.named("s_box")` gives every
+    step with that in its name; a loop over the trace visits every `Step`. Printed, a trace is a
+    table.
     """
 
     steps: tuple[Step, ...]
@@ -81,38 +94,44 @@ class Trace(Generic[T_co]):
         for step in self.steps:
             if step.name == name:
                 return step.value
-        raise InvalidParameter(
-            f"no step is called {name!r}; the steps are: {', '.join(self.names()) or 'none'}"
-        )
+        available = ", ".join(self.names()) or "none"
+        raise InvalidParameter(f"no step is called {name!r}; the steps are: {available}")
 
     def names(self) -> list[str]:
         """The names of the steps, in order, each once."""
         return list(dict.fromkeys(step.name for step in self.steps))
 
     def named(self, part: str) -> tuple[Step, ...]:
-        """Every step whose name contains `part`, in order: `named("s_box")` follows SubBytes through all the rounds."""
+        """Every step whose name contains `part`, in order.
+
+        `named("s_box")` follows SubBytes through all the rounds of AES.
+        """
         return tuple(step for step in self.steps if part in step.name)
 
     def __repr__(self) -> str:
         rows = [(step.name, shown(step.value), step.note) for step in self.steps]
         if len(rows) > _MOST_LINES:
             half = _MOST_LINES // 2
-            rows = [*rows[:half], ("…", f"({len(rows) - 2 * half} steps more)", ""), *rows[-half:]]
+            left_out = ("…", f"({len(rows) - 2 * half} steps more)", "")
+            rows = [*rows[:half], left_out, *rows[-half:]]
         rows.append(("result", shown(self.result), ""))
         name_width = max(len(name) for name, _, _ in rows)
-        value_width = (
-            max(len(value) for _, value, note in rows if note or value)
-            if any(n for *_, n in rows)
-            else 0
-        )
-        return "\n".join(
-            f"{name:<{name_width}}  {value:<{value_width}}  {note}".rstrip()
-            for name, value, note in rows
-        )
+        # values are padded only where a column of notes follows them
+        has_notes = any(note for _, _, note in rows)
+        value_width = max(len(value) for _, value, _ in rows) if has_notes else 0
+        lines = []
+        for name, value, note in rows:
+            line = f"{name:<{name_width}}  {value:<{value_width}}  {note}"
+            lines.append(line.rstrip())
+        return "\n".join(lines)
 
 
 class Recorder:
-    """Collects steps while a function computes: `state = seen("s_box", SubBytes(state))`, then `seen.trace(result)`."""
+    """Collects the steps of a computation while it runs.
+
+    Textbook code calls its recorder `seen`: `state = seen("s_box", SubBytes(state))` records a step
+    and goes on with its value, and `return seen.trace(state)` ends the function.
+    """
 
     def __init__(self) -> None:
         self._steps: list[Step] = []
@@ -121,15 +140,19 @@ class Recorder:
         return len(self._steps)
 
     def __call__(self, name: str, value: T, note: str = "") -> T:
-        """Record one step and hand its value back, so that recording does not interrupt the formula."""
+        """Record one step and return its value, so that recording does not interrupt a formula."""
         self._steps.append(Step(name, value, note))
         return value
 
     def include(self, prefix: str, trace: Trace[T]) -> T:
-        """Record all the steps of an inner computation, their names behind `prefix`, and hand its result back."""
-        self._steps.extend(Step(prefix + step.name, step.value, step.note) for step in trace)
+        """Record all the steps of an inner computation and return its result.
+
+        `prefix` is put before the name of each of those steps.
+        """
+        for step in trace:
+            self._steps.append(Step(prefix + step.name, step.value, step.note))
         return trace.result
 
     def trace(self, result: T) -> Trace[T]:
-        """The finished trace."""
+        """End the recording: the steps so far, with `result` as the result of the computation."""
         return Trace(tuple(self._steps), result)

@@ -1,8 +1,10 @@
-"""PKCS #1 v1.5, the padding of RSA before OAEP and PSS (RFC 8017 §7.2, §8.2): still met, and the home of two attacks.
+"""PKCS #1 v1.5, the padding of RSA before OAEP and PSS (RFC 8017 §7.2, §8.2).
 
-Encryption fell to Bleichenbacher (1998) and keeps falling wherever a failed decryption can be told from a good one; the
-signature is sound when it is verified as here, by encoding again and comparing all of it, and was forged where it was
-parsed (Bleichenbacher 2006). New designs take OAEP and PSS: rsa.py, and `lepton_lab.rsa` to protect anything.
+It is still met in practice, and two attacks live on it. Encryption fell to Bleichenbacher (1998)
+and keeps falling wherever a failed decryption can be told from a good one. The signature is sound
+when it is verified as here, by encoding again and comparing all of it, and was forged where it was
+parsed (Bleichenbacher 2006). New designs take OAEP and PSS: rsa.py, and `lepton_lab.rsa` to protect
+data.
 """
 # ruff: noqa: N802, N803, N806 - the standard's names for the standard's things: EM, PS, T
 
@@ -35,25 +37,33 @@ DIGEST_INFO = {
 
 
 def RSAES_PKCS1_V1_5_ENCRYPT(public: PublicKey, M: bytes, *, PS: bytes) -> Trace[bytes]:
-    """RSAES-PKCS1-v1_5 encryption (RFC 8017 §7.2.1): EM = 00 ‖ 02 ‖ PS ‖ 00 ‖ M.
+    """Encrypt with RSAES-PKCS1-v1_5 (RFC 8017 §7.2.1): EM = 00 ‖ 02 ‖ PS ‖ 00 ‖ M.
 
-    `PS`: k - 3 - len(M) random bytes, at least 8, none of them 0. Raises MessageTooLarge, InvalidParameter.
+    `M`: at most k - 11 bytes. `PS`: k - 3 - len(M) random bytes, none of them 0. Raises
+    MessageTooLarge, InvalidParameter.
     """
-    seen, room = Recorder(), public.k - 3 - len(as_bytes("M", M))
+    seen = Recorder()
+    room = public.k - 3 - len(as_bytes("M", M))
     if room < 8:
         raise MessageTooLarge(f"M may have {max(public.k - 11, 0)} bytes: k - 11")
     if 0 in as_bytes("PS", PS, room, because="it fills EM up to k bytes"):
         raise InvalidParameter("PS must hold no 0: the first 0 ends it")
     EM = seen("EM", b"\0\2" + PS + b"\0" + M, "00 ‖ 02 ‖ PS ‖ 00 ‖ M")
-    return seen.trace(seen("C", I2OSP(seen.include("", RSAEP(public, OS2IP(EM))), public.k)))
+    c = seen.include("", RSAEP(public, OS2IP(EM)))
+    return seen.trace(seen("C", I2OSP(c, public.k)))
 
 
 def RSAES_PKCS1_V1_5_DECRYPT(private: PrivateKey, C: bytes) -> Trace[bytes]:
-    """RSAES-PKCS1-v1_5 decryption (RFC 8017 §7.2.2). That its DecryptionError can be told from success is the hole."""
-    seen, k = Recorder(), private.public.k
+    """Decrypt with RSAES-PKCS1-v1_5 (RFC 8017 §7.2.2). Raises DecryptionError.
+
+    That this error can be told from success is the hole that Bleichenbacher's attack needs.
+    """
+    seen = Recorder()
+    k = private.public.k
     if len(as_bytes("C", C)) != k or OS2IP(C) >= private.n:
         raise DecryptionError
-    EM = seen("EM", I2OSP(seen.include("", RSADP(private, OS2IP(C))), k))
+    m = seen.include("", RSADP(private, OS2IP(C)))
+    EM = seen("EM", I2OSP(m, k))
     PS, zero, M = EM[2:].partition(b"\0")
     if EM[:2] != b"\0\2" or len(PS) < 8 or not zero:
         raise DecryptionError
@@ -61,9 +71,10 @@ def RSAES_PKCS1_V1_5_DECRYPT(private: PrivateKey, C: bytes) -> Trace[bytes]:
 
 
 def EMSA_PKCS1_V1_5_ENCODE(M: bytes, emLen: int, hash_name: str = "sha256") -> Trace[bytes]:
-    """EMSA-PKCS1-v1_5 encoding (RFC 8017 §9.2): EM = 00 ‖ 01 ‖ FF…FF ‖ 00 ‖ T, T = DigestInfo ‖ Hash(M). No salt.
+    """Encode with EMSA-PKCS1-v1_5 (RFC 8017 §9.2): EM = 00 ‖ 01 ‖ FF…FF ‖ 00 ‖ T, without a salt.
 
-    `emLen`: at least len(T) + 11 bytes. Raises MessageTooLarge, InvalidParameter.
+    T = DigestInfo ‖ Hash(M). `emLen`: at least len(T) + 11 bytes. `hash_name`: a key of
+    DIGEST_INFO. Raises MessageTooLarge, InvalidParameter.
     """
     if hash_name not in DIGEST_INFO:
         raise InvalidParameter(f"{hash_name!r} is not one of {', '.join(DIGEST_INFO)}")
@@ -73,30 +84,37 @@ def EMSA_PKCS1_V1_5_ENCODE(M: bytes, emLen: int, hash_name: str = "sha256") -> T
         raise MessageTooLarge(
             f"intended encoded message length too short: {hash_name} needs {len(T) + 11} bytes"
         )
-    return seen.trace(
-        seen("EM", b"\0\1" + b"\xff" * (emLen - len(T) - 3) + b"\0" + T, "00 ‖ 01 ‖ PS ‖ 00 ‖ T")
-    )
+    PS = b"\xff" * (emLen - len(T) - 3)
+    return seen.trace(seen("EM", b"\0\1" + PS + b"\0" + T, "00 ‖ 01 ‖ PS ‖ 00 ‖ T"))
 
 
 def RSASSA_PKCS1_V1_5_SIGN(
     private: PrivateKey, M: bytes, *, hash_name: str = "sha256"
 ) -> Trace[bytes]:
-    """RSASSA-PKCS1-v1_5 signature (RFC 8017 §8.2.1): deterministic. Raises MessageTooLarge, InvalidParameter."""
+    """Sign with RSASSA-PKCS1-v1_5 (RFC 8017 §8.2.1): the same message gives the same signature.
+
+    Raises MessageTooLarge, InvalidParameter.
+    """
     seen = Recorder()
-    EM = seen.include("", EMSA_PKCS1_V1_5_ENCODE(M, private.public.k, hash_name))
-    return seen.trace(
-        seen("S", I2OSP(seen.include("", RSASP1(private, OS2IP(EM))), private.public.k))
-    )
+    k = private.public.k
+    EM = seen.include("", EMSA_PKCS1_V1_5_ENCODE(M, k, hash_name))
+    s = seen.include("", RSASP1(private, OS2IP(EM)))
+    return seen.trace(seen("S", I2OSP(s, k)))
 
 
 def RSASSA_PKCS1_V1_5_VERIFY(
     public: PublicKey, M: bytes, S: bytes, *, hash_name: str = "sha256"
 ) -> Trace[str]:
-    """RSASSA-PKCS1-v1_5 verification (RFC 8017 §8.2.2) by encoding M again and comparing all of it."""
+    """Verify an RSASSA-PKCS1-v1_5 signature (RFC 8017 §8.2.2); the result is "valid".
+
+    It encodes M again and compares all of it, and so leaves a forger no byte to choose. Raises
+    InvalidSignature, InvalidParameter.
+    """
     seen = Recorder()
     if len(as_bytes("S", S)) != public.k or OS2IP(S) >= public.n:
         raise InvalidSignature("a signature has k bytes and is below n")
-    EM = seen("EM", I2OSP(seen.include("", RSAVP1(public, OS2IP(S))), public.k))
+    m = seen.include("", RSAVP1(public, OS2IP(S)))
+    EM = seen("EM", I2OSP(m, public.k))
     expected = seen.include("EM' ", EMSA_PKCS1_V1_5_ENCODE(M, public.k, hash_name))
     if not hmac.compare_digest(EM, expected):
         raise InvalidSignature("the encoded message under the signature is not this message's")

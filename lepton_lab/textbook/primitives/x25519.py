@@ -1,7 +1,8 @@
-"""X25519 from RFC 7748: Diffie–Hellman on the curve v² = u³ + 486662·u² + u modulo 2²⁵⁵ - 19, by u alone.
+"""X25519 from RFC 7748: Diffie–Hellman on Curve25519, by the u-coordinate alone.
 
-It is what most of the Web agrees on keys with. Every intermediate value has the RFC's name; the swap at the head of a
-step is where a real implementation must be constant-time and this one is not. `cryptography` is what protects.
+The curve is v² = u³ + 486662·u² + u modulo 2²⁵⁵ - 19. Most of the Web agrees on keys with it. Every
+intermediate value has the RFC's name. The swap at the head of a step is where a real implementation
+must be constant-time and this one is not. The one in `cryptography` is, and protects data.
 """
 # ruff: noqa: N806 - the RFC's names for the RFC's things: A, AA, DA, E
 
@@ -14,16 +15,16 @@ from lepton_lab.textbook.trace import Recorder, Trace
 P = 2**255 - 19
 A24 = 121665  # (486662 - 2) / 4
 BITS = 255
-BASE_POINT = (9).to_bytes(
-    32, "little"
-)  # of prime order 2²⁵² + 27742317777372353535851937790883648493 (§4.1)
+# of prime order 2²⁵² + 27742317777372353535851937790883648493 (§4.1)
+BASE_POINT = (9).to_bytes(32, "little")
 
 
 def decode_scalar(k: bytes) -> int:
-    """32 bytes as a scalar: little-endian, the lowest three bits cleared, bit 254 set, bit 255 cleared (§5).
+    """Decode 32 bytes as a scalar: little-endian, with five bits fixed, "clamped" (§5).
 
-    Clearing makes it a multiple of 8, the cofactor: what a point of small order could betray is then nothing. Setting
-    gives every scalar the same length, so that no ladder is shorter than another. Raises InvalidParameter.
+    Clearing the lowest three bits makes it a multiple of 8, the cofactor, so that a point of small
+    order betrays nothing of it. Setting bit 254 and clearing bit 255 gives every scalar the same
+    length, so that no ladder is shorter than another. Raises InvalidParameter.
     """
     clamped = bytearray(as_bytes("k", k, 32))
     clamped[0] &= 0b1111_1000
@@ -33,45 +34,69 @@ def decode_scalar(k: bytes) -> int:
 
 
 def decode_u(u: bytes) -> int:
-    """32 bytes as a u-coordinate: little-endian, the top bit ignored, taken modulo p (§5). Raises InvalidParameter."""
+    """Decode 32 bytes as a u-coordinate: little-endian, the top bit ignored, modulo p (§5).
+
+    Raises InvalidParameter.
+    """
     number = int.from_bytes(as_bytes("u", u, 32), "little")
     return number % (1 << BITS) % P
 
 
 def x25519(k: bytes, u: bytes = BASE_POINT) -> Trace[bytes]:
-    """The u-coordinate of k·P for the point P with coordinate u, by the Montgomery ladder (§5).
+    """Multiply a point by a scalar: the u-coordinate of k·P, P being the point with coordinate u.
 
-    `k`: 32 bytes, a secret. `u`: 32 bytes, the other's public value, or the base point to make one's own. A step for
-    every bit holds two points that differ by P; it doubles one and adds the two. The result may be 32 zeros, for a `u`
-    of small order: `shared_secret` refuses that. Raises InvalidParameter.
+    It climbs the Montgomery ladder (§5). `k`: 32 bytes, a secret. `u`: 32 bytes, the other side's
+    public value, or the base point to make one's own. The result may be 32 zeros, for a `u` of
+    small order; `shared_secret` refuses that. Raises InvalidParameter.
     """
     seen = Recorder()
-    scalar, x_1 = seen("k", decode_scalar(k), "clamped"), seen("u", decode_u(u))
-    x_2, z_2, x_3, z_3, swap = 1, 0, x_1, 1, 0
+    scalar = seen("k", decode_scalar(k), "clamped")
+    x_1 = seen("u", decode_u(u))
+    # the ladder holds two points that differ by P, beginning with 0·P and 1·P
+    x_2, z_2 = 1, 0
+    x_3, z_3 = x_1, 1
+    swap = 0
     for t in reversed(range(BITS)):
         k_t = scalar >> t & 1
+        # each step doubles the first point and adds the two; for a bit 1 they change their places
         if swap ^ k_t:
-            x_2, x_3, z_2, z_3 = x_3, x_2, z_3, z_2
+            x_2, x_3 = x_3, x_2
+            z_2, z_3 = z_3, z_2
         swap = k_t
-        x_2, z_2, x_3, z_3 = _step(x_1, x_2, z_2, x_3, z_3)
+        x_2, z_2, x_3, z_3 = _ladder_step(x_1, x_2, z_2, x_3, z_3)
         seen(f"bit {t}", (x_2, z_2), "the bit is 1" if k_t else "")
     if swap:
         x_2, z_2 = x_3, z_3
-    return seen.trace(seen("x_2 · z_2^(p-2)", x_2 * pow(z_2, P - 2, P) % P).to_bytes(32, "little"))
+    result = seen("x_2 · z_2^(p-2)", x_2 * pow(z_2, P - 2, P) % P)
+    return seen.trace(result.to_bytes(32, "little"))
 
 
-def _step(x_1: int, x_2: int, z_2: int, x_3: int, z_3: int) -> tuple[int, int, int, int]:
-    """One step of the ladder (§5): 2·(x_2 : z_2), and (x_2 : z_2) + (x_3 : z_3), whose difference is (x_1 : 1)."""
-    A, B, C, D = x_2 + z_2, x_2 - z_2, x_3 + z_3, x_3 - z_3
-    AA, BB, DA, CB = A * A % P, B * B % P, D * A % P, C * B % P
+def _ladder_step(x_1: int, x_2: int, z_2: int, x_3: int, z_3: int) -> tuple[int, int, int, int]:
+    """Take one step of the ladder (§5).
+
+    It returns 2·(x_2 : z_2), and (x_2 : z_2) + (x_3 : z_3), whose difference is (x_1 : 1).
+    """
+    A = x_2 + z_2
+    AA = A * A % P
+    B = x_2 - z_2
+    BB = B * B % P
     E = AA - BB
-    return AA * BB % P, E * (AA + A24 * E) % P, (DA + CB) ** 2 % P, x_1 * (DA - CB) ** 2 % P
+    C = x_3 + z_3
+    D = x_3 - z_3
+    DA = D * A % P
+    CB = C * B % P
+    x_3 = (DA + CB) ** 2 % P
+    z_3 = x_1 * (DA - CB) ** 2 % P
+    x_2 = AA * BB % P
+    z_2 = E * (AA + A24 * E) % P
+    return x_2, z_2, x_3, z_3
 
 
 def shared_secret(k: bytes, u: bytes) -> Trace[bytes]:
-    """What two hold in common (§6.1): `x25519(mine, yours)`. As in TLS 1.3, all zeros are refused (RFC 8446 §7.4.2).
+    """Compute the secret that two sides share (§6.1): `x25519(mine, yours)`.
 
-    Raises InvalidParameter for a `u` of small order, with which the other side would know the result beforehand.
+    As in TLS 1.3, a result of all zeros is refused (RFC 8446 §7.4.2): it comes from a `u` of small
+    order, with which the other side would know the result beforehand. Raises InvalidParameter.
     """
     trace = x25519(k, u)
     if not any(trace.result):
