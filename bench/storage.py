@@ -22,14 +22,12 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-import numpy as np
-
 from bench.rows import Row, by_rounds
 from lepton_lab.keyring import KeyRing
 from lepton_lab.nodes import RedisServers
 from lepton_lab.sharding import ShardedStore
-from lepton_lab.sharding.manifest import OBJECT, SEGMENT, TAG, Body, ObjectKeys
-from lepton_lab.sharding.stripes import Rows, Stripes, _shard_nonce
+from lepton_lab.sharding.codec import Rows, StripeCodec, new_rows
+from lepton_lab.sharding.manifest import OBJECT, SEGMENT, TAG, ManifestBody, ObjectKeys
 
 SHARD = SEGMENT + TAG
 UNIX, TCP, TLS = "unix socket", "TCP", "mutual TLS"
@@ -146,38 +144,42 @@ class Arithmetic:
     data: bytes
 
     def __post_init__(self) -> None:
-        body = Body(OBJECT, 1, self.k, self.n, bytes(16), 1, bytes(16), length=len(self.data))
-        keys = (os.urandom(32) for _ in range(4))
-        self._stripes, self._payload = Stripes(body, ObjectKeys(*keys)), self.k * (SEGMENT - TAG)
-        self._first = np.zeros((self.n, SHARD), np.uint8)
+        self._body = ManifestBody(
+            OBJECT, 1, self.k, self.n, bytes(16), 1, bytes(16), length=len(self.data)
+        )
+        keys = ObjectKeys(*(os.urandom(32) for _ in range(4)))
+        self._codec = StripeCodec(self._body, keys)
+        self._payload = self.k * (SEGMENT - TAG)
+        self._first = new_rows(self._body)
         self._fill(self._first, 0)
 
     def put(self, core: int) -> None:
         """Encrypt, code and authenticate."""
-        rows = np.zeros((self.n, SHARD), np.uint8)
-        for stripe in range(core, self._stripes.body.stripes, CORES):
+        rows = new_rows(self._body)
+        for stripe in range(core, self._body.stripes, CORES):
             self._fill(rows, stripe)
 
     def get(self, core: int, lost: int = 0) -> None:
-        """Verify k shards, recover the first `lost` of the data, decrypt: one stripe, as often as there are stripes."""
-        rows, plaintext = self._first.copy(), memoryview(bytearray(self._payload))
+        """Verify k shards, recover the first `lost` of the data and decrypt, once per stripe.
+
+        It is always the first stripe, so that no time goes into reading another one.
+        """
+        rows = [row.copy() for row in self._first]
+        plaintext = memoryview(bytearray(self._payload))
         good = list(range(lost, lost + self.k))
-        for _ in range(core, self._stripes.body.stripes, CORES):
+        for _ in range(core, self._body.stripes, CORES):
             for index in good:
-                tag, shard = rows[index, SEGMENT:].tobytes(), rows[index, :SEGMENT].data
-                self._stripes._authenticator.decrypt(_shard_nonce(0, index), tag, shard)
-            self._stripes._recover(rows, good, list(range(lost)))
-            self._stripes._decrypt(rows, 0, plaintext)
+                if not self._codec.is_authentic(rows[index], 0, index):
+                    raise ValueError("a shard that was just made is not authentic")
+            self._codec.recover(rows, good, list(range(lost)))
+            self._codec.decrypt(rows, 0, plaintext)
 
     def _fill(self, rows: Rows, stripe: int) -> None:
         piece = memoryview(self.data)[stripe * self._payload : (stripe + 1) * self._payload]
-        self._stripes._encrypt(rows, stripe, piece, stripe == self._stripes.body.stripes - 1)
-        self._stripes._encode(rows)
+        self._codec.encrypt(rows, stripe, piece, stripe == self._body.stripes - 1)
+        self._codec.encode(rows)
         for index, row in enumerate(rows):
-            tag = self._stripes._authenticator.encrypt(
-                _shard_nonce(stripe, index), b"", row[:SEGMENT].data
-            )
-            row[SEGMENT:] = np.frombuffer(tag, np.uint8)
+            self._codec.authenticate(row, stripe, index)
 
 
 def _clients(servers: RedisServers) -> list[tuple[Any, bytes]]:

@@ -22,6 +22,7 @@ from lepton_lab.files import private_folder
 from lepton_lab.keyring import KeyRing
 from lepton_lab.nodes import MappingNode, Node, local_nodes
 from lepton_lab.sharding import ShardedStore
+from lepton_lab.sharding.manifest import is_shard
 from lepton_lab.totals import PATIENCE, encrypted_totals, numbers_of
 
 if TYPE_CHECKING:
@@ -152,9 +153,7 @@ class Demo:
         """Flip one bit of a stored shard: it is survived, found, named and repaired."""
         with self._step("flip one bit, catch it") as cost:
             liar = self.servers.nodes[0]
-            key = next(
-                key for key in liar if key.count("/") == 4
-            )  # object/version/put/stripe/index
+            key = next(key for key in liar if is_shard(key))
             shard = bytearray(liar[key])
             shard[len(shard) // 2] ^= 1
             liar[key] = bytes(shard)
@@ -217,8 +216,7 @@ class Demo:
         """Remove the keys, and see that what lies on the nodes is noise."""
         with self._step("shred the key") as cost:
             backups = [
-                {key: node[key] for key in node if key.count("/") < 4}
-                for node in self.servers.nodes
+                {key: node[key] for key in node if not is_shard(key)} for node in self.servers.nodes
             ]
             self.vault.shred(NAME)
             for node, backup in zip(self.servers.nodes, backups, strict=True):

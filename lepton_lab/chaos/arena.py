@@ -22,7 +22,7 @@ from lepton_lab.chaos.network import Network
 from lepton_lab.errors import NodeError, NotEnoughShards, WriteConflict
 from lepton_lab.keyring import KeyRing
 from lepton_lab.nodes import Node, RedisServers, open_nodes
-from lepton_lab.sharding import Receipt, ShardedStore, store
+from lepton_lab.sharding import Receipt, ShardedStore
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, WriteableBuffer
@@ -36,16 +36,6 @@ TRIES = 6  # a lone writer may meet the claims of its own attempts that failed
 NAMES = ("patients", "images", "x")
 PASSPHRASE = "a passphrase for chaos"  # noqa: S105  # of a ring that holds nobody's data
 SCRYPT_N = 1 << 14
-
-
-@contextmanager
-def small_segments() -> Iterator[None]:
-    """While the block runs, objects are cut small, in this process; what is stored says how it was cut."""
-    usual, store.SEGMENT = store.SEGMENT, SEGMENT  # type: ignore[attr-defined]  # no setting: nobody else needs one
-    try:
-        yield
-    finally:
-        store.SEGMENT = usual  # type: ignore[attr-defined]  # as above
 
 
 class Trap(io.BytesIO):
@@ -87,9 +77,10 @@ class Arena:
         self.network = Network([unquote(urlsplit(url).path) for url in self.servers.urls])
         self.ring_path = folder / "ring"
         ring = KeyRing.create(self.ring_path, PASSPHRASE, scrypt_n=SCRYPT_N)
-        self.store = ShardedStore(self.nodes, ring, k=K)
-        self.other = ShardedStore(self.nodes, KeyRing.open(self.ring_path, PASSPHRASE), k=K)
-        self.remote = ShardedStore(self._behind_the_network(), ring, k=K)
+        self.store = ShardedStore(self.nodes, ring, k=K, segment=SEGMENT)
+        other_ring = KeyRing.open(self.ring_path, PASSPHRASE)
+        self.other = ShardedStore(self.nodes, other_ring, k=K, segment=SEGMENT)
+        self.remote = ShardedStore(self._behind_the_network(), ring, k=K, segment=SEGMENT)
         self.ledger = Ledger()
         self.dice = Dice(0)
         self.at_fault: set[str] = set()

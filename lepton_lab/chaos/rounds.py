@@ -23,7 +23,6 @@ from lepton_lab.chaos.arena import (
     K,
     N,
     Trap,
-    small_segments,
     strike,
 )
 from lepton_lab.chaos.dice import Dice
@@ -31,6 +30,7 @@ from lepton_lab.chaos.ledger import Broken, hold
 from lepton_lab.chaos.liar import LIES
 from lepton_lab.errors import LabError, StaleVersion, WriteConflict
 from lepton_lab.sharding import Receipt, ShardedStore
+from lepton_lab.sharding.manifest import is_shard
 
 Fault = Callable[[int], None]
 _LOOK = 0.2  # seconds
@@ -67,7 +67,7 @@ def run(
             arena.close()
         return arena.ledger.counts
 
-    with small_segments(), ThreadPoolExecutor(arenas) as pool:
+    with ThreadPoolExecutor(arenas) as pool:
         futures = [pool.submit(some, number) for number in range(min(arenas, rounds))]
         try:
             while wait(
@@ -277,7 +277,7 @@ def faults_in_different_stripes(arena: Arena) -> None:
     name = arena.dice.pick(NAMES)
     receipt = arena.put(name, arena.dice.draw_bytes(5 * STRIPE))
     version = f"/{receipt.version:016x}/" if receipt else ""
-    shards = [sorted(k for k in node if version in k and k.count("/") == 4) for node in arena.nodes]
+    shards = [sorted(k for k in node if version in k and is_shard(k)) for node in arena.nodes]
     folder = next(iter({k.split("/")[0] for k in shards[0]} & _folders_of_five(shards)))
     for stripe in range(5):
         for index in arena.dice.several(N, N - K):

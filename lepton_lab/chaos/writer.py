@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from lepton_lab.keyring import KeyRing
 from lepton_lab.nodes import open_nodes
-from lepton_lab.sharding import ShardedStore, store
+from lepton_lab.sharding import ShardedStore
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -32,9 +32,9 @@ class Told(io.BytesIO):
 def main() -> None:
     """Write what is asked."""
     task = json.load(sys.stdin)
-    store.SEGMENT = task["segment"]  # type: ignore[attr-defined]  # as in arena.py
     ring = KeyRing.open(task["ring"], task["passphrase"])
-    shards = ShardedStore(open_nodes(task["urls"]), ring, k=task["k"])
+    nodes = open_nodes(task["urls"])
+    shards = ShardedStore(nodes, ring, k=task["k"], segment=task["segment"])
     receipt = shards.put(task["name"], Told(bytes.fromhex(task["content"])))
     print(json.dumps(asdict(receipt)), flush=True)
 

@@ -1,7 +1,9 @@
-"""Sharded storage: encryption, erasure coding and placement on nodes that may die, forget or lie.
+"""Sharded storage: encryption, erasure coding and placement on nodes that may fail, forget or lie.
 
-`ShardedStore` is the door; `manifest.py` has the formats, `stripes.py` the data's path, `history.py` the versions,
-`placement.py` says which nodes, and `moving.py` brings shards there.
+`ShardedStore` (`store.py`) is what others use. Below it: `versions.py` finds the newest version,
+`commit.py` writes and deletes versions, `stripes.py` moves shards to nodes and back, `codec.py`
+does their arithmetic, `placement.py` says which nodes, `workers.py` calls them, `rebalance.py`
+moves shards between them, `manifest.py` has the formats, and `reports.py` the answers.
 """
 
 from lepton_lab.sharding.reports import (

@@ -1,8 +1,8 @@
-"""Moving shards to the nodes that the placement names, one object at a time.
+"""Rebalancing: bring shards to the nodes that the placement names, one object at a time.
 
-The order of the steps is what makes it safe to stop anywhere: the shards are on their new node, and were read back from
-it, before its manifest says so, and that says so before the old node forgets. In between two nodes have the same
-shards, and readers take either.
+The order of the steps makes it safe to stop anywhere. Shards are written to their new node and read
+back from it; then its manifest says that they are there; and only then are they deleted from the
+old node. In between two nodes have the same shards, and readers take either.
 """
 
 from __future__ import annotations
@@ -10,69 +10,85 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
+from lepton_lab.sharding import commit
 from lepton_lab.sharding.manifest import TAG, Manifest
+from lepton_lab.sharding.placement import Seats
 from lepton_lab.sharding.reports import RebalanceReport
 from lepton_lab.sharding.stripes import GOOD, Stripes
-from lepton_lab.sharding.versions import History
-from lepton_lab.sharding.workers import Lanes
+from lepton_lab.sharding.versions import Versions
 
 
-class Mover:
-    """Settles objects, and adds up what it took."""
+class Rebalancer:
+    """Moves objects to their place, and counts for the report what that took.
+
+    failed: by the object's name, why it could not be moved; the caller may add to it.
+    """
 
     def __init__(self) -> None:
         self.failed: dict[str, str] = {}
-        self._objects = self._bytes = 0
+        self._objects = 0
+        self._bytes = 0
         self._moved: Counter[str] = Counter()
         self._unreachable: dict[str, str] = {}
 
     def report(self) -> RebalanceReport:
-        """All of it."""
+        """Return what was done since this object was made."""
         moved = {name: shards for name, shards in self._moved.items() if shards}
         return RebalanceReport(self._objects, moved, self._bytes, self._unreachable, self.failed)
 
-    def settle(self, past: History, manifest: Manifest) -> None:
-        """Bring one version to its place. Raises NotEnoughShards when a shard is lost and cannot be rebuilt."""
+    def move_to_place(self, versions: Versions, manifest: Manifest) -> None:
+        """Bring the shards of one version to the nodes that the placement names.
+
+        Raises NotEnoughShards if a shard is lost and cannot be rebuilt.
+        """
         self._objects += 1
-        seats = past.seats(manifest, moving=True)
-        unsettled = [
-            i
-            for i, lane in enumerate(seats)
-            if seats.others[i] or not past.says_so(manifest, i, lane)
-        ]
-        taken = _written(seats, manifest, unsettled)
-        false = _false_among(seats, manifest, taken)
-        if not past.is_replaced(manifest):
-            past.publish(manifest, seats, [index for index in unsettled if index not in false])
-        replaced = past.is_replaced(manifest)  # then what was written is wanted no more
-        for index in unsettled:
-            if replaced or index in false:
-                past.withdraw(manifest, index, seats[index], wholly=replaced)
-            elif seats[index].failure is None:
-                for lane in seats.others[index]:
-                    past.withdraw(manifest, index, lane, wholly=lane not in list(seats))
-                self._moved[seats[index].node.name] += taken[index]
+        seats = versions.seats(manifest, moving=True)
+        misplaced = []
+        for index, worker in enumerate(seats):
+            # A second copy has to be deleted even if the first is where it should be.
+            if seats.others[index] or not versions.claims_to_hold(manifest, index, worker):
+                misplaced.append(index)
+
+        taken = _send_missing(seats, manifest, misplaced)
+        unkept = _not_kept(seats, manifest, taken)
+        if not versions.is_replaced(manifest):
+            kept = [index for index in misplaced if index not in unkept]
+            commit.publish(versions, manifest, seats, kept)
+        # If another writer was faster, what was sent here is not wanted any more. It is looked for
+        # after publishing: a version that comes later deletes what it finds.
+        replaced = versions.is_replaced(manifest)
+
+        for index in misplaced:
+            seat = seats[index]
+            if replaced or index in unkept:
+                commit.withdraw(versions, manifest, index, seat, wholly=replaced)
+            elif seat.failure is None:
+                for worker in seats.others[index]:
+                    # A node may hold one index too many and still be another index's seat.
+                    wholly = worker not in list(seats)
+                    commit.withdraw(versions, manifest, index, worker, wholly=wholly)
+                self._moved[seat.node.name] += taken[index]
                 self._bytes += taken[index] * (manifest.body.segment + TAG)
-        if false:
-            names = ", ".join(seats[index].node.name for index in false)
-            self.failed[past.name.decode()] = f"{names} did not keep what it was given"
+        if unkept:
+            names = ", ".join(seats[index].node.name for index in sorted(unkept))
+            self.failed[versions.name.decode()] = f"{names} did not keep what it was given"
         self._unreachable |= seats.failures
 
 
-def _written(seats: Lanes, manifest: Manifest, indexes: list[int]) -> Counter[int]:
-    """Send what the seats lack of these indexes; how many shards of each were taken."""
+def _send_missing(seats: Seats, manifest: Manifest, indexes: list[int]) -> Counter[int]:
+    """Send what the seats of these indexes lack; return how many shards of each were taken."""
     stripes = Stripes(manifest.body, manifest.keys)
     taken: Counter[int] = Counter()
-    for stripe, verdicts, slot in stripes.examine(seats, indexes):
-        taken.update(stripes.mend(seats, stripe, verdicts, slot))
+    for stripe, verdicts, buffers in stripes.examine(seats, indexes):
+        taken.update(stripes.mend(seats, stripe, verdicts, buffers))
     return taken
 
 
-def _false_among(seats: Lanes, manifest: Manifest, indexes: Iterable[int]) -> set[int]:
-    """Those of these indexes of which the seats, though they answer, do not hold every shard."""
-    false: set[int] = set()
-    for _, verdicts, _ in Stripes(manifest.body, manifest.keys).examine(
-        Lanes(list(seats)), indexes
-    ):
-        false |= {index for index, verdict in verdicts.items() if verdict != GOOD}
-    return false
+def _not_kept(seats: Seats, manifest: Manifest, indexes: Iterable[int]) -> set[int]:
+    """Read back what was sent; return the indexes whose nodes answer, but lack a shard of it."""
+    stripes = Stripes(manifest.body, manifest.keys)
+    unkept: set[int] = set()
+    # Second copies elsewhere do not count here.
+    for _, verdicts, _ in stripes.examine(seats.without_others(), indexes):
+        unkept |= {index for index, verdict in verdicts.items() if verdict != GOOD}
+    return unkept

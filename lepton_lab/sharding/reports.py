@@ -1,4 +1,4 @@
-"""What the store tells its user: receipts, the health of an object, and what a repair or a shredding did."""
+"""What the store tells its user: receipts, an object's health, and what each operation did."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Receipt:
-    """Proof for the writer of what was acknowledged. Kept and given to `get`, it exposes a rollback by all nodes.
+    """What a put was acknowledged as. Given to `get` later, it exposes a rollback of all nodes.
 
-    `digest` is SHA-256 of the manifest's body in hexadecimal; `size` is the plaintext's in bytes; `lacking` names the
-    nodes that did not take every shard, for which `repair` is due; `stored` is what the others took, in bytes.
+    name: the object. version: from 1. digest: SHA-256 of the manifest's body in hexadecimal. size:
+    of the plaintext, in bytes. lacking: the nodes that did not take every shard, for which a
+    `repair` is due. stored: bytes of shards that the other nodes took.
     """
 
     name: str
@@ -23,7 +24,10 @@ class Receipt:
 
 @dataclass(frozen=True)
 class NodeHealth:
-    """How many of one node's shards are good, missing and altered; `unreachable` says why none could be asked for."""
+    """How many of one node's shards are good, missing and altered.
+
+    unreachable: why the node could not be asked, or None.
+    """
 
     good: int = 0
     missing: int = 0
@@ -31,22 +35,23 @@ class NodeHealth:
     unreachable: str | None = None
 
     def __str__(self) -> str:
-        """One line for a table."""
+        """Return one line for a table."""
         if self.unreachable is not None:
             return f"unreachable: {self.unreachable}"
-        faults = [
-            f"{count} {what}"
-            for what, count in (("missing", self.missing), ("altered", self.altered))
-            if count
-        ]
-        return ", ".join([f"{self.good} good", *faults])
+        parts = [f"{self.good} good"]
+        if self.missing:
+            parts.append(f"{self.missing} missing")
+        if self.altered:
+            parts.append(f"{self.altered} altered")
+        return ", ".join(parts)
 
 
 @dataclass(frozen=True)
 class Health:
-    """The state of one object: of each node by its name, and of its weakest stripe.
+    """The state of one object: of every node, by its name, and of the weakest stripe.
 
-    `margin` is how many more shards the weakest stripe may lose before the object is unreadable; below 0 it is.
+    margin: how many more shards the weakest stripe may lose before the object becomes unreadable;
+    negative if it already is. size: of the plaintext, in bytes.
     """
 
     name: str
@@ -60,18 +65,22 @@ class Health:
 
     @property
     def readable(self) -> bool:
-        """Every stripe has k good shards."""
+        """Whether every stripe has k good shards."""
         return self.margin >= 0
 
     @property
     def intact(self) -> bool:
-        """Nothing is missing, altered or unreachable."""
+        """Whether every shard of every node is good."""
         return self.margin == self.n - self.k
 
 
 @dataclass(frozen=True)
 class RepairReport:
-    """What a repair rebuilt, by node: how many shards and bytes; and which nodes it could not reach, and why."""
+    """What a repair rebuilt.
+
+    rebuilt: how many shards on each node. size: their bytes. unreachable: why each node that could
+    not be reached failed.
+    """
 
     name: str
     version: int
@@ -82,9 +91,10 @@ class RepairReport:
 
 @dataclass(frozen=True)
 class RebalanceReport:
-    """What a rebalancing did: how many objects it looked at, how many shards each node took over, and their bytes.
+    """What a rebalancing moved.
 
-    `failed` says, by the object's name, what could not be brought to its place and why; it lies where it lay.
+    objects: how many it looked at. moved: how many shards each node took over. size: their bytes.
+    failed: by the object's name, why it could not be brought to its place; it stays where it lay.
     """
 
     objects: int
@@ -95,13 +105,16 @@ class RebalanceReport:
 
     @property
     def shards(self) -> int:
-        """How many shards went to another node."""
+        """How many shards were moved to another node."""
         return sum(self.moved.values())
 
 
 @dataclass(frozen=True)
 class ShredReport:
-    """What a shredding removed: how many data keys from the ring, and on which nodes ciphertext may still lie."""
+    """What a shredding removed.
+
+    data_keys: how many left the key ring. unreachable: the nodes on which ciphertext may still lie.
+    """
 
     name: str
     data_keys: int

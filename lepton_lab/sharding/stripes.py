@@ -1,9 +1,11 @@
-"""Stripes: how the plaintext of one version becomes shards on nodes, and shards become plaintext again.
+"""Stripes: how the shards of one version travel to the nodes and back.
 
-A data shard *is* a ciphertext segment, so a read from healthy nodes decodes nothing. Segment i of an object is sealed
-by AES-256-GCM under the nonce prefix ‖ i ‖ last (the STREAM rule of Hoang, Reyhanitabar, Rogaway and Vizár, 2015): an
-order changed, a segment left out or an end cut off does not open. Every shard, parity too, is followed by a GMAC tag
-under a second key with the nonce stripe ‖ index, so that a false one is found, and its node named, before decoding.
+Writing: each piece of plaintext becomes one stripe (`codec.py`), and each of its n shards is handed
+to the worker of its node. Reading: k shards per stripe are requested; where one is missing, corrupt
+or late, further nodes are asked, until k authentic shards are there.
+
+Up to IN_FLIGHT stripes are under way at a time: one is worked on while the others travel. Their
+buffers are allocated once and reused, so that memory does not grow with the object.
 """
 
 from __future__ import annotations
@@ -15,319 +17,276 @@ from dataclasses import dataclass, field
 from operator import methodcaller
 from typing import BinaryIO
 
-import numpy as np
-import numpy.typing as npt
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
 from lepton_lab.buffers import pieces_of
-from lepton_lab.erasure import Code
-from lepton_lab.errors import DecryptionError, NotEnoughShards, OversizedValue
+from lepton_lab.errors import NotEnoughShards, OversizedValue
 from lepton_lab.nodes import Node
-from lepton_lab.sharding.manifest import TAG, Body, ObjectKeys
-from lepton_lab.sharding.workers import Lane, Lanes
+from lepton_lab.sharding.codec import Row, StripeCodec, new_rows
+from lepton_lab.sharding.manifest import TAG, ManifestBody, ObjectKeys
+from lepton_lab.sharding.placement import Seats
+from lepton_lab.sharding.workers import Worker, Workers
 
-GOOD, MISSING, ALTERED = "good", "missing", "altered"
+GOOD = "good"
+MISSING = "missing"
+ALTERED = "altered"
 STRAY = "stray"  # good, but on another node than its own
-Rows = npt.NDArray[np.uint8]
-IN_FLIGHT = (
-    3  # stripes between the processor and the wire: one is worked on while the others travel
-)
+
+IN_FLIGHT = 3  # stripes
+
+Pieces = Iterable[tuple[memoryview, bool]]
 
 
 @dataclass
-class Slot:
-    """The buffers of one stripe in flight: n shards, each with its tag behind it. Allocated once, reused."""
+class StripeBuffers:
+    """The n rows of one stripe under way, and the calls that fill or send them. Reused."""
 
-    rows: Rows
-    asked: dict[int, Future[str | None]] = field(default_factory=dict)
+    rows: list[Row]
+    calls: dict[int, Future[str | None]] = field(default_factory=dict)
 
-    def settle(self) -> None:
-        """Wait for every node. What a node raises that is no failure of its own, a defect, is raised here."""
-        for future in self.asked.values():
-            future.result()
-
-    @classmethod
-    def some(cls, body: Body) -> list[Slot]:
-        """As many as may be in flight."""
-        return [cls(np.zeros((body.n, body.segment + TAG), np.uint8)) for _ in range(IN_FLIGHT)]
+    def verdicts(self) -> dict[int, str]:
+        """Wait for every call; return the verdict by index, without the nodes that failed."""
+        found = {}
+        for index, call in self.calls.items():
+            verdict = call.result()
+            if verdict is not None:
+                found[index] = verdict
+        return found
 
 
 def plaintext_stripes(
-    source: bytes | memoryview | BinaryIO, size: int
+    source: memoryview | BinaryIO, size: int
 ) -> Iterator[tuple[memoryview, bool]]:
-    """The source in pieces of `size` bytes, each with whether it is the last; an empty source is one empty piece.
+    """Yield the source in pieces of `size` bytes, each with whether it is the last.
 
-    Bytes are sliced, not copied; a file is read into two buffers in turn.
+    An empty source is one empty piece. Bytes are sliced, not copied; a file is read into two
+    buffers in turn, so that a piece is valid until the next but one is asked for.
     """
-    if isinstance(source, bytes | memoryview):
-        whole = memoryview(source)
-        for start in range(0, max(1, len(whole)), size):
-            yield whole[start : start + size], start + size >= len(whole)
+    if not isinstance(source, memoryview):
+        yield from pieces_of(source, size, size)
         return
-    yield from pieces_of(source, size, size)
+    for start in range(0, max(1, len(source)), size):
+        yield source[start : start + size], start + size >= len(source)
 
 
 class Stripes:
-    """The shards of one version: their names, their authenticators, their way out and back."""
+    """The shards of one version: their names on the nodes, and their way there and back."""
 
-    def __init__(self, body: Body, keys: ObjectKeys) -> None:
+    def __init__(self, body: ManifestBody, keys: ObjectKeys) -> None:
         self.body = body
-        self.code = Code(body.k, body.n)
-        self._cipher = AESGCM(keys.encryption)
-        self._authenticator = AESGCM(keys.authentication)
+        self._codec = StripeCodec(body, keys)
         self._folder = f"{body.object_id.hex()}/{body.version:016x}/{body.put_id.hex()}"
 
     def key(self, stripe: int, index: int) -> str:
-        """The name of one shard on its node. The put id is in it: nothing is ever overwritten by another attempt."""
+        """Return a shard's name on its node. It has the put id: no attempt overwrites another's."""
         return f"{self._folder}/{stripe:08x}/{index:02x}"
 
     def keys_on(self, index: int, stripes: int | None = None) -> list[str]:
-        """The names of all shards of this index."""
-        return [
-            self.key(stripe, index)
-            for stripe in range(self.body.stripes if stripes is None else stripes)
-        ]
+        """Return the names of all shards of this index, or of those of the first `stripes`."""
+        count = self.body.stripes if stripes is None else stripes
+        return [self.key(stripe, index) for stripe in range(count)]
 
-    # --- out -----------------------------------------------------------------------------------------------------
+    def _new_buffers(self) -> list[StripeBuffers]:
+        return [StripeBuffers(new_rows(self.body)) for _ in range(IN_FLIGHT)]
 
-    def write(self, lanes: Lanes, pieces: Iterator[tuple[memoryview, bool]], quorum: int) -> int:
+    # --- writing ---------------------------------------------------------------------------------
+
+    def write(self, workers: Workers, pieces: Pieces, quorum: int) -> int:
         """Encrypt, code and send every piece; return the length of the plaintext.
 
-        Raises NotEnoughShards as soon as fewer than `quorum` nodes are still complete.
+        Shard i of every stripe goes to worker i. Raises NotEnoughShards as soon as fewer than
+        `quorum` nodes have taken everything; then what was sent is deleted again.
         """
-        slots, length, stripe = Slot.some(self.body), 0, 0
+        buffers = self._new_buffers()
+        length = 0
+        stripe = 0
         try:
             for stripe, (piece, last) in enumerate(pieces):
-                slot = slots[stripe % IN_FLIGHT]
-                slot.settle()
-                lanes.require(quorum, "nodes that took every shard")
-                self._encrypt(slot.rows, stripe, piece, last)
-                self._encode(slot.rows)
-                slot.asked = {
-                    index: self._send(lane, stripe, index, slot.rows)
-                    for index, lane in enumerate(lanes)
+                current = buffers[stripe % IN_FLIGHT]
+                current.verdicts()  # the stripe that used these buffers before has been sent
+                workers.require(quorum, "nodes that took every shard")
+                self._codec.encrypt(current.rows, stripe, piece, last)
+                self._codec.encode(current.rows)
+                current.calls = {
+                    index: self._send(worker, stripe, index, current.rows[index])
+                    for index, worker in enumerate(workers)
                 }
                 length += len(piece)
-            for slot in slots:
-                slot.settle()
-            lanes.require(quorum, "nodes that took every shard")
+            for each in buffers:
+                each.verdicts()
+            workers.require(quorum, "nodes that took every shard")
         except BaseException:
-            self.discard(lanes, stripe + 1)
+            self.discard(workers, stripe + 1)
             raise
         return length
 
-    def discard(self, lanes: Lanes, stripes: int) -> None:
-        """Take back the shards of an attempt that failed, also on nodes that were given up: a full one can delete."""
-        keys = [self.keys_on(index, stripes) for index in range(len(lanes))]
-        wait(
-            [
-                lanes[index].submit(methodcaller("delete_many", gone), anyway=True)
-                for index, gone in enumerate(keys)
-            ]
-        )
+    def discard(self, workers: Workers, stripes: int) -> None:
+        """Delete the shards of an attempt that failed.
 
-    def _send(self, lane: Lane, stripe: int, index: int, rows: Rows) -> Future[str | None]:
-        """Put the authenticator behind one shard and send both to its node, all in the lane's own thread."""
-        row, segment = rows[index], self.body.segment
+        Nodes that have already failed are asked too: a full node, for one, can still delete.
+        """
+        calls = []
+        for index, worker in enumerate(workers):
+            delete = methodcaller("delete_many", self.keys_on(index, stripes))
+            calls.append(worker.submit(delete, anyway=True))
+        wait(calls)
+
+    def _send(self, worker: Worker, stripe: int, index: int, row: Row) -> Future[str | None]:
+        """Authenticate one shard and send it to its node, both in the node's own thread."""
+        key = self.key(stripe, index)
 
         def store(node: Node) -> str:
-            tag = self._authenticator.encrypt(_shard_nonce(stripe, index), b"", row[:segment].data)
-            row[segment:] = np.frombuffer(tag, np.uint8)
-            node.write(self.key(stripe, index), row.data)
+            self._codec.authenticate(row, stripe, index)
+            node.write(key, row.data)
             return GOOD
 
-        return lane.submit(store)
+        return worker.submit(store)
 
-    def _encrypt(self, rows: Rows, stripe: int, piece: memoryview, last: bool) -> None:
-        payload = self.body.segment - TAG
-        for index in range(self.body.k):
-            part = piece[index * payload : (index + 1) * payload]
-            size = 0
-            if (
-                part or index == 0
-            ):  # behind the end of the data a shard is all zero; an empty object has one segment
-                size = len(part) + TAG
-                final = last and (index + 1) * payload >= len(piece)
-                nonce = self._segment_nonce(stripe * self.body.k + index, final)
-                self._cipher.encrypt_into(nonce, part, None, rows[index, :size].data)
-            rows[index, size : self.body.segment] = 0
+    # --- reading ---------------------------------------------------------------------------------
 
-    def _encode(self, rows: Rows) -> None:
-        shards = list(rows[:, : self.body.segment])
-        self.code.encode_rows(shards[: self.body.k], shards[self.body.k :])
+    def read(self, seats: Seats, first: int = 0) -> Iterator[memoryview]:
+        """Yield the plaintext from stripe `first` on, a piece per stripe, all of it authenticated.
 
-    def _segment_nonce(self, counter: int, final: bool) -> bytes:
-        return self.body.prefix + counter.to_bytes(4, "big") + bytes((final,))
-
-    # --- back ----------------------------------------------------------------------------------------------------
-
-    def read(self, lanes: Lanes, first: int = 0) -> Iterator[memoryview]:
-        """The plaintext from a stripe on; each piece is authenticated, and valid until the next one is asked for.
-
-        Raises NotEnoughShards when a stripe has fewer than k good shards, naming the nodes and what was wrong.
+        A piece is valid until the next one is asked for. Raises NotEnoughShards if a stripe has
+        fewer than k good shards; it names the nodes and what was wrong with each.
         """
         plaintext = memoryview(bytearray(self.body.k * (self.body.segment - TAG)))
-        for stripe, slot in self._in_flight(lanes, lambda: self._preferred(lanes), first):
-            good = self._gather(lanes, stripe, slot)
-            self._recover(
-                slot.rows, good, [index for index in self._filled(stripe) if index not in good]
-            )
-            yield plaintext[: self._decrypt(slot.rows, stripe, plaintext)]
+        for stripe, buffers in self._in_flight(seats, lambda: self._preferred(seats), first):
+            good = self._gather(seats, stripe, buffers)
+            lost = [index for index in self._codec.filled(stripe) if index not in good]
+            self._codec.recover(buffers.rows, good, lost)
+            yield plaintext[: self._codec.decrypt(buffers.rows, stripe, plaintext)]
 
     def examine(
-        self, lanes: Lanes, indexes: Iterable[int]
-    ) -> Iterator[tuple[int, dict[int, str], Slot]]:
-        """Every stripe with the verdict on its shards of these indexes (of a node that gives none there is none).
+        self, seats: Seats, indexes: Iterable[int]
+    ) -> Iterator[tuple[int, dict[int, str], StripeBuffers]]:
+        """Yield (stripe, {index: verdict}, buffers) for every stripe, of the shards of `indexes`.
 
-        Raises nothing; the slot holds the shards that are good, to be mended from.
+        Indexes whose node did not answer are missing from the dict. The buffers hold the good
+        shards, for `mend`. Raises nothing.
         """
-        for stripe, slot in self._in_flight(lanes, lambda: indexes):
-            verdicts = {
-                index: verdict
-                for index, future in slot.asked.items()
-                if (verdict := future.result())
-            }
-            for index in [index for index, verdict in verdicts.items() if verdict != GOOD]:
-                if self._found_elsewhere(lanes, stripe, index, slot):
+        wanted = list(indexes)
+        for stripe, buffers in self._in_flight(seats, lambda: wanted):
+            verdicts = buffers.verdicts()
+            for index, verdict in verdicts.items():
+                if verdict != GOOD and self._found_elsewhere(seats, stripe, index, buffers):
                     verdicts[index] = STRAY
-            yield stripe, verdicts, slot
+            yield stripe, verdicts, buffers
 
-    def mend(self, lanes: Lanes, stripe: int, verdicts: Mapping[int, str], slot: Slot) -> list[int]:
-        """Send the shards of an examined stripe that their nodes lack; lost ones are rebuilt, byte for byte.
+    def mend(
+        self, seats: Seats, stripe: int, verdicts: Mapping[int, str], buffers: StripeBuffers
+    ) -> list[int]:
+        """Send the shards of an examined stripe that their nodes lack; return the indexes taken.
 
-        Returns the indexes that were taken. Raises NotEnoughShards when one is lost and k others cannot be had.
+        Shards that no node holds are rebuilt, byte for byte. Raises NotEnoughShards if there are
+        fewer than k good ones to rebuild them from.
         """
         lost = [index for index, verdict in verdicts.items() if verdict not in (GOOD, STRAY)]
         if lost:
-            self._recover(slot.rows, self._gather(lanes, stripe, slot), lost)
-        lacking = [index for index, verdict in verdicts.items() if verdict != GOOD]
-        sent = {index: self._send(lanes[index], stripe, index, slot.rows) for index in lacking}
-        return [index for index, future in sent.items() if future.result() == GOOD]
+            good = self._gather(seats, stripe, buffers)
+            self._codec.recover(buffers.rows, good, lost)
+        sent = {}
+        for index, verdict in verdicts.items():
+            if verdict != GOOD:
+                sent[index] = self._send(seats[index], stripe, index, buffers.rows[index])
+        return [index for index, call in sent.items() if call.result() == GOOD]
 
     def _in_flight(
-        self, lanes: Lanes, whom: Callable[[], Iterable[int]], first: int = 0
-    ) -> Iterator[tuple[int, Slot]]:
-        slots, stripes = Slot.some(self.body), self.body.stripes
-        ahead: deque[tuple[int, Slot]] = deque()
-        for stripe in range(first, stripes + IN_FLIGHT):
+        self, seats: Seats, which: Callable[[], Iterable[int]], first: int = 0
+    ) -> Iterator[tuple[int, StripeBuffers]]:
+        """Yield every stripe from `first` on, requested IN_FLIGHT stripes ahead of its use.
+
+        which: the indexes whose shards to request, asked again for every stripe.
+        """
+        buffers = self._new_buffers()
+        ahead: deque[tuple[int, StripeBuffers]] = deque()
+        for stripe in range(first, self.body.stripes + IN_FLIGHT):
             if stripe >= first + IN_FLIGHT and ahead:
                 yield ahead.popleft()
-            if stripe < stripes:
-                slot = slots[stripe % IN_FLIGHT]
-                slot.asked = {
-                    index: self._request(lanes[index], stripe, index, slot.rows) for index in whom()
-                }
-                ahead.append((stripe, slot))
+            if stripe < self.body.stripes:
+                current = buffers[stripe % IN_FLIGHT]
+                current.calls = {}
+                for index in which():
+                    row = current.rows[index]
+                    current.calls[index] = self._request(seats[index], stripe, index, row)
+                ahead.append((stripe, current))
 
-    def _request(self, lane: Lane, stripe: int, index: int, rows: Rows) -> Future[str | None]:
-        key, segment, nonce = (
-            self.key(stripe, index),
-            self.body.segment,
-            _shard_nonce(stripe, index),
-        )
-        row = rows[index]
+    def _request(self, worker: Worker, stripe: int, index: int, row: Row) -> Future[str | None]:
+        """Read one shard into its row and verify it, both in the node's own thread."""
+        key = self.key(stripe, index)
 
         def fetch(node: Node) -> str:
             try:
-                if node.read_into(key, row.data) != len(row):
-                    return ALTERED
-                self._authenticator.decrypt(nonce, row[segment:].tobytes(), row[:segment].data)
+                size = node.read_into(key, row.data)
             except KeyError:
                 return MISSING
-            except (InvalidTag, OversizedValue):
+            except OversizedValue:
+                return ALTERED
+            if size != len(row) or not self._codec.is_authentic(row, stripe, index):
                 return ALTERED
             return GOOD
 
-        return lane.submit(fetch)
+        return worker.submit(fetch)
 
-    def _preferred(self, lanes: Lanes) -> list[int]:
-        return [index for index, lane in enumerate(lanes) if lane.failure is None][: self.body.k]
+    def _preferred(self, seats: Seats) -> list[int]:
+        """Return the first k indexes whose nodes have not failed: data shards need no decoding."""
+        usable = [index for index, worker in enumerate(seats) if worker.failure is None]
+        return usable[: self.body.k]
 
-    def _found_elsewhere(self, lanes: Lanes, stripe: int, index: int, slot: Slot) -> bool:
-        for lane in lanes.others.get(index, ()):
-            slot.asked[index] = self._request(lane, stripe, index, slot.rows)
-            if slot.asked[index].result() == GOOD:
+    def _found_elsewhere(
+        self, seats: Seats, stripe: int, index: int, buffers: StripeBuffers
+    ) -> bool:
+        """Read a shard from other nodes that claim to hold it; tell whether one of them does."""
+        for worker in seats.others.get(index, ()):
+            call = self._request(worker, stripe, index, buffers.rows[index])
+            buffers.calls[index] = call
+            if call.result() == GOOD:
                 return True
         return False
 
-    def _gather(self, lanes: Lanes, stripe: int, slot: Slot) -> list[int]:
-        """Wait for k good shards, asking further nodes for each bad one, and at the last those given up, once more."""
-        elsewhere, again = (
-            {index for index in lanes.others if lanes.others[index]},
-            set(range(len(lanes))),
-        )
+    def _gather(self, seats: Seats, stripe: int, buffers: StripeBuffers) -> list[int]:
+        """Return the indexes of k good shards, after asking as many further nodes as that takes.
+
+        In this order: nodes not asked yet; second copies of shards that are being moved; and at
+        last, once more, nodes that failed, which may have recovered.
+        """
+        copies = [index for index, workers in seats.others.items() if workers]
+        retries = list(range(len(seats)))
         while True:
-            verdicts = {index: future.result() for index, future in slot.asked.items()}
+            verdicts = buffers.verdicts()
             good = [index for index, verdict in verdicts.items() if verdict == GOOD]
-            if len(good) >= self.body.k:
+            needed = self.body.k - len(good)
+            if needed <= 0:
                 return sorted(good)[: self.body.k]
+
             spare = [
                 index
-                for index, lane in enumerate(lanes)
-                if index not in slot.asked and lane.failure is None
+                for index, worker in enumerate(seats)
+                if index not in buffers.calls and worker.failure is None
             ]
-            astray = [index for index in elsewhere if index not in good]
-            given_up = [
-                index for index in again if index not in good and lanes[index].failure is not None
+            copies = [index for index in copies if index not in good]
+            failed = [
+                index for index in retries if index not in good and seats[index].failure is not None
             ]
-            wanted = self.body.k - len(good)
             if spare:
-                slot.asked |= {
-                    index: self._request(lanes[index], stripe, index, slot.rows)
-                    for index in spare[:wanted]
-                }
-            elif astray:
-                elsewhere.remove(astray[0])
-                self._found_elsewhere(lanes, stripe, astray[0], slot)
-            elif given_up:
-                for index in given_up[:wanted]:
-                    again.remove(index)
-                    lanes[index].failure = None
-                    slot.asked[index] = self._request(lanes[index], stripe, index, slot.rows)
+                for index in spare[:needed]:
+                    row = buffers.rows[index]
+                    buffers.calls[index] = self._request(seats[index], stripe, index, row)
+            elif copies:
+                # Each second copy is tried once per stripe.
+                self._found_elsewhere(seats, stripe, copies.pop(0), buffers)
+            elif failed:
+                for index in failed[:needed]:
+                    retries.remove(index)  # once per stripe
+                    seats[index].failure = None
+                    row = buffers.rows[index]
+                    buffers.calls[index] = self._request(seats[index], stripe, index, row)
             else:
-                raise self._too_few(lanes, stripe, verdicts)
+                raise self._too_few(seats, stripe, verdicts)
 
-    def _too_few(
-        self, lanes: Lanes, stripe: int, verdicts: Mapping[int, str | None]
-    ) -> NotEnoughShards:
-        failures = lanes.failures | {
-            lanes[index].node.name: why for index, why in verdicts.items() if why and why != GOOD
-        }
+    def _too_few(self, seats: Seats, stripe: int, verdicts: Mapping[int, str]) -> NotEnoughShards:
+        failures = seats.failures
+        for index, verdict in verdicts.items():
+            if verdict != GOOD:
+                failures[seats[index].node.name] = verdict
         found = sum(verdict == GOOD for verdict in verdicts.values())
-        return NotEnoughShards(
-            f"good shards of stripe {stripe}", found=found, needed=self.body.k, failures=failures
-        )
-
-    def _filled(self, stripe: int) -> range:
-        return range(min(self.body.k, self.body.segments - stripe * self.body.k))
-
-    def _recover(self, rows: Rows, good: list[int], wanted: list[int]) -> None:
-        if wanted:
-            shards = rows[:, : self.body.segment]
-            self.code.recover_rows(
-                {index: shards[index] for index in good}, {index: shards[index] for index in wanted}
-            )
-
-    def _decrypt(self, rows: Rows, stripe: int, plaintext: memoryview) -> int:
-        payload, written = self.body.segment - TAG, 0
-        for index in self._filled(stripe):
-            counter = stripe * self.body.k + index
-            final = counter == self.body.segments - 1
-            size = self.body.length - counter * payload if final else payload
-            sealed = rows[index, : size + TAG].data
-            try:
-                self._cipher.decrypt_into(
-                    self._segment_nonce(counter, final),
-                    sealed,
-                    None,
-                    plaintext[written : written + size],
-                )
-            except InvalidTag:
-                raise DecryptionError from None
-            written += size
-        return written
-
-
-def _shard_nonce(stripe: int, index: int) -> bytes:
-    return stripe.to_bytes(8, "big") + index.to_bytes(4, "big")
+        what = f"good shards of stripe {stripe}"
+        return NotEnoughShards(what, found=found, needed=self.body.k, failures=failures)

@@ -10,35 +10,36 @@ import pytest
 from lepton_lab.errors import WriteConflict
 from lepton_lab.keyring import KeyRing
 from lepton_lab.nodes import MemoryNode
-from lepton_lab.sharding import ShardedStore, store
-from lepton_lab.sharding.versions import History
+from lepton_lab.sharding import ShardedStore, commit
+from lepton_lab.sharding.versions import Versions
 
 
 @pytest.fixture
-def stores(tmp_path, monkeypatch) -> tuple[ShardedStore, ShardedStore]:
-    """Two clients of the same nodes and the same ring; an object of a few hundred bytes has many stripes."""
-    monkeypatch.setattr(store, "SEGMENT", 64)
+def stores(tmp_path) -> tuple[ShardedStore, ShardedStore]:
+    """Two clients of the same nodes and the same ring; a few hundred bytes have many stripes."""
     nodes = [MemoryNode(f"node-{index}") for index in range(5)]
     ring = KeyRing.create(tmp_path / "ring", "a passphrase", scrypt_n=1 << 14)
-    return ShardedStore(nodes, ring), ShardedStore(nodes, ring)
+    return ShardedStore(nodes, ring, segment=64), ShardedStore(nodes, ring, segment=64)
 
 
-def first(method: str, monkeypatch: pytest.MonkeyPatch, meanwhile: Callable[[], object]) -> None:
-    """Before the next call of this method of History somebody else does something, once."""
-    honest = getattr(History, method)
+def first(
+    owner: object, name: str, monkeypatch: pytest.MonkeyPatch, meanwhile: Callable[[], object]
+) -> None:
+    """Before the next call of this function of `owner` another client does something, once."""
+    honest = getattr(owner, name)
 
     def interrupted(*arguments):
-        monkeypatch.setattr(History, method, honest)
+        monkeypatch.setattr(owner, name, honest)
         meanwhile()
         return honest(*arguments)
 
-    monkeypatch.setattr(History, method, interrupted)
+    monkeypatch.setattr(owner, name, interrupted)
 
 
 def test_two_writers_who_replace_the_same_version_are_both_answered(stores, monkeypatch):
     ours, theirs = stores
     ours.put("x", b"old")
-    first("publish", monkeypatch, lambda: theirs.put("x", b"theirs"))
+    first(commit, "publish", monkeypatch, lambda: theirs.put("x", b"theirs"))
     receipt = ours.put("x", b"ours")
     assert receipt.version == 2
     assert ours.get("x", receipt=receipt) == b"theirs"  # version 3: theirs counts as the later one
@@ -49,9 +50,14 @@ def test_a_reader_whose_version_is_retired_reads_the_next(stores, monkeypatch, b
     ours, theirs = stores
     for version in range(before):
         ours.put("x", b"%d" % version)
-    first("_judge", monkeypatch, lambda: theirs.put("x", b"new" * 100))
+    first(Versions, "_verified", monkeypatch, lambda: theirs.put("x", b"new" * 100))
     assert ours.get("x") == b"new" * 100
-    first("_hold_against", monkeypatch, lambda: theirs.put("x", b"newer" * 100))
+    first(
+        Versions,
+        "_hold_against_receipt",
+        monkeypatch,
+        lambda: theirs.put("x", b"newer" * 100),
+    )
     assert ours.get("x", receipt=theirs.put("x", b"between" * 100)) == b"newer" * 100
 
 

@@ -54,7 +54,7 @@ from lepton_lab.nodes import MemoryNode
 from lepton_lab.nodes import redis_wire as wire
 from lepton_lab.paillier import EncryptedNumber, Layout, PackedVector, PrivateKey, PublicKey
 from lepton_lab.sharding import Receipt, ShardedStore
-from lepton_lab.sharding.manifest import Sealed
+from lepton_lab.sharding.manifest import SealedManifest
 from lepton_lab.textbook.protocols import tls13
 from lepton_lab.textbook.protocols.tls13.messages import read_handshake
 from lepton_lab.tls import LabCA, client_context, record_handshake, server_context
@@ -273,13 +273,13 @@ def manifest() -> bytes:
 
 def read_manifest(raw: bytes) -> None:
     """Parsed, believed only when it is the one that was written; and it costs no more than its own length."""
-    sealed = Sealed.parse(raw)
+    sealed = SealedManifest.parse(raw)
     assert sealed.body.pack() in raw
     store, _ = stored()
-    wrapped = Sealed.parse(manifest()).wrapped
+    wrapped = SealedManifest.parse(manifest()).wrapped
     context = store.keyring.find(b"")[0][1]
     verified = sealed.verify(store.keyring.unwrap(wrapped, context), b"x")
-    assert verified.body.pack() == Sealed.parse(manifest()).body.pack()
+    assert verified.body.pack() == SealedManifest.parse(manifest()).body.pack()
 
 
 def read_from_nodes(raw: bytes) -> None:

@@ -17,6 +17,7 @@ from lepton_lab import tls
 from lepton_lab.errors import NodeError
 from lepton_lab.keyring import KeyRing
 from lepton_lab.sharding import ShardedStore
+from lepton_lab.sharding.manifest import is_shard
 from lepton_lab.textbook.attacks.man_in_the_middle import Line
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def journey(data: bytes) -> list[Stage]:
             """A node at the other end of the line; what it has acknowledged stands here too, to be read."""
 
             def __setitem__(self, key: str, value: bytes) -> None:
-                if _is_shard(key):
+                if is_shard(key):
                     if data not in value:
                         note("encryption", value)
                     tls.send(value, "127.0.0.1", line.port, context, _NAME)
@@ -86,10 +87,6 @@ def journey(data: bytes) -> list[Stage]:
         receiver.close()
         keeper.join()
     return stages
-
-
-def _is_shard(key: str) -> bool:
-    return key.count("/") == 4
 
 
 class _Watched(io.BytesIO):

@@ -1,4 +1,7 @@
-"""Memory while 1 GiB is streamed, as the system counts it: the peak of resident memory in a process of its own."""
+"""Tests lepton_lab.sharding.stripes: memory while 1 GiB is streamed, as the system counts it.
+
+The figure is the peak of resident memory in a process of its own.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""More nodes than shards: where objects go, how they are found when the list has changed, and how they move."""
+"""Tests lepton_lab.sharding.placement and lepton_lab.sharding.rebalance.
+
+There are more nodes than shards: where objects go, how they are found when the list of nodes has
+changed, and how they move.
+"""
 
 from __future__ import annotations
 
@@ -11,13 +15,15 @@ import pytest
 from lepton_lab.errors import InvalidParameter, NodeError, NotEnoughShards, NotFound, StaleVersion
 from lepton_lab.keyring import KeyRing
 from lepton_lab.nodes import DirectoryNode, MemoryNode
-from lepton_lab.sharding import ShardedStore, store
-from lepton_lab.sharding.versions import History
+from lepton_lab.sharding import ShardedStore, commit
+from lepton_lab.sharding.manifest import is_shard
+from lepton_lab.sharding.versions import Versions
 from lepton_lab.textbook.primitives import placement as textbook
 
 K, N = 3, 5
+SEGMENT = 64  # bytes, so that a small object has many stripes
 DATA = bytes(range(251)) * 3
-STRIPES = -(-len(DATA) // (K * (64 - 16)))
+STRIPES = -(-len(DATA) // (K * (SEGMENT - 16)))
 
 
 @pytest.fixture
@@ -25,13 +31,8 @@ def ring(tmp_path):
     return KeyRing.create(tmp_path / "ring", "a passphrase for tests", scrypt_n=1 << 14)
 
 
-@pytest.fixture(autouse=True)
-def _small_segments(monkeypatch):
-    monkeypatch.setattr(store, "SEGMENT", 64)
-
-
 class Mortal(MemoryNode):
-    """A node that can be switched off, counts what it is asked, and can be cut off after some writes."""
+    """A node that can be switched off, and that counts what it is asked."""
 
     dead = False
     asked = 0
@@ -67,11 +68,11 @@ def mortals(count):
 
 
 def open_store(nodes, ring, **more):
-    return ShardedStore(nodes, ring, **({"k": K, "n": N} | more))
+    return ShardedStore(nodes, ring, **({"k": K, "n": N, "segment": SEGMENT} | more))
 
 
 def shards_on(node):
-    return {key for key in node if len(key.split("/")) == 5}
+    return {key for key in node if is_shard(key)}
 
 
 def holders(nodes):
@@ -83,7 +84,7 @@ def holders(nodes):
     return found
 
 
-# --- who gets what ------------------------------------------------------------------------------------------------
+# --- who gets what --------------------------------------------------------------------------------
 
 
 def test_every_object_goes_to_the_n_nodes_that_the_textbook_names(ring):
@@ -129,7 +130,7 @@ def test_a_foreign_mapping_keeps_the_name_that_it_has(ring):
 
 def test_a_node_may_be_renamed_or_moved_in_the_list_where_all_have_a_part(ring):
     nodes = mortals(5)
-    ShardedStore(nodes, ring).put("x", DATA)
+    ShardedStore(nodes, ring, segment=SEGMENT).put("x", DATA)
     for node in nodes:
         node.name = "renamed " + node.name
     vault = ShardedStore([nodes[index] for index in (3, 0, 4, 2, 1)], ring)
@@ -169,7 +170,7 @@ def test_nodes_outside_the_placement_are_not_troubled(ring):
     assert {node.name for node in nodes if node.asked} == chosen
 
 
-# --- the verbs ----------------------------------------------------------------------------------------------------
+# --- the verbs ------------------------------------------------------------------------------------
 
 
 def test_any_two_of_the_five_may_die_and_all_of_the_others(ring):
@@ -218,7 +219,7 @@ def test_a_shredding_reaches_shards_that_lie_where_no_placement_wants_them(ring)
     assert not any(list(node) for node in nodes)
 
 
-# --- a list that has changed ----------------------------------------------------------------------------------------
+# --- a list that has changed ----------------------------------------------------------------------
 
 
 def test_a_reader_with_a_longer_or_shorter_list_finds_everything(ring):
@@ -269,7 +270,7 @@ def test_a_node_of_before_that_comes_back_with_old_data_changes_nothing(ring):
             open_store(nodes, ring).get(f"object {number}", receipt=receipts[number])
 
 
-# --- moving ---------------------------------------------------------------------------------------------------------
+# --- moving ---------------------------------------------------------------------------------------
 
 
 def filled(nodes, ring, objects):
@@ -546,24 +547,25 @@ def test_a_writer_who_replaces_an_object_that_is_being_moved_wins(ring, monkeypa
     nodes = mortals(8)
     vault = open_store(nodes[:6], ring)
     filled(nodes[:6], ring, 6)
-    honest = getattr(History, method)
+    owner = Versions if method == "is_replaced" else commit
+    honest = getattr(owner, method)
     came = []
 
-    def interrupted(past, *arguments, **more):
-        name = past.name.decode()
+    def interrupted(versions, *arguments, **more):
+        name = versions.name.decode()
         if name not in came:
             came.append(name)
             vault.put(name, b"newer")
-        return honest(past, *arguments, **more)
+        return honest(versions, *arguments, **more)
 
-    monkeypatch.setattr(History, method, interrupted)
+    monkeypatch.setattr(owner, method, interrupted)
     assert open_store(nodes[1:], ring).rebalance().failed == {}
     assert came
     if (
         method != "withdraw"
     ):  # by then all was in its place, where this writer with a list of before does not look
         known = [key for node in nodes[1:] for key in shards_on(node)]
-        replaced = {vault._history(name).__enter__().object_id.hex() for name in came}
+        replaced = {vault._versions_of(name).__enter__().object_id.hex() for name in came}
         assert {key.split("/")[1] for key in known if key.split("/")[0] in replaced} == {
             f"{2:016x}"
         }
@@ -596,7 +598,7 @@ def test_a_node_that_says_it_holds_anothers_shards_costs_no_more_than_its_own(ri
 
 def test_by_an_unchanged_list_such_a_liar_is_the_only_one_that_is_blamed(ring):
     nodes = mortals(5)
-    vault = ShardedStore(nodes, ring)
+    vault = ShardedStore(nodes, ring, segment=SEGMENT)
     vault.put("x", DATA)
     for key in list(nodes[0]):
         if key.endswith(("head", "manifest")):
@@ -614,7 +616,7 @@ def test_by_an_unchanged_list_such_a_liar_is_the_only_one_that_is_blamed(ring):
 
 @pytest.fixture
 def doubled(ring, monkeypatch):
-    """An object one of whose shards lies on two nodes: its moving was cut off just before the old one was deleted."""
+    """An object with a shard on two nodes: its move stopped just before the old one was deleted."""
     wanted, nodes = mortals(8), mortals(8)
     open_store(wanted, ring).put(
         "x", DATA
@@ -628,7 +630,7 @@ def doubled(ring, monkeypatch):
         raise PowerCut
 
     with monkeypatch.context() as patch:
-        patch.setattr(History, "withdraw", cut)
+        patch.setattr(commit, "withdraw", cut)
         with pytest.raises(PowerCut):
             open_store(nodes, ring).rebalance()
     indexes = [key.rpartition("/")[2] for node in nodes for key in shards_on(node)]
@@ -665,7 +667,7 @@ def test_a_repair_leaves_the_second_copy_while_the_first_cannot_be_read(ring, do
 
 
 def _dies_at_a_shard(node, key, buffer, honest):
-    if len(key.split("/")) == 5:
+    if is_shard(key):
         node.dead = True
     return honest(key, buffer)
 

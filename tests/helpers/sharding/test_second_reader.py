@@ -1,7 +1,9 @@
-"""A second reader of what the store writes: from the byte tables alone, with PyCryptodome, and nothing of ours.
+"""Tests lepton_lab.sharding.manifest and lepton_lab.sharding.codec by a second reader.
 
-It has the key ring's file, its passphrase and what lies on the nodes. The tables are in lepton_lab/keyring/file.py,
-body.py and wrapping.py, and in lepton_lab/sharding/manifest.py, history.py and stripes.py.
+It reads what the store wrote, written from the byte tables alone, with PyCryptodome.
+
+It has the key ring's file, its passphrase and what lies on the nodes. The tables are in
+lepton_lab/keyring/ and in lepton_lab/sharding/manifest.py and codec.py.
 """
 
 from __future__ import annotations

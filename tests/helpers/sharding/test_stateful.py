@@ -1,11 +1,13 @@
-"""The sharded store over real Redis servers against a plain dict, whatever befalls its nodes, in any order.
+"""Tests lepton_lab.sharding.store over real Redis servers against a plain dict, in any order.
 
-What the machine holds it to: while k nodes that answer hold an object whole, it comes back, and what comes back is what
-was acknowledged last. With fewer it may raise, an error of its own, but it never answers with anything else.
+While k nodes that answer hold an object whole, it comes back, and what comes back is what was
+acknowledged last. With fewer the store may raise one of its errors, but it never answers with
+anything else.
 
-The nodes may do what the store says it bears: any of them dies at any time; of those that hold an object, as many as
-leave k others are emptied, altered, or put back to an earlier state. A write that raised is indeterminate: the object
-is then as before or as written, until the next write that is acknowledged.
+The nodes may do what the store says it withstands: any of them dies at any time; of those that hold
+an object, as many as leave k others are emptied, altered, or put back to an earlier state. A write
+that raised is indeterminate: the object is then as before or as written, until the next write that
+is acknowledged.
 """
 
 from __future__ import annotations
@@ -31,7 +33,7 @@ from hypothesis.stateful import (
 from lepton_lab.errors import LabError, NodeError, NotEnoughShards, NotFound, WriteConflict
 from lepton_lab.keyring import KeyRing
 from lepton_lab.nodes import RedisServers
-from lepton_lab.sharding import Receipt, ShardedStore, store
+from lepton_lab.sharding import Receipt, ShardedStore
 
 pytestmark = [
     pytest.mark.redis,
@@ -82,7 +84,7 @@ class Machine(RuleBasedStateMachine):
         ring = KeyRing.create(
             Path(self.folder.name) / "ring", "a passphrase for tests", scrypt_n=1 << 14
         )
-        self.store = ShardedStore(self.servers.nodes, ring, k=K)
+        self.store = ShardedStore(self.servers.nodes, ring, k=K, segment=SEGMENT)
         self.alive = set(range(N))
         self.model: dict[str, bytes] = {}
         self.possible: dict[str, set[bytes | None]] = {"a": {ABSENT}, "b": {ABSENT}}
@@ -107,7 +109,7 @@ class Machine(RuleBasedStateMachine):
         finally:
             self.folder.cleanup()
 
-    # --- the model --------------------------------------------------------------------------------------------------
+    # --- the model --------------------------------------------------------------------------------
 
     def answering(self, name: str) -> int:
         return len(self.alive & self.holders[name])
@@ -131,7 +133,7 @@ class Machine(RuleBasedStateMachine):
         """The store bears it: of every object k others hold all, and none is between two states."""
         return all(self.settled(name) and len(self.holders[name] - {index}) >= K for name in names)
 
-    # --- what users do ----------------------------------------------------------------------------------------------
+    # --- what users do ----------------------------------------------------------------------------
 
     @rule(name=NAMES, data=DATA)
     def put(self, name: str, data: bytes) -> None:
@@ -237,7 +239,7 @@ class Machine(RuleBasedStateMachine):
         self.acknowledged(name, ABSENT, set(range(N)))
         self.receipts[name].clear()
 
-    # --- what befalls nodes -----------------------------------------------------------------------------------------
+    # --- what befalls nodes -----------------------------------------------------------------------
 
     @rule(index=NODES)
     def kill(self, index: int) -> None:
@@ -332,8 +334,3 @@ def test_nothing_acknowledged_is_lost_and_nothing_false_comes_back_in_long_runs(
     run_state_machine_as_test(
         machine, settings=settings(max_examples=200, stateful_step_count=50, deadline=None)
     )
-
-
-@pytest.fixture(autouse=True)
-def _small_segments(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store, "SEGMENT", SEGMENT)

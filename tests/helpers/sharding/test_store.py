@@ -1,4 +1,6 @@
-"""The sharded store: what it keeps while nodes die and lie, and what it refuses."""
+"""Tests lepton_lab.sharding.store, lepton_lab.sharding.stripes, lepton_lab.sharding.versions,
+lepton_lab.sharding.commit and lepton_lab.sharding.reports: the store as its users see it.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,7 @@ from lepton_lab.errors import (
 from lepton_lab.keyring import KeyRing
 from lepton_lab.nodes import DirectoryNode, MemoryNode
 from lepton_lab.sharding import ShardedStore
-from lepton_lab.sharding.manifest import SEGMENT, TAG, Sealed
+from lepton_lab.sharding.manifest import SEGMENT, TAG, SealedManifest, is_shard
 
 PIECE = SEGMENT - TAG
 CHEAP = {"scrypt_n": 1 << 14}
@@ -90,7 +92,7 @@ def mortal(ring):
 
 
 def shards_of(node):
-    return [key for key in node if len(key.split("/")) == 5]
+    return [key for key in node if is_shard(key)]
 
 
 def alter(node, key, position=0):
@@ -182,7 +184,7 @@ def test_nodes_see_neither_name_nor_content(store):
     assert b"a telling name".hex().encode() not in everything
 
 
-# --- lies -------------------------------------------------------------------------------------------------------
+# --- lies -----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -358,10 +360,10 @@ def shared_ring(factory):
 @given(st.binary(max_size=600))
 def test_parsing_a_manifest_from_anywhere_raises_one_typed_error(record):
     with contextlib.suppress(IntegrityError):
-        Sealed.parse(record)
+        SealedManifest.parse(record)
 
 
-# --- versions ---------------------------------------------------------------------------------------------------
+# --- versions -------------------------------------------------------------------------------------
 
 
 def snapshot(store):
@@ -530,7 +532,7 @@ def test_a_writer_that_was_overtaken_is_told_and_leaves_nothing(store, ring):
     assert store.check("x").intact
 
 
-# --- names, deletion, shredding ---------------------------------------------------------------------------------
+# --- names, deletion, shredding -------------------------------------------------------------------
 
 
 def test_names_deletion_and_what_comes_after(store):
@@ -613,7 +615,7 @@ def test_names_that_can(ring, tmp_path, name):
     assert store.names() == [name]
 
 
-# --- other rings, other shapes ----------------------------------------------------------------------------------
+# --- other rings, other shapes --------------------------------------------------------------------
 
 
 def test_another_ring_finds_nothing(store, tmp_path):
@@ -770,7 +772,7 @@ def test_a_writer_killed_at_any_write_leaves_the_old_version_or_the_new(ring):
 def test_a_mapping_that_fails_in_words_that_nobody_knows_is_never_taken_for_one_that_stored(ring):
     class Odd(dict):
         def __setitem__(self, key, value):
-            if key.count("/") == 4:
+            if is_shard(key):
                 raise ZeroDivisionError
             super().__setitem__(key, value)
 

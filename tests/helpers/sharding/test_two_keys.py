@@ -1,7 +1,10 @@
-"""One ciphertext that opens under two keys, and why the store still gives it to one reader only.
+"""Tests lepton_lab.sharding.manifest and lepton_lab.sharding.codec: the key commitment.
 
-AES-GCM does not commit to its key: whoever chooses two keys can make a ciphertext and tag that both open (Dodis,
-Grubbs, Ristenpart and Woodage, 2018; Len, Grubbs and Ristenpart, 2021). The manifest commits to its key, and refuses.
+One ciphertext can open under two keys; the store still gives it to one reader only.
+
+AES-GCM does not commit to its key: anyone who chooses two keys can make a ciphertext and tag that
+both open (Dodis, Grubbs, Ristenpart and Woodage, 2018; Len, Grubbs and Ristenpart, 2021). The
+manifest commits to its key, so the store refuses the other one.
 """
 
 from __future__ import annotations
@@ -17,8 +20,9 @@ from lepton_lab.buffers import framed
 from lepton_lab.errors import IntegrityError
 from lepton_lab.keyring import KeyRing
 from lepton_lab.sharding import ShardedStore
-from lepton_lab.sharding.manifest import OBJECT, Body, Manifest, ObjectKeys, context
-from lepton_lab.sharding.stripes import Stripes, _shard_nonce
+from lepton_lab.sharding.codec import shard_nonce
+from lepton_lab.sharding.manifest import OBJECT, Manifest, ManifestBody, ObjectKeys, context
+from lepton_lab.sharding.stripes import Stripes
 from lepton_lab.textbook.attacks.gf128 import inverse
 from lepton_lab.textbook.primitives.modes import multiply_blocks
 
@@ -33,8 +37,8 @@ def block(key: bytes, data: bytes) -> int:
 def opens_under_both(one: bytes, two: bytes, nonce: bytes) -> bytes:
     """Three blocks of ciphertext and a tag; the third block makes the two tags equal.
 
-    T = C₁H⁴ + C₂H³ + C₃H² + LH + E(J₀) under either key (SP 800-38D §7), so C₃ is (what the rest differs by) divided by
-    (H² + H'²).
+    T = C₁H⁴ + C₂H³ + C₃H² + LH + E(J₀) under either key (SP 800-38D §7), so C₃ is the difference of
+    the other terms, divided by (H² + H'²).
     """
     first, second = secrets.token_bytes(16), secrets.token_bytes(16)
     length = (8 * SIZE).to_bytes(16)
@@ -54,7 +58,7 @@ def opens_under_both(one: bytes, two: bytes, nonce: bytes) -> bytes:
 
 @pytest.fixture
 def forger(tmp_path):
-    """Someone who may write, holds two data keys for one version, and makes everything else by the rules."""
+    """A writer that holds two data keys for one version and otherwise keeps to the rules."""
     ring = KeyRing.create(tmp_path / "ring", "a passphrase", scrypt_n=1 << 14)
     node: dict[str, bytes] = {}
     return Forger(ring, node, ShardedStore([node], ring, k=1))
@@ -64,7 +68,8 @@ class Forger:
     def __init__(self, ring, node, store) -> None:
         self.node, self.store = node, store
         object_id = ring.derive(framed(b"lepton_lab object id", NAME), 16)
-        self.body = Body(OBJECT, 1, 1, 1, object_id, 1, secrets.token_bytes(16), SIZE, SIZE + 16)
+        put_id = secrets.token_bytes(16)
+        self.body = ManifestBody(OBJECT, 1, 1, 1, object_id, 1, put_id, SIZE, SIZE + 16)
         bound_to = context(NAME, 1, self.body.put_id)
         self.data_keys = [ring.new_data_key(bound_to) for _ in range(2)]
         self.keys = [ObjectKeys.derive(each.key, NAME, self.body) for each in self.data_keys]
@@ -72,7 +77,7 @@ class Forger:
         self.shard = opens_under_both(self.keys[0].encryption, self.keys[1].encryption, self.nonce)
 
     def hand_out(self, reader: int, commitment: int) -> None:
-        """What the node shows: the one shard, and a manifest under this reader's data key with that commitment."""
+        """Show the shard and a manifest under this reader's key with that commitment."""
         body, keys = (
             replace(self.body, commitment=self.keys[commitment].commitment),
             self.keys[reader],
@@ -82,7 +87,7 @@ class Forger:
         self.node[f"{folder}/manifest"] = self.node[f"{body.object_id.hex()}/head"] = manifest.pack(
             0
         )
-        tag = AESGCM(keys.authentication).encrypt(_shard_nonce(0, 0), b"", self.shard)
+        tag = AESGCM(keys.authentication).encrypt(shard_nonce(0, 0), b"", self.shard)
         self.node[Stripes(body, keys).key(0, 0)] = self.shard + tag
 
 
