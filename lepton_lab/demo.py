@@ -310,11 +310,10 @@ class _Watched(MappingNode):
     def __init__(self, node: Node, bar: tqdm[Any]) -> None:
         super().__init__(node, node.name)
         self.single_writer = node.single_writer
-        self._node, self._bar = node, bar
-        vars(self).pop("read_into")  # the node's own, which stands before the method below
+        self._bar = bar
 
     def read_into(self, key: str, buffer: BytesLike) -> int:
-        count = self._node.read_into(key, buffer)
+        count = super().read_into(key, buffer)
         self._bar.update(count)
         return count
 

@@ -69,8 +69,15 @@ class NodeError(LabError):
         super().__init__(f"{node}: {reason}")
 
 
-class OversizedValue(NodeError):
-    """A node holds a longer value under a key than anybody can have written there; the node itself may be well."""
+class UnreadableValue(NodeError):
+    """What lies under this one key cannot be read as a value; the node itself works.
+
+    A damaged sector, or a folder, pipe or link where a file should be. It counts as one bad shard, not as a dead node.
+    """
+
+
+class OversizedValue(UnreadableValue):
+    """The value under this key is longer than any that can have been written there; the node itself works."""
 
 
 class CertificateError(LabError):

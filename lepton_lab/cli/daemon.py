@@ -27,7 +27,7 @@ from lepton_lab.cli.words import Advice
 from lepton_lab.errors import InvalidParameter, NodeError
 from lepton_lab.files import write_atomically
 from lepton_lab.nodes import Node, open_nodes
-from lepton_lab.nodes.servers.binaries import choose, find_binaries
+from lepton_lab.nodes.servers.binaries import choose_binary, find_binaries
 
 DEFAULT_COUNT = 5
 SECRET = "LEPTON_LAB_PASSPHRASE"  # noqa: S105  # the variable's name; it is not left to processes that stay
@@ -101,7 +101,7 @@ def bring_up(folder: Path, count: int | None) -> Standing:
         return _directories(
             folder, count, "as before" if there["directories"] else "no redis-server was found"
         )
-    choose(None)  # says what to install when the redis-server that wrote the data has gone
+    choose_binary(None)  # says what to install when the redis-server that wrote the data has gone
     return _start_warden(folder, count)
 
 

@@ -13,17 +13,18 @@ from typing import TypeVar
 from lepton_lab.buffers import BytesLike, read_into
 from lepton_lab.errors import InvalidParameter, NodeError, OversizedValue
 from lepton_lab.files import sync_folder, write_atomically
-from lepton_lab.nodes.node import Node, as_view, bytes_of, reason_of, room_in, too_long
+from lepton_lab.nodes.node import Node
+from lepton_lab.nodes.values import as_key, as_view, bytes_of, reason_of, room_in, too_long
 
-# How a key becomes a path. Its parts between slashes become folders, its last part a file, so that all keys of one
-# prefix lie together:
+# How a key becomes a path. Its parts between slashes become folders, its last part a file, so that
+# all keys of one prefix lie together:
 #
-#   a–z 0–9 _ -       as they are: file systems that fold upper and lower case together see no two keys as one
-#   any other byte   % and two lower-case hexadecimal digits; so no part can be "..", and none is hidden
-#   the last part     ends in =, so that the keys "a" and "a/b" can both be there
-#   an empty part     == as a folder
-#   a part beyond 200 characters goes on in the folder below, and every piece but its last ends in +
-#   con, nul, com1 …  their first letter as %xx: to Windows they are devices in every folder
+#   a–z 0–9 _ -       as they are: file systems that fold upper and lower case together see no two
+# keys as one   any other byte   % and two lower-case hexadecimal digits; so no part can be "..",
+# and none is hidden   the last part     ends in =, so that the keys "a" and "a/b" can both be there
+# an empty part     == as a folder   a part beyond 200 characters goes on in the folder below, and
+# every piece but its last ends in +   con, nul, com1 …  their first letter as %xx: to Windows they
+# are devices in every folder
 _UNSAFE = re.compile(rb"[^a-z0-9_-]")
 _ESCAPED = re.compile(rb"%([0-9a-f]{2})")
 _DEVICE = re.compile(r"con|prn|aux|nul|com[0-9]|lpt[0-9]")
@@ -37,13 +38,13 @@ T = TypeVar("T")
 class DirectoryNode(Node):
     """One file a value, in a folder that only its owner can read.
 
-    path: the folder, made if it is not there. name: by default the folder's own name. sync: with True (the default) a
-    value is on the medium when the call returns, so that a power cut cannot undo what was acknowledged; False leaves
-    that to the system, which is quicker and still survives the crash of this process. Either way a value is there
-    whole or not at all.
+    path: the folder, made if it is not there. name: by default the folder's own name. sync: with
+    True (the default) a value is on the medium when the call returns, so that a power cut cannot
+    undo what was acknowledged; False leaves that to the system, which is quicker and still survives
+    the crash of this process. Either way a value is there whole or not at all.
 
-    A key of more than 1,000 bytes raises InvalidParameter. Raises NodeError when the folder cannot be made, and
-    afterwards whenever the file system refuses: full, not permitted, unplugged.
+    A key of more than 1,000 bytes raises InvalidParameter. Raises NodeError when the folder cannot
+    be made, and afterwards whenever the file system refuses: full, not permitted, unplugged.
     """
 
     single_writer = False
@@ -85,7 +86,8 @@ class DirectoryNode(Node):
         self._place(key, lambda path: write_atomically(path, data, sync=self._sync))
 
     def set_if_absent(self, key: str, value: BytesLike) -> bool:
-        """As in Node, between processes too: a file is written whole and then linked to its name, which one can do.
+        """As in Node, between processes too: a file is written whole and then linked to its name,
+        which one can do.
 
         Raises NodeError on a file system without hard links.
         """
@@ -107,14 +109,17 @@ class DirectoryNode(Node):
         return self._place(key, claim)
 
     def __delitem__(self, key: str) -> None:
-        """Remove the file, and the folders that are empty now. A power cut may bring it back: nothing waits for it."""
+        """Remove the file, and the folders that are empty now.
+
+        A power cut may bring it back: nothing waits for it.
+        """
         path = self._root / path_of(key)
         with self._errors(key):
             path.unlink()
         self._remove_empty(path.parent)
 
     def __contains__(self, key: object) -> bool:
-        path = self._root / path_of(key)  # type: ignore[arg-type]  # refuses what is no str
+        path = self._root / path_of(key)
         try:
             with self._errors(key):
                 path.stat()
@@ -126,7 +131,11 @@ class DirectoryNode(Node):
         return self.keys_with_prefix("")
 
     def keys_with_prefix(self, prefix: str) -> Iterator[str]:
-        """As in Node. Only the folder that the prefix names is read; files that no key could have made are not keys."""
+        """As in Node.
+
+        Only the folder that the prefix names is read; files that no key could have made are not
+        keys.
+        """
         if len(bytes_of(prefix)) > _LONGEST_KEY:
             return
         folder, slash, _ = prefix.rpartition("/")
@@ -136,10 +145,12 @@ class DirectoryNode(Node):
             if key is not None and key.startswith(prefix):
                 yield key
 
-    # --- files and folders ---------------------------------------------------------------------------------------
+    # --- files and folders ----------------------------------------------------------------------
 
     def _files_below(self, folder: Path) -> Iterator[Path]:
-        """Every file below a folder by its path from the root, in order; what vanishes meanwhile is passed over."""
+        """Every file below a folder by its path from the root, in order; what vanishes meanwhile is
+        passed over.
+        """
         try:
             with self._errors(folder), os.scandir(folder) as entries:
                 found = sorted(
@@ -154,7 +165,9 @@ class DirectoryNode(Node):
                 yield (folder / name).relative_to(self._root)
 
     def _place(self, key: str, write: Callable[[Path], T]) -> T:
-        """Run `write` on a key's path, making its folders if need be; again, if somebody removes them meanwhile."""
+        """Run `write` on a key's path, making its folders if need be; again, if somebody removes
+        them meanwhile.
+        """
         relative = path_of(key)
         with self._errors():
             for _ in range(_ATTEMPTS):
@@ -165,7 +178,9 @@ class DirectoryNode(Node):
             return write(self._root / relative)
 
     def _make_folders(self, relative: Path) -> None:
-        """Make the folders below the root, never the root itself: where that has gone, a disk was taken out."""
+        """Make the folders below the root, never the root itself: where that has gone, a disk was
+        taken out.
+        """
         folder = self._root
         for part in relative.parts:
             above, folder = folder, folder / part
@@ -202,7 +217,9 @@ class DirectoryNode(Node):
 
     @contextmanager
     def _errors(self, key: object = None) -> Iterator[None]:
-        """Turn what the file system says into NodeError, and a file that is missing into the KeyError of its key."""
+        """Turn what the file system says into NodeError, and a file that is missing into the
+        KeyError of its key.
+        """
         try:
             yield
         except FileNotFoundError:
@@ -214,11 +231,11 @@ class DirectoryNode(Node):
             raise NodeError(self.name, reason_of(error)) from error
 
 
-def path_of(key: str) -> Path:
+def path_of(key: object) -> Path:
     """Where a key's file lies below the root; see the table above. Raises InvalidParameter."""
     if len(bytes_of(key)) > _LONGEST_KEY:
         raise InvalidParameter(f"a directory node takes keys of at most {_LONGEST_KEY} bytes")
-    folder, slash, last = key.rpartition("/")
+    folder, slash, last = as_key(key).rpartition("/")
     *outer, leaf = _pieces(_escaped(last))
     return Path(*(_folders_of(folder) if slash else []), *outer, leaf + "=")
 
@@ -242,7 +259,10 @@ def _pieces(part: str) -> list[str]:
 
 
 def key_of(path: str) -> str | None:
-    """The key whose file this is, or None: then it is none of ours, and is left alone. Parts are divided by slashes."""
+    """The key whose file this is, or None: then it is none of ours, and is left alone.
+
+    Parts are divided by slashes.
+    """
     written = "".join(
         part.removesuffix("+") if part.endswith("+") else part + "/" for part in path.split("/")
     )

@@ -1,64 +1,85 @@
-"""Values as files of any file system that fsspec knows: a bucket of S3, SFTP, memory, and many more."""
+"""A node that stores values as files of any file system that fsspec knows: S3, SFTP, memory, and
+many more.
+"""
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Hashable, Iterator, MutableMapping
 from contextlib import contextmanager
 from threading import Lock
 from typing import Any
+from urllib.parse import quote
 
 from lepton_lab.buffers import BytesLike
 from lepton_lab.errors import InvalidParameter, LabError, NodeError, OversizedValue
 from lepton_lab.nodes.directory import key_of, path_of
-from lepton_lab.nodes.node import Node, as_value, bytes_of, reason_of, room_in, too_long
+from lepton_lab.nodes.node import Node, is_fsspec
+from lepton_lab.nodes.urls import Url
+from lepton_lab.nodes.values import as_value, bytes_of, printable, reason_of, room_in, too_long
 
-_ABSENT = (FileNotFoundError, IsADirectoryError, NotADirectoryError)
+_MISSING = (FileNotFoundError, IsADirectoryError, NotADirectoryError)
 
 
 class FsspecNode(Node):
-    """The files below the root of an fsspec mapping, one a value.
+    """A node over the root of an fsspec mapping, one file per value.
 
-    mapping: from `fsspec.get_mapper("s3://bucket/prefix", …)`. Its file system is used and not the mapping itself,
-    which takes every failure to delete for a missing key and some characters in keys for patterns. Keys become paths
-    as in `DirectoryNode`, whatever they hold, up to 1,000 bytes. name: by default the root with its protocol.
+    mapping: from `fsspec.get_mapper("s3://bucket/prefix", …)`. Only its file system is used: the
+    mapping itself reports every failure to delete as a missing key and reads some characters in
+    keys as patterns. Keys become paths as in `DirectoryNode`, up to 1,000 bytes each. name: by
+    default the protocol and the root.
 
-    Whether a value is there whole or not at all, and how durable, is the file system's affair: object stores write
-    whole objects; a local folder gets them by renaming, and `DirectoryNode` is the better node for it. Nothing in
-    fsspec promises that of two processes one creates a file, so the node is for one writing process.
+    The file system decides whether a value is written as a whole, and how durable it is. Object
+    stores write whole objects. In a local folder files are renamed into place, but `DirectoryNode`
+    is the better node for one. fsspec cannot promise that only one of two processes creates a file,
+    so this node is for one writing process.
 
-    Raises InvalidParameter for what is no such mapping. Later, whatever the file system raises is a NodeError.
+    Raises InvalidParameter if this is not such a mapping. Afterwards whatever the file system
+    raises is a NodeError.
     """
 
     def __init__(self, mapping: MutableMapping[str, bytes], name: str | None = None) -> None:
         if not is_fsspec(mapping):
-            raise InvalidParameter(f"a mapping of fsspec is needed, not {type(mapping).__name__}")
+            kind = type(mapping).__name__
+            raise InvalidParameter(f"a mapping of fsspec is needed, not {kind}")
         held: Any = mapping  # fsspec ships no types
-        self._fs, self._root = held.fs, str(held.root).rstrip("/")
-        protocols = (
-            [self._fs.protocol] if isinstance(self._fs.protocol, str) else list(self._fs.protocol)
-        )
-        self.name = name if name is not None else f"{protocols[0]}://{self._root}"
+        self._fs = held.fs
+        self._root = str(held.root).rstrip("/")
+        protocol = self._fs.protocol
+        protocols = [protocol] if isinstance(protocol, str) else list(protocol)
+        self.name = name if name is not None else printable(f"{protocols[0]}://{self._root}")
         self._is_local = "file" in protocols
         self._one_at_a_time = Lock()
         if self._is_local:
-            with self._errors():
+            with self._node_errors():
                 self._fs.makedirs(self._root, exist_ok=True)
+
+    @property
+    def identity(self) -> Hashable | None:
+        """The root on this file system object; fsspec gives equal URLs one object."""
+        return ("fsspec", id(self._fs), self._root)
 
     def __getitem__(self, key: str) -> bytes:
         path = self._path(key)
-        with self._errors(key):
+        with self._node_errors(key):
             value = self._fs.cat_file(path)
         return bytes(value)
 
     def read_into(self, key: str, buffer: BytesLike) -> int:
-        """As in Node; of a value that is too long no more than one byte too many is read."""
-        path, room = self._path(key), room_in(buffer)
-        with self._errors(key):
+        """Read a value into a buffer; of one that is too long, at most one byte more than fits is
+        read.
+
+        Raises KeyError, OversizedValue, NodeError.
+        """
+        path = self._path(key)
+        room = room_in(buffer)
+        with self._node_errors(key):
             length = int(self._info(path)["size"])
             value = self._fs.cat_file(path, start=0, end=len(room) + 1) if length else b""
-        if max(length, len(value)) > len(room):
-            raise OversizedValue(self.name, too_long(max(length, len(value)), len(room)))
+        # The size that the file system reports and what it returns may differ.
+        longest = max(length, len(value))
+        if longest > len(room):
+            raise OversizedValue(self.name, too_long(longest, len(room)))
         room[: len(value)] = value
         return len(value)
 
@@ -66,8 +87,11 @@ class FsspecNode(Node):
         self._place(self._path(key), as_value(value))
 
     def set_if_absent(self, key: str, value: BytesLike) -> bool:
-        """As in Node; of the threads of one process one wins."""
-        path, data = self._path(key), as_value(value)
+        """Store `value` unless the key exists; of several threads of this process exactly one gets
+        True.
+        """
+        path = self._path(key)
+        data = as_value(value)
         with self._one_at_a_time:
             if key in self:
                 return False
@@ -76,14 +100,15 @@ class FsspecNode(Node):
 
     def __delitem__(self, key: str) -> None:
         path = self._path(key)
-        with self._errors(key):
-            self._info(path)  # an object store deletes what is not there without a word
+        with self._node_errors(key):
+            # An object store does not report that the object to delete is missing.
+            self._info(path)
             self._fs.rm_file(path)
 
     def __contains__(self, key: object) -> bool:
-        path = self._path(key)  # type: ignore[arg-type]  # refuses what is no str
+        path = self._path(key)
         try:
-            with self._errors(key):
+            with self._node_errors(key):
                 return bool(self._info(path)["type"] == "file")
         except KeyError:
             return False
@@ -92,16 +117,23 @@ class FsspecNode(Node):
         return self.keys_with_prefix("")
 
     def keys_with_prefix(self, prefix: str) -> Iterator[str]:
-        """As in Node. Only the folder that the prefix names is listed; files that no key can have made are no keys."""
-        bytes_of(prefix)  # refuses what is no str
+        """Iterate over the keys that begin with `prefix`; only the folder that the prefix names is
+        listed.
+
+        Files whose names no key can have are left out. Raises NodeError.
+        """
+        bytes_of(prefix)  # raises InvalidParameter if it is not a str
         folder, slash, _ = prefix.rpartition("/")
+        start = ""
+        if slash:
+            try:
+                # The folder of any key in it, whether that key exists or not.
+                start = path_of(f"{folder}/x").parent.as_posix()
+            except InvalidParameter:
+                # The prefix is longer than any key.
+                return
         try:
-            # the folder of some key in it: its file is not there, and need not be
-            start = path_of(f"{folder}/x").parent.as_posix() if slash else ""
-        except InvalidParameter:  # longer than any key
-            return
-        try:
-            with self._errors(prefix):
+            with self._node_errors(prefix):
                 self._fs.invalidate_cache()
                 found = list(self._fs.find(f"{self._root}/{start}".rstrip("/")))
         except KeyError:
@@ -111,19 +143,23 @@ class FsspecNode(Node):
             if key is not None and key.startswith(prefix):
                 yield key
 
-    def _path(self, key: str) -> str:
+    def _path(self, key: object) -> str:
         return f"{self._root}/{path_of(key).as_posix()}"
 
     def _info(self, path: str) -> dict[str, Any]:
-        self._fs.invalidate_cache(path.rpartition("/")[0])  # others write here too
+        # Other processes write here too, so what fsspec remembers of this folder may be out of
+        # date.
+        self._fs.invalidate_cache(path.rpartition("/")[0])
         found: dict[str, Any] = self._fs.info(path)
         return found
 
     def _place(self, path: str, data: bytes) -> None:
-        with self._errors():
+        with self._node_errors():
             try:
                 self._write(path, data)
             except FileNotFoundError:
+                # Make the folders below the root, but never the root: if it is gone, a disk may be
+                # unplugged.
                 if not self._fs.exists(self._root):
                     raise NodeError(self.name, "its folder is not there") from None
                 self._fs.makedirs(path.rpartition("/")[0], exist_ok=True)
@@ -133,17 +169,21 @@ class FsspecNode(Node):
         if not self._is_local:
             self._fs.pipe_file(path, data)
             return
+        # Written beside its place and renamed, so that a reader sees the old value or the new one.
+        # No key has a path that begins with a dot.
         folder = path.rpartition("/")[0]
-        beside = f"{folder}/.{secrets.token_hex(8)}"  # no key has such a file
+        beside = f"{folder}/.{secrets.token_hex(8)}"
         self._fs.pipe_file(beside, data)
         self._fs.mv(beside, path)
 
     @contextmanager
-    def _errors(self, key: object = None) -> Iterator[None]:
-        """Turn what a file system raises, each in its own words, into NodeError, and a missing file into a KeyError."""
+    def _node_errors(self, key: object = None) -> Iterator[None]:
+        """Turn whatever a file system raises into a NodeError, and a missing file into a KeyError
+        of `key`.
+        """
         try:
             yield
-        except _ABSENT:
+        except _MISSING:
             if key is None:
                 raise NodeError(self.name, "its folder is not there") from None
             raise KeyError(key) from None
@@ -151,15 +191,41 @@ class FsspecNode(Node):
             raise
         except OSError as error:
             raise NodeError(self.name, reason_of(error)) from error
-        except Exception as error:  # boto's, paramiko's, aiohttp's: there is no common root
-            raise NodeError(
-                self.name, f"its file system failed ({type(error).__name__})"
-            ) from error
+        except Exception as error:
+            # boto's, paramiko's and aiohttp's errors have no common base class.
+            why = f"its file system failed ({type(error).__name__})"
+            raise NodeError(self.name, why) from error
 
 
-def is_fsspec(mapping: object) -> bool:
-    """Whether this is a mapping of fsspec, found out without importing it."""
-    return any(
-        (kind.__module__, kind.__name__) == ("fsspec.mapping", "FSMap")
-        for kind in type(mapping).__mro__
-    )
+def open_fsspec_node(url: Url) -> FsspecNode:
+    """Return a node for an fsspec+…:// URL.
+
+    Raises InvalidParameter for an unknown protocol or option, NodeError if a package that it needs
+    is not installed.
+    """
+    try:
+        import fsspec  # noqa: PLC0415  # an optional extra
+    except ImportError:
+        why = "it needs fsspec: pip install 'lepton-lab[fsspec]'"
+        raise NodeError(url.shown, why) from None
+    protocol = url.scheme.removeprefix("fsspec+")
+    if not (url.hosts or url.path.strip("/")):
+        raise url.refuse("behind the protocol comes the place")
+    account = ""
+    if url.user is not None:
+        account = quote(url.user, safe="")
+    if url.password is not None:
+        account += ":" + quote(url.password, safe="")
+    if account:
+        account += "@"
+    address = f"{protocol}://{account}{url.hosts}{url.path}"
+    try:
+        mapping = fsspec.get_mapper(address, **url.options)
+    except ImportError:
+        why = f"fsspec lacks the package that speaks {protocol}"
+        raise NodeError(url.shown, why) from None
+    except (ValueError, TypeError):
+        raise url.refuse("fsspec has no such protocol, or it does not take an option") from None
+    except OSError as error:
+        raise NodeError(url.shown, reason_of(error)) from None
+    return FsspecNode(mapping, url.shown)

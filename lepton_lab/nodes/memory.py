@@ -1,4 +1,4 @@
-"""Values in this process's memory: quick, and gone with it."""
+"""A node that stores values in this process's memory."""
 
 from __future__ import annotations
 
@@ -7,15 +7,19 @@ from itertools import count
 from threading import Lock
 
 from lepton_lab.buffers import BytesLike
-from lepton_lab.nodes.node import Node, as_key, as_value
+from lepton_lab.nodes.node import Node
+from lepton_lab.nodes.values import as_key, as_value
 
 _numbers = count()
 
 
 class MemoryNode(Node):
-    """A dict behind a lock, for tests and first steps. Values are copied in, and one of many threads wins a key.
+    """A dict behind a lock, for tests and first steps. Its values are gone when the process ends.
 
-    name: by default "memory-0", "memory-1", … in the order of making.
+    Values are copied in. If several threads call `set_if_absent` on one key, exactly one of them
+    gets True.
+
+    name: by default "memory-0", "memory-1", … in the order in which the nodes are made.
     """
 
     single_writer = False
@@ -29,15 +33,16 @@ class MemoryNode(Node):
         return self._values[as_key(key)]
 
     def __setitem__(self, key: str, value: BytesLike) -> None:
-        value = as_value(value)
+        data = as_value(value)
         with self._lock:
-            self._values[as_key(key)] = value
+            self._values[as_key(key)] = data
 
     def __delitem__(self, key: str) -> None:
         with self._lock:
             del self._values[as_key(key)]
 
     def __iter__(self) -> Iterator[str]:
+        # A snapshot: other threads may write while the caller iterates.
         with self._lock:
             return iter(list(self._values))
 
@@ -45,10 +50,10 @@ class MemoryNode(Node):
         return len(self._values)
 
     def set_if_absent(self, key: str, value: BytesLike) -> bool:
-        """As in Node, and of many threads one wins."""
-        value = as_value(value)
+        """Store `value` unless the key exists; True for the one thread whose value was stored."""
+        data = as_value(value)
         with self._lock:
             if as_key(key) in self._values:
                 return False
-            self._values[key] = value
+            self._values[key] = data
             return True

@@ -1,35 +1,40 @@
-"""A node: a mutable mapping from `str` to immutable `bytes`, with faster paths where the place can offer them."""
+"""The interface of every node, and the adapter that makes a node of any mutable mapping.
+
+A node is a mutable mapping from `str` to immutable `bytes`. Faster paths (many keys in one request,
+reading into a buffer) are methods that a subclass overrides where its storage can do better than
+one key at a time.
+"""
 
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, MutableMapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from itertools import islice
 from typing import Any
 
 from lepton_lab.buffers import BytesLike
-from lepton_lab.errors import InvalidParameter, NodeError, OversizedValue
+from lepton_lab.errors import InvalidParameter, NodeError, OversizedValue, UnreadableValue
+from lepton_lab.nodes.values import as_key, as_value, as_view, reason_of, room_in, too_long
 
-_FASTER = [
-    "set_if_absent",
-    "get_many",
-    "set_many",
-    "delete_many",
-    "keys_with_prefix",
-    "write",
-    "read_into",
-    "close",
-]
+TIMEOUT = 5.0  # seconds that the clients made here wait for a server's answer
+# A mapping whose iteration never ends must not fill this process's memory.
+MOST_KEYS = 4_000_000
 
 
 class Node(MutableMapping[str, bytes]):
-    """One place that keeps values by key. A subclass gives the five methods of a mapping; the rest is built on them.
+    """One place that stores values by key.
 
-    A missing key is a KeyError; whatever is wrong with the place itself is a NodeError that names it. A value that came
-    out never changes afterwards, and a buffer that went in is not referred to once the call has returned.
+    A subclass gives the five methods of a mutable mapping; every other method here is built on
+    them.
 
-    name: how errors and reports call the node. single_writer: True while `set_if_absent` is a look followed by a
-    write, between which another writer may come; a node that can do both at once says False.
+    A missing key raises KeyError. Any failure of the place itself raises NodeError, which names the
+    node. A value that was returned never changes afterwards. A buffer that was passed in is not
+    used after the call has returned.
+
+    name: what errors and reports call the node. single_writer: True if `set_if_absent` looks first
+    and writes then, so that another writer may come in between; False if the node does both in one
+    step.
     """
 
     name: str
@@ -45,30 +50,45 @@ class Node(MutableMapping[str, bytes]):
     def __iter__(self) -> Iterator[str]: ...
 
     def __len__(self) -> int:
-        """How many keys there are, found by walking through all of them."""
+        """Count the keys by iterating over all of them."""
         return sum(1 for _ in self)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name!r})"
 
+    @property
+    def identity(self) -> Hashable | None:
+        """What two node objects have in common exactly when they store in the same place, or None
+        if unknown.
+
+        Losing that place loses the shards of both, so a store must not count them as two nodes. A
+        folder is identified by its device and inode, a server by its address, database and prefix,
+        and an object in memory by itself. The answer is a hint for catching mistakes: two names of
+        one host are not recognised as the same server.
+        """
+        return ("object", id(self))
+
     def set_if_absent(self, key: str, value: BytesLike) -> bool:
-        """Store `value` unless the key is there already; True for the one who stored it. Raises NodeError."""
+        """Store `value` unless the key exists already; True if this call stored it.
+
+        Raises NodeError.
+        """
         if key in self:
             return False
         self[key] = value
         return True
 
     def get_many(self, keys: Iterable[str]) -> list[bytes | None]:
-        """The values of `keys` in their order, None where there is none. Raises NodeError."""
+        """Return the values of `keys` in order, None for each missing key. Raises NodeError."""
         return [self.get(key) for key in keys]
 
     def set_many(self, items: Mapping[str, BytesLike]) -> None:
-        """Store every item; when it raises NodeError, some are stored and some are not."""
+        """Store every item. If it raises NodeError, some items may be stored and others not."""
         for key, value in items.items():
             self[key] = value
 
     def delete_many(self, keys: Iterable[str]) -> None:
-        """Delete those of `keys` that are there. Raises NodeError."""
+        """Delete those of `keys` that exist and ignore the others. Raises NodeError."""
         for key in keys:
             try:
                 del self[key]
@@ -76,149 +96,293 @@ class Node(MutableMapping[str, bytes]):
                 continue
 
     def clear(self) -> None:
-        """Delete every key."""
+        """Delete every key. Raises NodeError."""
         self.delete_many(list(self))
 
     def keys_with_prefix(self, prefix: str) -> Iterator[str]:
-        """Every key that begins with `prefix`. Raises NodeError."""
+        """Iterate over the keys that begin with `prefix`.
+
+        Raises NodeError, also in the middle of the iteration.
+        """
         return (key for key in self if key.startswith(prefix))
 
     def write(self, key: str, buffer: BytesLike) -> None:
-        """Store the bytes of any contiguous buffer, which may be reused as soon as this returns. Raises NodeError."""
+        """Store the bytes of any contiguous buffer; the caller may reuse it afterwards.
+
+        Raises NodeError.
+        """
         self[key] = buffer
 
     def read_into(self, key: str, buffer: BytesLike) -> int:
         """Read a value to the start of a writable buffer and return its length in bytes.
 
-        Raises KeyError when there is no such key, OversizedValue (a NodeError) for one longer than the buffer.
+        Raises KeyError if the key does not exist, OversizedValue (a NodeError) if the value is
+        longer than the buffer.
         """
-        value, room = self[key], room_in(buffer)
+        value = self[key]
+        room = room_in(buffer)
         if len(value) > len(room):
             raise OversizedValue(self.name, too_long(len(value), len(room)))
         room[: len(value)] = value
         return len(value)
 
     def get_bounded(self, keys: Iterable[str], limit: int) -> list[bytes | None]:
-        """The values under `keys`, in order, None for each that is not there; no more than a little is ever read.
+        """Return the values of `keys` in order, None for each missing key, and read at most `limit`
+        bytes of each.
 
-        In place of a value of more than `limit` bytes stand limit + 1 zeros. Raises NodeError.
+        A value that is longer, or that cannot be read although the node works, is replaced by limit
+        + 1 zero bytes: the caller sees that something is there and that it is not a value of the
+        expected size. Raises NodeError.
         """
         buffer = memoryview(bytearray(limit))
-
-        def read(key: str) -> bytes | None:
+        values: list[bytes | None] = []
+        for key in keys:
             try:
-                return bytes(buffer[: self.read_into(key, buffer)])
+                length = self.read_into(key, buffer)
             except KeyError:
-                return None
-            except OversizedValue:
-                return bytes(limit + 1)
-
-        return [read(key) for key in keys]
+                values.append(None)
+            except UnreadableValue:
+                values.append(bytes(limit + 1))
+            else:
+                values.append(bytes(buffer[:length]))
+        return values
 
     def session(self) -> AbstractContextManager[Node]:
-        """The node for one thread and a run of calls, quicker where it has a way to be; not to be closed."""
+        """Return a context manager that gives this node for a run of calls from one thread.
+
+        A node with connections may hold one of them for the whole session. Do not close the node
+        that it gives.
+        """
         return nullcontext(self)
 
     def close(self) -> None:
-        """Let go of connections, if the node has any; the values stay."""
+        """Close the node's connections, if it has any. The values stay."""
 
 
 class MappingNode(Node):
-    """Any mutable mapping under a name: a plain dict, or someone else's store. Its own faster methods are used.
+    """A node over any mutable mapping: a plain dict, or another library's store.
 
-    A mapping without `set_if_absent` is single-writer.
+    Every call is passed on to the mapping. Where the mapping has a method of the same name as one
+    of the faster paths (`set_if_absent`, `get_many`, …) that one is called; otherwise `Node` builds
+    it from single keys. A subclass that overrides a method is called in place of the mapping's.
+
+    A mapping without `set_if_absent` supports one writer only. What the mapping raises, and what it
+    returns that is not of the promised type, becomes a NodeError under `name`.
     """
 
     def __init__(self, mapping: MutableMapping[str, bytes], name: str) -> None:
-        self.name, self._mapping = name, mapping
-        for method in _FASTER:
-            if callable(theirs := getattr(mapping, method, None)):
-                setattr(self, method, self._guarded(theirs))
-        self.single_writer = not hasattr(mapping, "set_if_absent")
+        self.name = name
+        self._mapping = mapping
+        self.single_writer = self._faster("set_if_absent") is None
+
+    @property
+    def identity(self) -> Hashable | None:
+        """That of the wrapped node, or the mapping object itself."""
+        if isinstance(self._mapping, Node):
+            return self._mapping.identity
+        return ("object", id(self._mapping))
 
     def __getitem__(self, key: str) -> bytes:
-        with self._errors():
-            value = self._mapping[as_key(key)]
-        try:
-            return as_value(value)
-        except InvalidParameter:
-            raise NodeError(
-                self.name, f"it holds a {type(value).__name__} where bytes should be"
-            ) from None
+        as_key(key)
+        with self.guarded(key):
+            value = self._mapping[key]
+        return self._checked_value(value)
 
     def __setitem__(self, key: str, value: BytesLike) -> None:
-        with self._errors():
-            self._mapping[as_key(key)] = as_value(value)
+        as_key(key)
+        data = as_value(value)
+        with self.guarded():
+            self._mapping[key] = data
 
     def __delitem__(self, key: str) -> None:
-        with self._errors():
-            del self._mapping[as_key(key)]
+        as_key(key)
+        with self.guarded(key):
+            del self._mapping[key]
+
+    def __contains__(self, key: object) -> bool:
+        as_key(key)
+        with self.guarded():
+            return bool(key in self._mapping)
 
     def __iter__(self) -> Iterator[str]:
-        with self._errors():
-            return iter(list(self._mapping))
+        return self.keys_with_prefix("")
 
     def __len__(self) -> int:
-        with self._errors():
+        with self.guarded():
             return len(self._mapping)
 
-    def _guarded(self, theirs: Callable[..., Any]) -> Callable[..., Any]:
-        def guarded(*arguments: Any) -> Any:
-            with self._errors():
-                return theirs(*arguments)
+    def set_if_absent(self, key: str, value: BytesLike) -> bool:
+        """Call the mapping's own `set_if_absent`, or look and then write. Raises NodeError.
 
-        return guarded
+        Only True and False are answers. Anything else is a NodeError, because a claim that may or
+        may not have been made must not be counted either way.
+        """
+        method = self._faster("set_if_absent")
+        if method is None:
+            return super().set_if_absent(key, value)
+        as_key(key)
+        data = as_value(value)
+        with self.guarded():
+            answer = method(key, data)
+        if answer is True or answer is False:
+            return answer
+        raise self._wrong_type(answer, "True or False")
+
+    def get_many(self, keys: Iterable[str]) -> list[bytes | None]:
+        """Call the mapping's own `get_many`, or read key by key. Raises NodeError."""
+        method = self._faster("get_many")
+        if method is None:
+            return super().get_many(keys)
+        wanted = [as_key(key) for key in keys]
+        with self.guarded():
+            answer = method(wanted)
+        if not isinstance(answer, list | tuple) or len(answer) != len(wanted):
+            raise self._wrong_type(answer, f"a list of {len(wanted)} values")
+        return [None if value is None else self._checked_value(value) for value in answer]
+
+    def set_many(self, items: Mapping[str, BytesLike]) -> None:
+        """Call the mapping's own `set_many`, or write key by key. Raises NodeError."""
+        method = self._faster("set_many")
+        if method is None:
+            super().set_many(items)
+            return
+        values = {as_key(key): as_value(value) for key, value in items.items()}
+        with self.guarded():
+            method(values)
+
+    def delete_many(self, keys: Iterable[str]) -> None:
+        """Call the mapping's own `delete_many`, or delete key by key. Raises NodeError."""
+        method = self._faster("delete_many")
+        if method is None:
+            super().delete_many(keys)
+            return
+        wanted = [as_key(key) for key in keys]
+        with self.guarded():
+            method(wanted)
+
+    def keys_with_prefix(self, prefix: str) -> Iterator[str]:
+        """Return an iterator over a snapshot of the keys that begin with `prefix`. Raises
+        NodeError.
+
+        Four million keys at most are read, so that a mapping whose iteration never ends cannot fill
+        the memory.
+        """
+        as_key(prefix)
+        method = self._faster("keys_with_prefix")
+        with self.guarded():
+            listed = iter(self._mapping) if method is None else iter(method(prefix))
+            # One call, so that a dict which other threads write to is not seen half changed.
+            keys: list[object] = list(islice(listed, MOST_KEYS + 1))
+        if len(keys) > MOST_KEYS:
+            raise NodeError(self.name, f"it lists more than {MOST_KEYS:,} keys")
+        wanted: list[str] = []
+        for key in keys:
+            if not isinstance(key, str):
+                raise self._wrong_type(key, "a key of type str")
+            if key.startswith(prefix):
+                wanted.append(key)
+        return iter(wanted)
+
+    def write(self, key: str, buffer: BytesLike) -> None:
+        """Call the mapping's own `write`, or store a copy. Raises NodeError."""
+        method = self._faster("write")
+        if method is None:
+            self[key] = buffer
+            return
+        as_key(key)
+        view = as_view(buffer)
+        with self.guarded():
+            method(key, view)
+
+    def read_into(self, key: str, buffer: BytesLike) -> int:
+        """Call the mapping's own `read_into`, or copy from its value.
+
+        Raises KeyError, OversizedValue, NodeError.
+        """
+        method = self._faster("read_into")
+        if method is None:
+            return super().read_into(key, buffer)
+        as_key(key)
+        room = room_in(buffer)
+        with self.guarded(key):
+            length = method(key, room)
+        # bool is a subclass of int, and True is not a length.
+        if type(length) is not int or not 0 <= length <= len(room):
+            raise self._wrong_type(length, f"a length from 0 to {len(room)}")
+        return length
+
+    def close(self) -> None:
+        """Call the mapping's own `close`, if it has one. Raises NodeError."""
+        method = self._faster("close")
+        if method is not None:
+            with self.guarded():
+                method()
 
     @contextmanager
-    def _errors(self) -> Iterator[None]:
-        """A mapping that is not ours fails in its own words: what the system reports becomes a NodeError."""
+    def guarded(self, missing: str | None = None) -> Iterator[None]:
+        """Turn whatever the mapping raises into a NodeError; a subclass may override this to refuse
+        every call.
+
+        missing: the key whose absence the mapping may report by KeyError. Everywhere else a
+        KeyError is a failure.
+        """
         try:
             yield
+        except (NodeError, InvalidParameter):
+            # The mapping is itself a node and has said what is wrong.
+            raise
+        except KeyError as error:
+            if missing is not None:
+                raise KeyError(missing) from None
+            raise NodeError(self.name, "it raised KeyError") from error
         except OSError as error:
             raise NodeError(self.name, reason_of(error)) from error
+        except Exception as error:
+            # Database drivers and cloud clients have no common base class. Their text may quote
+            # what was sent.
+            raise NodeError(self.name, f"it raised {type(error).__name__}") from error
+
+    def _faster(self, name: str) -> Callable[..., Any] | None:
+        """Return the mapping's method of this name, or None if it has none."""
+        method = getattr(self._mapping, name, None)
+        return method if callable(method) else None
+
+    def _checked_value(self, value: object) -> bytes:
+        """Return a value that the mapping gave as bytes of its own.
+
+        Raises NodeError for anything but bytes.
+        """
+        if not isinstance(value, bytes | bytearray | memoryview):
+            kind = type(value).__name__
+            raise NodeError(self.name, f"it holds a {kind} where bytes should be")
+        return as_value(value)
+
+    def _wrong_type(self, answer: object, expected: str) -> NodeError:
+        return NodeError(self.name, f"it answered with a {type(answer).__name__}, not {expected}")
 
 
-def as_key(key: str) -> str:
-    """The key, or InvalidParameter when it is no str."""
-    if not isinstance(key, str):
-        raise InvalidParameter(f"a key is a str, not {type(key).__name__}")
-    return key
+def as_node(mapping: MutableMapping[str, bytes], name: str) -> Node:
+    """Return the node for a mutable mapping.
+
+    A Node is returned as it is, a mapping of fsspec becomes an FsspecNode under its own name, and
+    any other mutable mapping becomes a MappingNode called `name`. Raises InvalidParameter for
+    anything else.
+    """
+    if isinstance(mapping, Node):
+        return mapping
+    if is_fsspec(mapping):
+        # Loaded only here: a store over plain dicts needs no file system of fsspec.
+        from lepton_lab.nodes.fsspec_node import FsspecNode  # noqa: PLC0415
+
+        return FsspecNode(mapping)
+    if not isinstance(mapping, MutableMapping):
+        raise InvalidParameter(f"a node is a mutable mapping, not {type(mapping).__name__}")
+    return MappingNode(mapping, name)
 
 
-def as_view(value: BytesLike) -> memoryview:
-    """A flat view of a contiguous buffer, or InvalidParameter."""
-    try:
-        view = memoryview(value)
-        return view.cast("B") if view.nbytes else memoryview(b"")
-    except TypeError:
-        raise InvalidParameter(
-            f"a value is a contiguous run of bytes, not {type(value).__name__}"
-        ) from None
-
-
-def as_value(value: BytesLike) -> bytes:
-    """Bytes that nobody can change any more: `bytes` as they are, any other buffer copied. Raises InvalidParameter."""
-    return value if type(value) is bytes else bytes(as_view(value))
-
-
-def room_in(buffer: BytesLike) -> memoryview:
-    """A flat view of a writable buffer, or InvalidParameter."""
-    view = as_view(buffer)
-    if view.readonly and view.nbytes:
-        raise InvalidParameter("a buffer to read into must be writable")
-    return view
-
-
-def bytes_of(key: str) -> bytes:
-    """A key as bytes, each key differently, whatever characters it holds; surrogates pass, so every str has a form."""
-    return as_key(key).encode("utf-8", "surrogatepass")
-
-
-def too_long(length: int, room: int) -> str:
-    """The reason to give for a value that does not fit."""
-    return f"a value of {length} bytes is longer than the {room} that were expected"
-
-
-def reason_of(error: OSError) -> str:
-    """What the system said, without the path that it said it about."""
-    return (error.strerror or type(error).__name__).lower()
+def is_fsspec(mapping: object) -> bool:
+    """Tell whether this is a mapping of fsspec, without importing fsspec."""
+    return any(
+        (kind.__module__, kind.__name__) == ("fsspec.mapping", "FSMap")
+        for kind in type(mapping).__mro__
+    )

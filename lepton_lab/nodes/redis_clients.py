@@ -1,4 +1,6 @@
-"""redis-py clients as the nodes want them: they ask once, wait 5 seconds, and trust only whom they were told to."""
+"""redis-py clients with the settings that nodes need: one attempt, a 5 second time-out, and strict
+TLS 1.3.
+"""
 
 from __future__ import annotations
 
@@ -14,25 +16,31 @@ from redis.connection import Connection, ConnectionPool, UnixDomainSocketConnect
 from redis.maint_notifications import MaintNotificationsConfig
 from redis.retry import Retry
 
-TIMEOUT = 5.0  # seconds
-_BUFFER = 1 << 21  # bytes
-# In version 3 of RESP every connection begins with an exchange (HELLO), which takes in what TLS 1.3 sends after its
-# handshake; a silent connection with session tickets waiting would look to redis-py like one that is out of step.
+from lepton_lab.nodes.node import TIMEOUT
+
+_SEND_BUFFER = 1 << 21  # bytes
+# In version 3 of RESP every connection begins with an exchange (HELLO), which also reads what TLS
+# 1.3 sends after its handshake. Otherwise redis-py would see session tickets waiting on an idle
+# connection and take it for out of step.
 _PROTOCOL = 3
 
 
 @dataclass(frozen=True)
-class Tls:
-    """Files in PEM: whom to trust (by default the system's authorities), and who we are, for mutual authentication."""
+class TlsFiles:
+    """PEM files for TLS: the CA to trust (by default the system's), and our certificate and key, if
+    any.
+    """
 
     authority: str | None = None
     certificate: str | None = None
     key: str | None = None
 
     def context(self) -> ssl.SSLContext:
-        """TLS 1.3 only, the name checked, and no authority trusted but the one named. Raises OSError.
+        """Return a client context: TLS 1.3 only, the name checked, no CA trusted but the one given.
+        Raises OSError.
 
-        redis-py's own context would trust the system's authorities besides, and write its secrets to SSLKEYLOGFILE.
+        redis-py's own context would trust the system's CAs as well, and write its secrets to
+        SSLKEYLOGFILE.
         """
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.minimum_version = ssl.TLSVersion.TLSv1_3
@@ -45,19 +53,20 @@ class Tls:
         return context
 
 
-class PrivateConnection(UnixDomainSocketConnection):
-    """By a socket of this machine, into whose buffer a whole value fits: the sender need not wake for every piece."""
+class LargeBufferUnixConnection(UnixDomainSocketConnection):
+    """A Unix-socket connection whose send buffer holds a whole value, so the sender is not woken
+    for every chunk.
+    """
 
     def _connect(self) -> socket.socket:
-        plug: socket.socket = super()._connect()  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
-        plug.setsockopt(
-            socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER
-        )  # the system gives as much of it as it allows
-        return plug
+        sock: socket.socket = super()._connect()  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
+        # The system grants as much of this as it allows.
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
+        return sock
 
 
 def tls_connection(context: ssl.SSLContext) -> type[Connection]:
-    """A class of connections that all speak TLS under one context."""
+    """Return a connection class whose instances all speak TLS under one context."""
 
     class TlsConnection(Connection):
         def _connect(self) -> ssl.SSLSocket:
@@ -73,31 +82,37 @@ def tls_connection(context: ssl.SSLContext) -> type[Connection]:
     return TlsConnection
 
 
-def single(tls: Tls | None = None, **settings: Any) -> redis.Redis:
-    """A client of one server, by `host` and `port` or by a socket's `path`, and redis-py's other settings.
+def server_client(tls: TlsFiles | None = None, **settings: Any) -> redis.Redis:
+    """Return a client of one server, given by `host` and `port` or by a socket's `path`.
 
-    Raises TypeError or ValueError for a setting that redis-py does not know, OSError for certificates it cannot read.
+    settings: any others of redis-py. Raises TypeError or ValueError for a setting that redis-py
+    does not know, OSError for certificates that cannot be read.
     """
-    kind: type[Any] = PrivateConnection if "path" in settings else Connection
+    kind: type[Any] = LargeBufferUnixConnection if "path" in settings else Connection
     if tls is not None:
         kind = tls_connection(tls.context())
-    pool = ConnectionPool(
-        connection_class=kind, **_with_defaults(settings), retry=Retry(NoBackoff(), 0)
-    )
-    kind(**pool.connection_kwargs)  # it connects to nobody yet, but an unknown setting is known now
+    retry = Retry(NoBackoff(), 0)
+    pool = ConnectionPool(connection_class=kind, **_with_defaults(settings), retry=retry)
+    # Makes no connection yet; it raises now for a setting that redis-py does not know.
+    kind(**pool.connection_kwargs)
     return redis.Redis.from_pool(pool)
 
 
-def cluster(seeds: list[tuple[str, int]], tls: Tls | None = None, **settings: Any) -> RedisCluster:
-    """A client of a Redis Cluster, of which any of the `seeds` (host, port) tells the rest.
+def cluster_client(
+    seeds: list[tuple[str, int]], tls: TlsFiles | None = None, **settings: Any
+) -> RedisCluster:
+    """Return a client of a Redis Cluster, which asks the `seeds` (host, port) in turn for the other
+    servers.
 
-    Raises redis.RedisError or RedisClusterException when none of them does, and what `single` raises.
+    Raises redis.RedisError or RedisClusterException if none of them answers, and what
+    `server_client` raises.
     """
     kind = Connection if tls is None else tls_connection(tls.context())
     (host, port), *others = seeds
+    address = f"[{host}]" if ":" in host else host  # IPv6 stands in brackets in a URL
     return RedisCluster(
-        # Only with a URL does it take the connections' class; addresses of IPv6 have brackets in one.
-        url=f"redis://{f'[{host}]' if ':' in host else host}:{port}",
+        # RedisCluster takes a connection class only together with a URL.
+        url=f"redis://{address}:{port}",
         startup_nodes=[ClusterNode(*seed) for seed in others],  # type: ignore[no-untyped-call]  # as above
         connection_class=kind,
         require_full_coverage=False,
@@ -107,12 +122,12 @@ def cluster(seeds: list[tuple[str, int]], tls: Tls | None = None, **settings: An
 
 
 def _with_defaults(settings: dict[str, Any]) -> dict[str, Any]:
-    patience = settings.get("socket_timeout", TIMEOUT)
+    timeout = settings.get("socket_timeout", TIMEOUT)
     defaults = {
         "protocol": _PROTOCOL,
         "driver_info": None,
         "maint_notifications_config": MaintNotificationsConfig(enabled=False),
-        "socket_timeout": patience,
-        "socket_connect_timeout": patience,
+        "socket_timeout": timeout,
+        "socket_connect_timeout": timeout,
     }
     return defaults | settings

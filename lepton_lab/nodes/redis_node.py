@@ -17,12 +17,14 @@ from redis.exceptions import RedisClusterException
 
 from lepton_lab.buffers import BytesLike
 from lepton_lab.errors import InvalidParameter, NodeError, OversizedValue
-from lepton_lab.nodes import redis_wire as wire
-from lepton_lab.nodes.node import Node, as_value, as_view, bytes_of, reason_of, room_in, too_long
+from lepton_lab.nodes import redis_wire
+from lepton_lab.nodes.node import Node
+from lepton_lab.nodes.values import as_value, as_view, bytes_of, reason_of, room_in, too_long
 
 Client: TypeAlias = "redis.Redis | RedisCluster"
 T = TypeVar("T")
 
+DEFAULT_PREFIX = "lep:"
 _AT_ONCE = 16  # values in one MGET: large ones must not pile up in the server's answer
 _MANY = 500  # keys in one SCAN or UNLINK
 _HASH_TAG = re.compile(r"[^{]*\{[^}]+\}")
@@ -44,21 +46,24 @@ _WHY = {
 class RedisNode(Node):
     """The keys of a Redis server that begin with a prefix.
 
-    client: from redis-py, `redis.Redis` or `RedisCluster`, which brings address, password, TLS, time-outs and retries;
-    for values as they are, it must not decode responses. With redis-py's own defaults a server that hangs is asked
-    again and again for a minute; the clients of `open_nodes` and `RedisServers` ask once, for 5 seconds. prefix: on a
-    cluster it must carry a hash tag ("lep:{a}:"), so that all keys of the node lie in one slot. name: by default the
-    address.
+    client: from redis-py, `redis.Redis` or `RedisCluster`, which brings address, password, TLS,
+    time-outs and retries; for values as they are, it must not decode responses. With redis-py's own
+    defaults a server that hangs is asked again and again for a minute; the clients of `open_nodes`
+    and `RedisServers` ask once, for 5 seconds. prefix: on a cluster it must carry a hash tag
+    ("lep:{a}:"), so that all keys of the node lie in one slot. name: by default the address.
 
-    The prefix divides names, it does not hide them: whoever may SCAN sees the names of all keys on the server, whatever
-    patterns the access list has. An acknowledged write is as durable as the server's settings make it.
+    The prefix divides names, it does not hide them: whoever may SCAN sees the names of all keys on
+    the server, whatever patterns the access list has. An acknowledged write is as durable as the
+    server's settings make it.
 
     Raises InvalidParameter for a client or prefix that cannot work; connects at the first use.
     """
 
     single_writer = False
 
-    def __init__(self, client: Client, prefix: str = "lep:", name: str | None = None) -> None:
+    def __init__(
+        self, client: Client, prefix: str = DEFAULT_PREFIX, name: str | None = None
+    ) -> None:
         if not isinstance(client, redis.Redis | RedisCluster):
             raise InvalidParameter(
                 f"a client is a redis.Redis or RedisCluster, not {type(client).__name__}"
@@ -70,7 +75,7 @@ class RedisNode(Node):
         self._client: Any = client  # redis-py declares every answer as "now or awaitable"
         self._prefix, self._cluster = bytes_of(prefix), isinstance(client, RedisCluster)
         self._ask_cluster_first = False
-        self._held: wire.Lease | None = None
+        self._held: redis_wire.ConnectionLease | None = None
         self.owner: object = None  # what must live as long as this node does
         self.name = name if name is not None else _address(client)
 
@@ -86,7 +91,7 @@ class RedisNode(Node):
         full, data = self._full(key), as_view(value)
         with self._errors():
             self._directly(
-                lambda connection: wire.store(connection, full, data),
+                lambda connection: redis_wire.set_value(connection, full, data),
                 lambda: self._client.set(full, bytes(data)),
             )
 
@@ -99,16 +104,16 @@ class RedisNode(Node):
             if value is None:
                 return None
             if len(value) > len(room):
-                raise wire.TooLong(len(value))
+                raise redis_wire.ReplyTooLong(len(value))
             room[: len(value)] = value
             return len(value)
 
         try:
             with self._errors():
                 length = self._directly(
-                    lambda connection: wire.fetch(connection, full, room), ordinary
+                    lambda connection: redis_wire.get_into(connection, full, room), ordinary
                 )
-        except wire.TooLong as error:
+        except redis_wire.ReplyTooLong as error:
             raise OversizedValue(self.name, too_long(error.length, len(room))) from None
         if length is None:
             raise KeyError(key)
@@ -121,10 +126,10 @@ class RedisNode(Node):
         try:
             with self._errors():
                 return self._directly(
-                    lambda connection: wire.fetch_each(connection, full, limit),
+                    lambda connection: redis_wire.get_each(connection, full, limit),
                     lambda: super(RedisNode, self).get_bounded(wanted, limit),
                 )
-        except wire.TooLong:
+        except redis_wire.ReplyTooLong:
             return super().get_bounded(wanted, limit)
 
     def __delitem__(self, key: str) -> None:
@@ -143,7 +148,9 @@ class RedisNode(Node):
         return self.keys_with_prefix("")
 
     def keys_with_prefix(self, prefix: str) -> Iterator[str]:
-        """As in Node, by SCAN: the whole server is walked through, a piece at a time, without stopping it."""
+        """As in Node, by SCAN: the whole server is walked through, a piece at a time, without
+        stopping it.
+        """
         wanted, seen = self._full(prefix), set()
         with self._errors():
             owner = (
@@ -164,7 +171,10 @@ class RedisNode(Node):
                     yield name
 
     def set_if_absent(self, key: str, value: BytesLike) -> bool:
-        """As in Node, by SET … NX. A client that retries may answer False for a write of its own that had arrived."""
+        """As in Node, by SET … NX.
+
+        A client that retries may answer False for a write of its own that had arrived.
+        """
         full, data = self._full(key), as_value(value)
         with self._errors():
             return bool(self._client.set(full, data, nx=True))
@@ -176,7 +186,7 @@ class RedisNode(Node):
             with self._errors():
                 answers = [self._value(answer) for answer in self._client.mget(some)]
                 if len(answers) != len(some):
-                    raise wire.OutOfStep
+                    raise redis_wire.UnexpectedReply
             values += answers
         return values
 
@@ -188,20 +198,22 @@ class RedisNode(Node):
 
     @contextmanager
     def session(self) -> Iterator[Node]:
-        """As in Node: large values, and small ones asked for together, go by one connection that stays."""
+        """As in Node: large values, and small ones asked for together, go by one connection that
+        stays.
+        """
         one = copy(self)
-        one._held = wire.Lease()
+        one._held = redis_wire.ConnectionLease()
         try:
             yield one
         finally:
             one._held.end()
 
     @contextmanager
-    def _lease(self) -> Iterator[wire.Lease]:
+    def _lease(self) -> Iterator[redis_wire.ConnectionLease]:
         if self._held is not None:
             yield self._held
             return
-        lease = wire.Lease()
+        lease = redis_wire.ConnectionLease()
         try:
             yield lease
         finally:
@@ -220,7 +232,7 @@ class RedisNode(Node):
     def _value(self, answer: object) -> bytes | None:
         if answer is None or isinstance(answer, bytes):
             return answer
-        raise wire.OutOfStep
+        raise redis_wire.UnexpectedReply
 
     def _pool(self) -> ConnectionPool:
         client = self._client
@@ -230,10 +242,12 @@ class RedisNode(Node):
         return pool
 
     def _directly(self, direct: Callable[[Any], T], ordinary: Callable[[], T]) -> T:
-        """Run `direct` on a connection to the key's server; in a cluster that has moved, `ordinary` by its client.
+        """Run `direct` on a connection to the key's server; in a cluster that has moved, `ordinary`
+        by its client.
 
-        The cluster's client looks for the new primary whenever a call of its own fails. So after a failure the next
-        call is made through it, and once that has worked the direct way leads to the right server again.
+        The cluster's client looks for the new primary whenever a call of its own fails. So after a
+        failure the next call is made through it, and once that has worked the direct way leads to
+        the right server again.
         """
         if self._ask_cluster_first:
             result = ordinary()
@@ -242,7 +256,7 @@ class RedisNode(Node):
         try:
             with self._lease() as lease, lease.connection(self._pool) as connection:
                 return direct(connection)
-        except (redis.ResponseError, wire.Refused) as error:
+        except (redis.ResponseError, redis_wire.RedisErrorReply) as error:
             if self._cluster and _code_of(error) in _MOVED:
                 return ordinary()
             raise
@@ -252,10 +266,12 @@ class RedisNode(Node):
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
-        """Name the node and a reason in our words: a server's text may repeat what was sent, a password among it."""
+        """Name the node and a reason in our words: a server's text may repeat what was sent, a
+        password among it.
+        """
         try:
             yield
-        except wire.TooLong:
+        except redis_wire.ReplyTooLong:
             raise
         except (redis.RedisError, RedisClusterException, OSError) as error:
             raise NodeError(self.name, _why(error)) from None
@@ -269,17 +285,22 @@ def _why(error: Exception) -> str:
         return "no answer within the time-out"
     if isinstance(
         error,
-        redis.ResponseError | wire.Refused | redis.AuthenticationError | redis.BusyLoadingError,
+        redis.ResponseError
+        | redis_wire.RedisErrorReply
+        | redis.AuthenticationError
+        | redis.BusyLoadingError,
     ):
         code = _code_of(error)
         return _WHY.get(code, f"the server answered {code}")
-    if isinstance(error, wire.OutOfStep | redis.exceptions.InvalidResponse):
+    if isinstance(error, redis_wire.UnexpectedReply | redis.exceptions.InvalidResponse):
         return _NONSENSE
     return _what_the_system_said(error)
 
 
 def _what_the_system_said(error: BaseException) -> str:
-    """The reason of the OSError beneath redis-py's error, whose own text names addresses and may quote a reply."""
+    """The reason of the OSError beneath redis-py's error, whose own text names addresses and may
+    quote a reply.
+    """
     beneath: BaseException | None = error
     while beneath is not None:
         if isinstance(beneath, ssl.SSLCertVerificationError):
@@ -297,8 +318,10 @@ def _what_the_system_said(error: BaseException) -> str:
 
 
 def _code_of(error: Exception) -> str:
-    """The code of an error reply: redis-py sets some aside and leaves the others at the start of the text."""
-    if isinstance(error, wire.Refused):
+    """The code of an error reply: redis-py sets some aside and leaves the others at the start of
+    the text.
+    """
+    if isinstance(error, redis_wire.RedisErrorReply):
         return error.code
     known = getattr(error, "status_code", None) or (
         "WRONGPASS" if isinstance(error, redis.AuthenticationError) else ""

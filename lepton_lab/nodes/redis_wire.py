@@ -1,11 +1,14 @@
-"""The bytes of a large value, straight between a redis-py connection's socket and a buffer of the caller.
+"""The bytes of a large value, straight between a redis-py connection's socket and a buffer of the
+caller.
 
-redis-py makes the connection, authenticates, speaks TLS and keeps the pool; it would also copy a value two or three
-times on its way. These functions send a SET and read a GET's answer without a copy, at about three times the speed over
-a private socket. A connection on which anything went wrong is closed before it goes back to its pool: it could
-still hold the rest of an answer, and give it to the next question.
+redis-py makes the connection, authenticates, speaks TLS and keeps the pool; it would also copy a
+value two or three times on its way. These functions send a SET and read a GET's answer without a
+copy, at about three times the speed over a private socket. A connection on which anything went
+wrong is closed before it goes back to its pool: it could still hold the rest of an answer, and give
+it to the next question.
 
-The answers (RESP, "Bulk strings", "Simple strings" and "Simple errors"; of large values one is in flight at a time):
+The answers (RESP, "Bulk strings", "Simple strings" and "Simple errors"; of large values one is in
+flight at a time):
 
     +OK CR LF                         it is stored
     $<n> CR LF  <n bytes>  CR LF     the value
@@ -34,7 +37,7 @@ _SLOWEST = 1 << 16  # bytes a second; a node that drips slower for longer than i
 _LENGTH = re.compile(rb"\$(\d{1,18})")
 
 
-class Refused(redis.RedisError):
+class RedisErrorReply(redis.RedisError):
     """An error reply, as its code alone."""
 
     def __init__(self, code: str) -> None:
@@ -42,7 +45,7 @@ class Refused(redis.RedisError):
         super().__init__(code)
 
 
-class TooLong(redis.RedisError):
+class ReplyTooLong(redis.RedisError):
     """The value is longer than the buffer; nothing of it was kept."""
 
     def __init__(self, length: int) -> None:
@@ -50,15 +53,17 @@ class TooLong(redis.RedisError):
         super().__init__(f"{length} bytes")
 
 
-class OutOfStep(redis.RedisError):
+class UnexpectedReply(redis.RedisError):
     """The bytes are no answer to what was asked."""
 
 
-class Lease:
-    """A connection that stays with one user between calls, taken from its pool at the first and again after a failure.
+class ConnectionLease:
+    """A connection that stays with one user between calls, taken from its pool at the first and
+    again after a failure.
 
-    A pool looks at a connection before it hands it out: it must have nothing left to say. That look, and the pool's own
-    book-keeping, cost a small value as much as the value itself, and in a program of many threads more than that.
+    A pool looks at a connection before it hands it out: it must have nothing left to say. That
+    look, and the pool's own book-keeping, cost a small value as much as the value itself, and in a
+    program of many threads more than that.
     """
 
     def __init__(self) -> None:
@@ -67,7 +72,9 @@ class Lease:
 
     @contextmanager
     def connection(self, pool: Callable[[], ConnectionPool]) -> Iterator[Any]:
-        """The connection, of this pool where there is none yet; after any failure it is closed, and the pool has it."""
+        """The connection, of this pool where there is none yet; after any failure it is closed, and
+        the pool has it.
+        """
         try:
             if self._connection is None:
                 self._pool = pool()
@@ -89,8 +96,8 @@ class Lease:
             self._connection = None
 
 
-def store(connection: Any, key: bytes, value: memoryview) -> None:
-    """SET, sent from the caller's buffer. Raises as `fetch` does, but for TooLong."""
+def set_value(connection: Any, key: bytes, value: memoryview) -> None:
+    """SET, sent from the caller's buffer. Raises as `get_into` does, but for ReplyTooLong."""
     head = b"*3\r\n$3\r\nSET\r\n$%d\r\n%b\r\n$%d\r\n" % (len(key), key, len(value))
     plug, patience = _plug_of(connection)
     if plug is None or isinstance(plug, ssl.SSLSocket):  # which takes no list of buffers
@@ -105,32 +112,34 @@ def store(connection: Any, key: bytes, value: memoryview) -> None:
     if plug is None:
         stored = connection.read_response(disable_decoding=True) == b"OK"
     else:
-        stored = _Answers(plug, patience).says(_STORED)
+        stored = ReplyReader(plug, patience).says(_STORED)
     if not stored:
-        raise OutOfStep
+        raise UnexpectedReply
 
 
-def fetch(connection: Any, key: bytes, buffer: memoryview) -> int | None:
+def get_into(connection: Any, key: bytes, buffer: memoryview) -> int | None:
     """GET into the caller's buffer: the value's length, or None when there is no such key.
 
-    Raises Refused, TooLong, OutOfStep, redis.ConnectionError or TimeoutError; then the connection is good for nothing.
+    Raises RedisErrorReply, ReplyTooLong, UnexpectedReply, redis.ConnectionError or TimeoutError;
+    then the connection is good for nothing.
     """
     plug, patience = _ask(connection, [key])
     if plug is None:
         return _fetch_slowly(connection, buffer)
-    answers = _Answers(plug, patience)
+    answers = ReplyReader(plug, patience)
     length = answers.value_into(buffer)
     answers.end()
     return length
 
 
-def fetch_each(connection: Any, keys: Sequence[bytes], limit: int) -> list[bytes | None]:
-    """GET small values, all asked for at once: at most `limit` bytes each, None where there is no such key.
+def get_each(connection: Any, keys: Sequence[bytes], limit: int) -> list[bytes | None]:
+    """GET small values, all asked for at once: at most `limit` bytes each, None where there is no
+    such key.
 
-    Raises as `fetch` does.
+    Raises as `get_into` does.
     """
     plug, patience = _ask(connection, keys)
-    answers = None if plug is None else _Answers(plug, patience)
+    answers = None if plug is None else ReplyReader(plug, patience)
     buffer, values = memoryview(bytearray(limit)), []
     for _ in keys:
         length = (
@@ -149,7 +158,9 @@ def _ask(connection: Any, keys: Sequence[bytes]) -> tuple[socket.socket | None, 
 
 
 def _plug_of(connection: Any) -> tuple[socket.socket | None, float]:
-    """The connection's socket, should redis-py still keep it where it has no public name for it; and its time-out."""
+    """The connection's socket, should redis-py still keep it where it has no public name for it;
+    and its time-out.
+    """
     if not connection.is_connected:
         connection.connect()
     plug, patience = getattr(connection, "_sock", None), connection.socket_timeout
@@ -176,17 +187,19 @@ def _send(plug: socket.socket, pieces: list[memoryview], deadline: float) -> Non
 
 
 def _fetch_slowly(connection: Any, buffer: memoryview) -> int | None:
-    """By redis-py's own reader, should a future release keep its socket elsewhere: the same bytes, more copies."""
+    """By redis-py's own reader, should a future release keep its socket elsewhere: the same bytes,
+    more copies.
+    """
     value = connection.read_response(disable_decoding=True)
     if value is None:
         return None
     if len(value) > len(buffer):
-        raise TooLong(len(value))
+        raise ReplyTooLong(len(value))
     buffer[: len(value)] = value
     return len(value)
 
 
-class _Answers:
+class ReplyReader:
     """Answers on their way in, one after the other; what was received beyond a line is not lost."""
 
     def __init__(self, plug: socket.socket, patience: float) -> None:
@@ -200,33 +213,33 @@ class _Answers:
         self._fill(memoryview(said))
         if said.startswith(b"-"):
             rest = self._first_line() if _END not in said else b""
-            raise Refused(_code(bytes(said) + rest))
+            raise RedisErrorReply(_code(bytes(said) + rest))
         return said == expected
 
     def value_into(self, buffer: memoryview) -> int | None:
         line = self._first_line()
         if line.startswith(b"-"):
-            raise Refused(_code(line))
+            raise RedisErrorReply(_code(line))
         if line in (b"$-1", b"_"):
             return None
         found = _LENGTH.fullmatch(line)
         if found is None:
-            raise OutOfStep
+            raise UnexpectedReply
         length = int(found[1])
         if length > len(buffer):
-            raise TooLong(length)
+            raise ReplyTooLong(length)
         self._deadline += length / _SLOWEST
         self._take(buffer[:length])
         end = bytearray(len(_END))
         self._take(memoryview(end))
         if end != _END:
-            raise OutOfStep
+            raise UnexpectedReply
         return length
 
     def end(self) -> None:
-        """Raise OutOfStep when more came than was asked for."""
+        """Raise UnexpectedReply when more came than was asked for."""
         if self._early:
-            raise OutOfStep
+            raise UnexpectedReply
 
     def _first_line(self) -> bytes:
         while True:

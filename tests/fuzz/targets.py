@@ -50,8 +50,7 @@ from lepton_lab.keyring import KeyRing, open_for
 from lepton_lab.keyring import export as wrapping
 from lepton_lab.keyring.file import PassphraseKey, PassphraseSlot, SealedFile
 from lepton_lab.keyring.records import KeyRecord, RingBody
-from lepton_lab.nodes import MemoryNode
-from lepton_lab.nodes import redis_wire as wire
+from lepton_lab.nodes import MemoryNode, redis_wire
 from lepton_lab.paillier import EncryptedNumber, Layout, PackedVector, PrivateKey, PublicKey
 from lepton_lab.sharding import Receipt, ShardedStore
 from lepton_lab.sharding.manifest import SealedManifest
@@ -520,8 +519,8 @@ def read_resp(raw: bytes) -> None:
     """What a Redis server answers to a GET and to a SET."""
     buffer = bytearray(64)
     calls = (
-        lambda connection: wire.fetch(connection, b"key", memoryview(buffer)),
-        lambda connection: wire.store(connection, b"key", memoryview(b"value")),
+        lambda connection: redis_wire.get_into(connection, b"key", memoryview(buffer)),
+        lambda connection: redis_wire.set_value(connection, b"key", memoryview(b"value")),
     )
     for call in calls:
         ours, servers = socket.socketpair()

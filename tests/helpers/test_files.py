@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 
 from lepton_lab.files import private_folder
-from lepton_lab.nodes.servers.lifetime import Keeper
+from lepton_lab.nodes.servers.lifetime import ServerLifetime
 
 
 @pytest.fixture
 def place(tmp_path, monkeypatch):
-    """Where temporary folders are made, a keeper's too, which would else avoid so long a path."""
+    """Where temporary folders are made, that of ServerLifetime too, which would otherwise avoid so long a path."""
     monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path))
-    monkeypatch.setattr("lepton_lab.nodes.servers.lifetime._LONGEST", 1000)
+    monkeypatch.setattr("lepton_lab.nodes.servers.lifetime._LONGEST_FOLDER", 1000)
     return tmp_path
 
 
@@ -64,16 +64,16 @@ def test_a_private_folder_that_is_interrupted_in_its_removal_is_gone(place, inte
 @pytest.mark.parametrize(
     "at", [(Path, "mkdir"), (subprocess, "Popen")], ids=["the folder", "the watchdog"]
 )
-def test_a_keeper_that_is_interrupted_in_its_making_leaves_nothing(place, interrupted, at):
+def test_a_server_lifetime_that_is_interrupted_in_its_making_leaves_nothing(place, interrupted, at):
     interrupted(*at, before=at[0] is subprocess)
     with pytest.raises(KeyboardInterrupt):
-        Keeper()
+        ServerLifetime()
     assert list(place.iterdir()) == []
 
 
-def test_a_keepers_folder_is_its_owners_alone_and_gone_at_the_end(place):
-    keeper = Keeper()
-    assert list(place.iterdir()) == [keeper.folder]
-    assert stat.S_IMODE(keeper.folder.stat().st_mode) == 0o700
-    keeper.close()
+def test_a_server_lifetimes_folder_is_its_owners_alone_and_gone_at_the_end(place):
+    lifetime = ServerLifetime()
+    assert list(place.iterdir()) == [lifetime.folder]
+    assert stat.S_IMODE(lifetime.folder.stat().st_mode) == 0o700
+    lifetime.close()
     assert list(place.iterdir()) == []

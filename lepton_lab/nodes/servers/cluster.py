@@ -1,9 +1,10 @@
-"""A Redis Cluster: putting one together, and one node for each of its primaries."""
+"""Redis Cluster: forming one from servers, and one node for each of its primaries."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any
 
 import redis
@@ -22,69 +23,101 @@ _PAUSE = 0.02  # seconds
 def cluster_nodes(
     connect: Callable[[], RedisCluster],
     prefix: str,
-    names: Callable[[int, str], str],
+    name_of: Callable[[int, str], str],
     tags: Sequence[str] = (),
 ) -> list[RedisNode]:
-    """One node a primary, each with a client of its own, and a hash tag that keeps all its keys in one slot there.
+    """Return one node per primary, each with a client of its own and a hash tag whose slot that
+    primary serves.
 
-    The tags are the smallest numbers that lie on different primaries, hashed as the specification says, in the order of
-    their slots. They stay the same through a fail-over, which moves all slots of a primary at once. When slots are
-    moved singly, give the old `tags`, or what was stored would be looked for elsewhere.
+    The tags are the smallest numbers whose slots lie on different primaries, in the order of their
+    slots. They stay right through a fail-over, which moves all slots of a primary together. If
+    slots are moved one by one, give the old `tags`; otherwise the nodes would look for their values
+    under other keys.
 
-    Raises NodeError when two tags lie on one primary, which would then count as two.
+    connect: returns a new client. name_of: gives a node's name for its index and tag. Raises
+    NodeError if two tags lie on one primary, which would then count as two nodes.
     """
     client = connect()
-    found = _owners(client, tags or map(str, range(_CANDIDATES)), every=bool(tags))
-    clients = [client, *(connect() for _ in found[1:])]
-    return [
-        RedisNode(each, f"{prefix}{{{tag}}}:", names(index, tag))
-        for index, (tag, each) in enumerate(zip(found, clients, strict=True))
-    ]
+    chosen = _check_tags(client, tags) if tags else _choose_tags(client)
+    clients = [client]
+    for _ in chosen[1:]:
+        clients.append(connect())
+    nodes = []
+    for index, (tag, each) in enumerate(zip(chosen, clients, strict=True)):
+        nodes.append(RedisNode(each, f"{prefix}{{{tag}}}:", name_of(index, tag)))
+    return nodes
 
 
-def _owners(client: Any, tags: Iterable[str], *, every: bool) -> list[str]:
-    owners: dict[str, str] = {}
-    primaries = len(client.get_primaries())
+def _owners(client: Any, tags: Iterable[str]) -> Iterable[tuple[str, str]]:
+    """Yield (tag, name of the primary that serves its slot), without the tags whose slots nobody
+    serves.
+    """
     for tag in tags:
         try:
-            owner = client.get_node_from_key(tag).name
-        except RedisClusterException:  # nobody serves that slot
+            yield tag, client.get_node_from_key(tag).name
+        except RedisClusterException:
             continue
-        if every and owner in owners:
-            raise NodeError(
-                "redis-cluster", f"the tags {owners[owner]} and {tag} lie on one primary"
-            )
-        owners.setdefault(owner, tag)
-        if not every and len(owners) == primaries:
+
+
+def _choose_tags(client: Any) -> list[str]:
+    """Return one tag per primary, in the order of their slots.
+
+    Raises NodeError if no primary serves any slot.
+    """
+    primaries = len(client.get_primaries())
+    tag_of: dict[str, str] = {}
+    for tag, owner in _owners(client, map(str, range(_CANDIDATES))):
+        tag_of.setdefault(owner, tag)
+        if len(tag_of) == primaries:
             break
-    if not owners:
+    if not tag_of:
         raise NodeError("redis-cluster", "no primary serves any slot")
-    return (
-        list(owners.values())
-        if every
-        else sorted(owners.values(), key=lambda tag: key_slot(tag.encode()))
-    )
+    return sorted(tag_of.values(), key=lambda tag: key_slot(tag.encode()))
 
 
-def form(admins: Sequence[Any], ports: Sequence[int], masters: int, deadline: float) -> None:
-    """Make a cluster of servers that run in cluster mode, the first `masters` of them primaries with equal slots.
+def _check_tags(client: Any, tags: Sequence[str]) -> list[str]:
+    """Return those of the given tags that a primary serves.
 
-    admins: a client each with the right to CLUSTER. The others follow the primaries in turn. Raises NodeError when the
-    servers have not agreed by `deadline` (time.monotonic), and redis-py's errors.
+    Raises NodeError if two lie on one primary, or none does.
+    """
+    tag_of: dict[str, str] = {}
+    for tag, owner in _owners(client, tags):
+        if owner in tag_of:
+            why = f"the tags {tag_of[owner]} and {tag} lie on one primary"
+            raise NodeError("redis-cluster", why)
+        tag_of[owner] = tag
+    if not tag_of:
+        raise NodeError("redis-cluster", "no primary serves any slot")
+    return list(tag_of.values())
+
+
+def form_cluster(
+    admins: Sequence[Any], ports: Sequence[int], masters: int, deadline: float
+) -> None:
+    """Make a cluster of servers that run in cluster mode; the first `masters` become primaries with
+    equal slots.
+
+    admins: one client per server, with the right to CLUSTER. The other servers become replicas of
+    the primaries in turn. deadline: a time of time.monotonic. Raises NodeError if the servers have
+    not agreed by then, and redis-py's errors.
     """
     ids = [admin.execute_command("CLUSTER MYID").decode() for admin in admins]
     for index, admin in enumerate(admins[:masters]):
-        first, end = SLOTS * index // masters, SLOTS * (index + 1) // masters
+        first = SLOTS * index // masters
+        end = SLOTS * (index + 1) // masters
         admin.execute_command("CLUSTER ADDSLOTS", *range(first, end))
+        # Without epochs of their own, primaries that have never met could each take the other's
+        # slots.
         admin.execute_command("CLUSTER SET-CONFIG-EPOCH", index + 1)
     for port in ports[1:]:
         admins[0].execute_command("CLUSTER MEET", "127.0.0.1", port)
+    # A server must know every other one before it can be told which to follow.
     for admin in admins:
-        _wait(lambda admin=admin: int(_info(admin)["cluster_known_nodes"]) == len(admins), deadline)  # type: ignore[misc]
+        _wait(partial(_knows_all, admin, len(admins)), deadline)
     for index in range(masters, len(admins)):
-        _wait(lambda index=index: _follow(admins[index], ids[index % masters]), deadline)  # type: ignore[misc]
+        _wait(partial(_follow, admins[index], ids[index % masters]), deadline)
     for admin in admins:
-        _wait(lambda admin=admin: _is_ready(admin, len(admins), masters), deadline)  # type: ignore[misc]
+        _wait(partial(_is_ready, admin, len(admins), masters), deadline)
 
 
 def _info(admin: Any) -> dict[str, str]:
@@ -92,23 +125,28 @@ def _info(admin: Any) -> dict[str, str]:
     return answer
 
 
+def _knows_all(admin: Any, members: int) -> bool:
+    return int(_info(admin)["cluster_known_nodes"]) == members
+
+
 def _follow(admin: Any, primary: str) -> bool:
+    """Make a server the replica of a primary; False if it does not know that primary yet."""
     try:
         admin.execute_command("CLUSTER REPLICATE", primary)
-    except redis.ResponseError:  # it has not heard of that primary yet
+    except redis.ResponseError:
         return False
     return True
 
 
 def _is_ready(admin: Any, members: int, masters: int) -> bool:
-    """Whether it serves its slots and knows who serves the others: a client may ask any server, a replica too.
+    """Tell whether a server serves its slots and knows which server has the others.
 
-    Without full coverage the state alone says nothing of that.
+    A client may ask any server, a replica too. The state alone is not enough, because without full
+    coverage it is "ok" although slots are missing.
     """
-    if (
-        _info(admin)["cluster_state"] != "ok"
-        or len(admin.execute_command("CLUSTER SLOTS")) != masters
-    ):
+    if _info(admin)["cluster_state"] != "ok":
+        return False
+    if len(admin.execute_command("CLUSTER SLOTS")) != masters:
         return False
     replication = admin.info("replication")
     if replication["role"] == "slave":

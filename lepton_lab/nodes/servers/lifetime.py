@@ -1,4 +1,4 @@
-"""Child processes and a private folder that cannot outlive this Python."""
+"""Child processes and a private folder that end together with this Python process."""
 
 from __future__ import annotations
 
@@ -13,53 +13,55 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from lepton_lab.errors import NodeError
-from lepton_lab.nodes.node import reason_of
+from lepton_lab.nodes.values import reason_of
 
 if sys.platform != "win32":
     import fcntl
 
-_LONGEST = (
-    80  # bytes of a folder's path: a socket's whole path has at most 104 to 108 (sockaddr_un)
-)
-_PATIENCE = 10  # seconds
-# What a deletion frees waits for the next value: fetching fresh pages from the system costs more than filling them.
-# The two names are jemalloc's own, the system's and that of builds which put a prefix to its names.
-_MEMORY = dict.fromkeys(("MALLOC_CONF", "JE_MALLOC_CONF"), "dirty_decay_ms:-1,muzzy_decay_ms:-1")
+# Bytes of a folder's path: a Unix socket in it may have a path of at most 104 to 108 bytes
+# (sockaddr_un).
+_LONGEST_FOLDER = 80
+_WATCHDOG_TIMEOUT = 10  # seconds
+# Freed memory stays with the server for the next value, because fetching fresh pages costs more
+# than filling them. These are the two names of jemalloc's setting: the usual one, and that of
+# builds with a prefix.
+_ALLOCATOR = dict.fromkeys(("MALLOC_CONF", "JE_MALLOC_CONF"), "dirty_decay_ms:-1,muzzy_decay_ms:-1")
 
 
-class Keeper:
-    """Starts processes in a group of their own, beside a folder of mode 0700; `close` ends and removes them all.
+class ServerLifetime:
+    """A process group of servers and a folder of mode 0700 that are both gone once `close` has
+    returned.
 
-    The group keeps Ctrl-C in the terminal away from them: it is for this Python, which then cleans up in order. Should
-    this Python be killed, a watchdog in the same group does it (`watchdog.py`); a process belongs to the group from its
-    first instruction, so there is no moment at which one could be forgotten. They also end when the keeper is no longer
-    referred to. A forked copy of this process may drop its keeper without harm.
+    Ctrl-C in the terminal does not reach the group: it is meant for this Python, which then cleans
+    up in order. If this Python is killed, a watchdog in the same group cleans up (`watchdog.py`). A
+    process belongs to the group from its first instruction, so there is no moment at which one
+    could be left behind. The processes also end when this object is no longer referred to. A forked
+    copy of this process may drop its copy of the object; that ends nothing.
 
-    data: a folder that stays, made if it is not there; by default the private one, which does not. Two keepers never
-    have the same: the second gets a NodeError, until the first's processes are gone.
+    data: a folder for data that stays, made if it does not exist; by default the private folder,
+    which does not stay. Only one ServerLifetime can have a data folder at a time: a second raises
+    NodeError until the processes of the first have ended.
     """
 
     def __init__(self, data: str | os.PathLike[str] | None = None) -> None:
-        with ExitStack() as undo:  # should Ctrl-C come meanwhile
-            locks = () if data is None else (_claimed(Path(data)),)
-            self.folder = _place()
+        # Ctrl-C may come at any line of this, and must leave neither folder nor process.
+        with ExitStack() as undo:
+            locks = () if data is None else (_lock_folder(Path(data)),)
+            self.folder = _private_path()
             undo.callback(shutil.rmtree, self.folder, ignore_errors=True)
             self.folder.mkdir(mode=0o700)
             self.data = self.folder if data is None else Path(data).absolute()
             self._processes: list[subprocess.Popen[bytes]] = []
+            program = str(Path(__file__).with_name("watchdog.py"))
             self._watchdog = subprocess.Popen(  # noqa: S603  # our own program
-                [
-                    sys.executable,
-                    "-I",
-                    "-S",
-                    str(Path(__file__).with_name("watchdog.py")),
-                    str(self.folder),
-                ],
+                [sys.executable, "-I", "-S", program, str(self.folder)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 process_group=0,
-                pass_fds=locks,  # so the lock outlives this Python as long as the servers do
+                # The watchdog inherits the lock, which so outlives this Python for as long as the
+                # servers do.
+                pass_fds=locks,
             )
             for lock in locks:
                 os.close(lock)
@@ -69,8 +71,11 @@ class Keeper:
             undo.pop_all()
 
     def start(self, command: list[str], log: Path) -> subprocess.Popen[bytes]:
-        """Start a process whose output goes to a file. Raises OSError when it cannot be started."""
-        with open(log, "wb", opener=lambda path, flags: os.open(path, flags, 0o600)) as output:
+        """Start a process of the group; its output goes to the file `log`.
+
+        Raises OSError if it cannot be started.
+        """
+        with open(log, "wb", opener=_open_private) as output:
             process = subprocess.Popen(  # noqa: S603  # a redis-server that was found and probed
                 command,
                 stdin=subprocess.DEVNULL,
@@ -78,10 +83,14 @@ class Keeper:
                 stderr=subprocess.STDOUT,
                 process_group=self._watchdog.pid,
                 umask=0o077,
-                env=os.environ | _MEMORY,
+                env=os.environ | _ALLOCATOR,
             )
         self._processes.append(process)
         return process
+
+
+def _open_private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def _end(
@@ -90,7 +99,9 @@ def _end(
     watchdog: subprocess.Popen[bytes],
     folder: Path,
 ) -> None:
+    """Kill the processes, let the watchdog remove the folder, and wait for both."""
     if os.getpid() != owner:
+        # A forked copy: the servers are those of its parent.
         return
     for process in processes:
         process.kill()
@@ -99,20 +110,25 @@ def _end(
     if watchdog.stdin is not None:
         watchdog.stdin.close()
     try:
-        watchdog.wait(_PATIENCE)
+        watchdog.wait(_WATCHDOG_TIMEOUT)
     except subprocess.TimeoutExpired:
         watchdog.kill()
         watchdog.wait()
-    shutil.rmtree(folder, ignore_errors=True)  # for the case that somebody killed the watchdog
+    # In case the watchdog was killed before it had removed the folder.
+    shutil.rmtree(folder, ignore_errors=True)
 
 
-def _claimed(folder: Path) -> int:
-    """A descriptor that holds the folder's lock. Raises NodeError when somebody else has it, or the system refuses."""
+def _lock_folder(folder: Path) -> int:
+    """Return a descriptor that holds a lock on the folder, which is made if it does not exist.
+
+    Raises NodeError if other servers hold the lock or the system refuses.
+    """
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor = os.open(folder, os.O_RDONLY)
     except OSError as error:
-        raise NodeError("redis-server", f"the folder for its data: {reason_of(error)}") from error
+        why = f"the folder for its data: {reason_of(error)}"
+        raise NodeError("redis-server", why) from error
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
@@ -121,8 +137,13 @@ def _claimed(folder: Path) -> int:
     return descriptor
 
 
-def _place() -> Path:
-    """A name for a private folder, before there is one: so no interruption can come between making and knowing it."""
+def _private_path() -> Path:
+    """Return a path for the private folder, which is not made here.
+
+    So its path is known before the folder exists, and no interruption can leave a folder of unknown
+    name.
+    """
     usual = tempfile.gettempdir()
-    short = usual if len(os.fsencode(usual)) <= _LONGEST - 20 else "/tmp"  # noqa: S108  # the folder is private
-    return Path(short, f"lepton-{secrets.token_hex(6)}")
+    is_short = len(os.fsencode(usual)) <= _LONGEST_FOLDER - 20
+    parent = usual if is_short else "/tmp"  # noqa: S108  # the folder in it is private
+    return Path(parent, f"lepton-{secrets.token_hex(6)}")

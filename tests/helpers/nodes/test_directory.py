@@ -1,4 +1,7 @@
-"""Directory nodes: files that are whole or absent, under names that no key can break."""
+"""Tests lepton_lab.nodes.directory.
+
+Files that are whole or absent, under names that no key can break.
+"""
 
 from __future__ import annotations
 
@@ -123,7 +126,7 @@ def test_listing_a_prefix_reads_only_its_folder(node, monkeypatch):
     assert read == ["b"]
 
 
-# --- when the file system refuses ------------------------------------------------------------------------------------
+# --- when the file system refuses --------------------------------------------------------------
 
 
 def test_a_folder_that_cannot_be_made_is_a_node_error(tmp_path):
@@ -226,7 +229,7 @@ def test_a_file_system_without_hard_links_is_named_and_nothing_is_left(node, mon
     assert [path for path in node.path.rglob("*") if path.is_file()] == []
 
 
-# --- at the same time ------------------------------------------------------------------------------------------------
+# --- at the same time --------------------------------------------------------------------------
 
 
 def test_writers_and_deleters_of_neighbours_never_trip_over_vanishing_folders(node):
@@ -252,8 +255,9 @@ def test_writers_and_deleters_of_neighbours_never_trip_over_vanishing_folders(no
 
 def test_of_many_processes_exactly_one_claims_a_key(node):
     script = (
-        "import sys; from lepton_lab.nodes import DirectoryNode; node = DirectoryNode(sys.argv[1], sync=False);"
-        "input(); print(*[i for i in range(200) if node.set_if_absent(f'{i}/claim', sys.argv[2].encode())])"
+        "import sys; from lepton_lab.nodes import DirectoryNode;"
+        "node = DirectoryNode(sys.argv[1], sync=False); value = sys.argv[2].encode(); input();"
+        "print(*[i for i in range(200) if node.set_if_absent(f'{i}/claim', value)])"
     )
     claimants = [
         subprocess.Popen(

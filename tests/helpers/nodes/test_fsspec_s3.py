@@ -1,4 +1,7 @@
-"""Nodes in buckets of S3, over a real socket to a server that speaks S3 (moto)."""
+"""Tests lepton_lab.nodes.fsspec_node.
+
+Nodes in buckets of S3, over a real socket to a server that speaks S3 (moto).
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""MongoDB and whatever fsspec reaches, as nodes: URLs, failures in one language, and objects stored there."""
+"""Tests lepton_lab.nodes.mongo_node and lepton_lab.nodes.fsspec_node.
+
+URLs, failures in one language, and objects stored there.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +35,7 @@ def mongo():
         yield url
 
 
-# --- fsspec -------------------------------------------------------------------------------------------------------
+# --- fsspec ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("kind", ["memory", "file"])
@@ -159,7 +162,7 @@ def test_files_that_are_no_keys_are_left_alone(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["README.txt"]
 
 
-# --- MongoDB ------------------------------------------------------------------------------------------------------
+# --- MongoDB -----------------------------------------------------------------------------------
 
 
 def test_objects_lie_in_collections_as_on_any_node(ring, mongo):
@@ -245,7 +248,7 @@ def test_a_server_that_dies_is_named_and_the_object_is_still_there(ring):
             ]
             if os.environ.get("LEPTON_LAB_MONGODB"):
                 pytest.skip(
-                    "optional peer: without LEPTON_LAB_MONGODB this test starts two servers, to kill one"
+                    "optional peer: unset LEPTON_LAB_MONGODB; this test kills a server of its own"
                 )
             nodes = open_nodes(urls)
             store = ShardedStore(nodes, ring, k=2, write_quorum=2)
@@ -261,7 +264,7 @@ def test_a_server_that_dies_is_named_and_the_object_is_still_there(ring):
             node.close()
 
 
-# --- URLs -----------------------------------------------------------------------------------------------------------
+# --- URLs --------------------------------------------------------------------------------------
 
 REFUSED = {
     f"mongodb://u:{SECRET}@h": "behind a slash a database",

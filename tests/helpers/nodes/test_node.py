@@ -1,11 +1,16 @@
-"""Nodes: one interface, whatever is behind it."""
+"""Tests lepton_lab.nodes.node, lepton_lab.nodes.values and lepton_lab.nodes.memory.
+
+One interface, whatever stores the values: the same tests run over every kind of node.
+"""
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from collections import UserDict
 from collections.abc import Iterator
 from contextlib import ExitStack
+from itertools import count
 
 import numpy as np
 import pytest
@@ -326,7 +331,7 @@ def test_a_closed_node_keeps_its_values(node):
     assert node["a"] == b"1"
 
 
-# --- adapters and memory ---------------------------------------------------------------------------------------------
+# --- adapters and memory -----------------------------------------------------------------------
 
 
 def test_as_node_leaves_a_node_as_it_is_and_names_a_dict():
@@ -378,6 +383,148 @@ def test_a_foreign_mapping_brings_its_own_fast_paths_and_fails_as_a_node():
 def test_a_mapping_that_holds_no_bytes_is_at_fault_itself():
     with pytest.raises(NodeError, match="it holds a str"):
         as_node({"a": "text"}, "n")["a"]
+
+
+class Failing(UserDict):
+    """A mapping whose every call raises what it is given."""
+
+    def __init__(self, error) -> None:
+        self.error = error
+
+    def _fail(self, *_, **__):
+        raise self.error
+
+    __getitem__ = __setitem__ = __delitem__ = __iter__ = __contains__ = __len__ = _fail
+    set_if_absent = get_many = set_many = delete_many = keys_with_prefix = _fail
+    write = read_into = close = _fail
+
+
+CALLS = {
+    "read": lambda node: node["a"],
+    "write": lambda node: node.__setitem__("a", b"1"),
+    "delete": lambda node: node.__delitem__("a"),
+    "list": list,
+    "count": len,
+    "look": lambda node: "a" in node,
+    "claim": lambda node: node.set_if_absent("a", b"1"),
+    "get many": lambda node: node.get_many(["a"]),
+    "set many": lambda node: node.set_many({"a": b"1"}),
+    "delete many": lambda node: node.delete_many(["a"]),
+    "list a prefix": lambda node: list(node.keys_with_prefix("a")),
+    "write a buffer": lambda node: node.write("a", bytearray(3)),
+    "read into": lambda node: node.read_into("a", bytearray(3)),
+    "get bounded": lambda node: node.get_bounded(["a"], 3),
+    "close": lambda node: node.close(),
+}
+FOREIGN_ERRORS = [
+    sqlite3.OperationalError("disk I/O error at hunter2"),
+    RuntimeError("boom hunter2"),
+    EOFError(),
+    MemoryError(),
+    StopIteration(),
+    type("ClientError", (Exception,), {})("503 hunter2"),
+    ValueError("hunter2"),
+]
+
+
+@pytest.mark.parametrize("error", FOREIGN_ERRORS, ids=lambda error: type(error).__name__)
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS.keys())
+def test_whatever_a_mapping_raises_is_a_node_error_that_repeats_nothing(error, call):
+    with pytest.raises(NodeError, match=f"^theirs: it raised {type(error).__name__}$"):
+        call(as_node(Failing(error), "theirs"))
+
+
+def test_a_key_error_is_a_missing_key_only_where_one_key_is_asked_for():
+    node = as_node(Failing(KeyError("inside")), "theirs")
+    for name in ("read", "delete", "read into"):
+        with pytest.raises(KeyError, match="a"):
+            CALLS[name](node)
+    for name in ("write", "list", "claim", "get many", "write a buffer"):
+        with pytest.raises(NodeError, match="theirs: it raised KeyError"):
+            CALLS[name](node)
+
+
+class Answering(dict):
+    """A mapping whose every faster path answers with what it is given."""
+
+    def __init__(self, answer) -> None:
+        super().__init__(a=answer)
+        self.answer = answer
+
+    def _answer(self, *_):
+        return self.answer
+
+    set_if_absent = get_many = read_into = _answer
+
+
+@pytest.mark.parametrize("answer", [5, "yes", [1], None, 1, -3, 4.0, object()])
+@pytest.mark.parametrize("call", ["read", "claim", "get many", "read into", "get bounded"])
+def test_an_answer_of_another_type_is_a_node_error(answer, call):
+    if type(answer) is int and 0 <= answer <= 3 and call in ("read into", "get bounded"):
+        return  # a length
+    with pytest.raises(NodeError, match="theirs: it "):
+        CALLS[call](as_node(Answering(answer), "theirs"))
+
+
+def test_a_claim_counts_only_when_the_answer_is_true():
+    assert as_node(Answering(True), "theirs").set_if_absent("a", b"") is True
+    assert as_node(Answering(False), "theirs").set_if_absent("a", b"") is False
+    with pytest.raises(NodeError, match="not True or False"):
+        as_node(Answering(1), "theirs").set_if_absent("a", b"")
+
+
+def test_a_mapping_whose_iteration_never_ends_is_a_node_error(monkeypatch):
+    class Endless(UserDict):
+        def __iter__(self):
+            return iter(map(str, count()))
+
+    monkeypatch.setattr("lepton_lab.nodes.node.MOST_KEYS", 1000)
+    with pytest.raises(NodeError, match="theirs: it lists more than 1,000 keys"):
+        list(as_node(Endless(), "theirs"))
+    with pytest.raises(NodeError, match="not a key of type str"):
+        list(as_node({5: b""}, "theirs"))
+
+
+def test_a_method_that_a_subclass_overrides_is_called_in_place_of_the_mappings():
+    class Counting(MappingNode):
+        def __init__(self, mapping) -> None:
+            super().__init__(mapping, "counting")
+            self.called = []
+
+    def counted(name):
+        def method(self, *arguments):
+            self.called.append(name)
+            return getattr(super(Counting, self), name)(*arguments)
+
+        return method
+
+    uses = {
+        "get_many": (["a"],),
+        "set_many": ({"b": b"2"},),
+        "delete_many": (["b"],),
+        "set_if_absent": ("c", b"3"),
+        "keys_with_prefix": ("a",),
+        "write": ("d", b"4"),
+        "read_into": ("a", bytearray(9)),
+        "close": (),
+    }
+    for name in uses:
+        setattr(Counting, name, counted(name))
+    node = Counting(MemoryNode())
+    node["a"] = b"1"
+    for name, arguments in uses.items():
+        getattr(node, name)(*arguments)
+        assert node.called[-1] == name
+    assert node.called == list(uses)
+
+
+def test_two_nodes_over_one_place_have_one_identity(tmp_path):
+    values, memory = {}, MemoryNode()
+    assert as_node(values, "a").identity == as_node(values, "b").identity
+    assert as_node({}, "a").identity != as_node(values, "a").identity
+    assert MappingNode(memory, "wrapped").identity == memory.identity
+    assert MemoryNode().identity != memory.identity
+    assert hash(memory.identity) == hash(memory.identity)
 
 
 def test_memory_nodes_have_different_names():

@@ -1,4 +1,7 @@
-"""Redis nodes against servers that lie, hang and hang up: a NodeError each time, and never another key's bytes."""
+"""Tests lepton_lab.nodes.redis_wire and lepton_lab.nodes.redis_node.
+
+Against servers that lie, hang and hang up: a NodeError each time, and never another key's bytes.
+"""
 
 from __future__ import annotations
 
@@ -12,14 +15,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lepton_lab.errors import InvalidParameter, NodeError
-from lepton_lab.nodes import RedisNode
-from lepton_lab.nodes import redis_clients as clients
-from lepton_lab.nodes import redis_wire as wire
+from lepton_lab.nodes import RedisNode, redis_clients, redis_wire
 from lepton_lab.nodes.redis_node import _literally
 
 
 class Impostor:
-    """A server that answers HELLO, then whatever it was told to, once for each command; None hangs, b"" hangs up."""
+    """A server that answers HELLO, then whatever it was told to, once for each command; None hangs,
+    b"" hangs up.
+    """
 
     hello = b"%1\r\n$5\r\nproto\r\n:3\r\n"
 
@@ -97,7 +100,7 @@ def impostor():
 
 @pytest.fixture
 def node(impostor):
-    node = RedisNode(clients.single(host="127.0.0.1", port=impostor.port), name="n")
+    node = RedisNode(redis_clients.server_client(host="127.0.0.1", port=impostor.port), name="n")
     yield node
     node.close()
 
@@ -106,7 +109,8 @@ def node(impostor):
 def hasty(impostor):
     """A node that soon gives up, for servers that hang."""
     node = RedisNode(
-        clients.single(host="127.0.0.1", port=impostor.port, socket_timeout=1.0), name="n"
+        redis_clients.server_client(host="127.0.0.1", port=impostor.port, socket_timeout=1.0),
+        name="n",
     )
     yield node
     node.close()
@@ -319,7 +323,8 @@ REPLIES = st.one_of(
 @pytest.mark.parametrize(("operation", "is_sound"), OPERATIONS.values(), ids=OPERATIONS.keys())
 def test_any_answer_whatever_gives_a_sound_result_or_a_node_error(impostor, operation, is_sound):
     node = RedisNode(
-        clients.single(host="127.0.0.1", port=impostor.port, socket_timeout=0.02), name="n"
+        redis_clients.server_client(host="127.0.0.1", port=impostor.port, socket_timeout=0.02),
+        name="n",
     )
 
     @settings(max_examples=40)
@@ -337,7 +342,7 @@ def test_any_answer_whatever_gives_a_sound_result_or_a_node_error(impostor, oper
 
 
 def test_a_server_that_drips_is_given_up(impostor, hasty, monkeypatch):
-    monkeypatch.setattr(wire, "_SLOWEST", 1 << 30)
+    monkeypatch.setattr(redis_wire, "_SLOWEST", 1 << 30)
     impostor.slow = 0.05
     impostor.answers = [b"$100\r\n" + b"x" * 102]
     begin = time.monotonic()
@@ -350,7 +355,7 @@ def test_a_client_that_keeps_its_own_reader_is_read_through_it(impostor, node, m
     class Nothing:
         socket = ()
 
-    monkeypatch.setattr(wire, "socket", Nothing)
+    monkeypatch.setattr(redis_wire, "socket", Nothing)
     impostor.answers = [
         b"$5\r\nhello\r\n",
         b"$-1\r\n",
@@ -370,7 +375,7 @@ def test_a_client_that_keeps_its_own_reader_is_read_through_it(impostor, node, m
 
 
 def test_this_redis_py_is_read_straight_from_its_socket(impostor, node, monkeypatch):
-    monkeypatch.setattr(wire, "_fetch_slowly", None)
+    monkeypatch.setattr(redis_wire, "_fetch_slowly", None)
     impostor.answers = [b"$5\r\nhello\r\n"]
     assert node.read_into("a", bytearray(5)) == 5
 
@@ -378,7 +383,7 @@ def test_this_redis_py_is_read_straight_from_its_socket(impostor, node, monkeypa
 def test_nobody_at_the_address_is_a_node_error():
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-    node = RedisNode(clients.single(host="127.0.0.1", port=port))
+    node = RedisNode(redis_clients.server_client(host="127.0.0.1", port=port))
     assert node.name == f"127.0.0.1:{port}"
     for operation, _ in OPERATIONS.values():
         with pytest.raises(NodeError, match=f"127.0.0.1:{port}: connection refused"):
@@ -389,7 +394,7 @@ def test_a_password_is_in_no_error(impostor):
     impostor.hello = (
         b"-ERR unknown command `HELLO`, with args beginning with: `3` `AUTH` `lepton` `hunter2`\r\n"
     )
-    client = clients.single(
+    client = redis_clients.server_client(
         host="127.0.0.1", port=impostor.port, username="lepton", password="hunter2"
     )
     with pytest.raises(NodeError) as caught:

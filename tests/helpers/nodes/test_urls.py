@@ -1,8 +1,12 @@
-"""Nodes from URLs: what opens, what is refused, and what never shows."""
+"""Tests lepton_lab.nodes.urls, lepton_lab.nodes.redis_urls and lepton_lab.nodes.redis_clients.
+
+What opens, what is refused, and what never shows.
+"""
 
 from __future__ import annotations
 
 import ssl
+from urllib.parse import quote
 
 import pytest
 
@@ -130,6 +134,52 @@ def test_a_url_that_cannot_be_is_refused_and_its_password_is_not_repeated(url):
     with pytest.raises(InvalidParameter, match=REFUSED[url]) as caught:
         open_nodes([url])
     assert SECRET not in str(caught.value)
+
+
+AMBIGUOUS = {
+    "redis://lepton:hunter/2@10.0.0.1:6379": "an @ behind its account",
+    "redis://lepton:hunter?2@10.0.0.1:6379": "malformed",
+    "redis://lepton:hunter?2=x@10.0.0.1:6379": "an @ behind its account",
+    "redis://lepton:hunter#2@10.0.0.1:6379": "no fragment",
+    "redis://lepton:hunter@2@10.0.0.1:6379": "an @ behind its account",
+    "redis://lepton:hunter%2@10.0.0.1:6379": "two hexadecimal digits",
+    "redis://lepton:hunter%zz@10.0.0.1:6379": "two hexadecimal digits",
+    "redis://lepton:hunter%ff@10.0.0.1:6379": "not UTF-8",
+    "redis://lepton:hunter%00@10.0.0.1:6379": "NUL",
+    "redis://lepton:hunter 2@10.0.0.1:6379": "unprintable",
+    "redis://lepton:hunter\n2@10.0.0.1:6379": "unprintable",
+    "redis://lepton:hunter": "a server is a host",
+    "lepton:hunter@10.0.0.1": "none of dir://",
+    "hunter:2@10.0.0.1": "none of dir://",
+    "rediss://lepton:hunter/2@h": "an @ behind its account",
+    "redis+cluster://lepton:hunter/2@10.0.0.1": "an @ behind its account",
+    "unix://lepton:hunter/2@/run/redis.sock": "an @ behind its account",
+    "mongodb://u:hunter/2@h:27017/db": "an @ behind its account",
+    "mongodb://u:hunter#2@h:27017/db": "no fragment",
+    "fsspec+memory://u:hunter/2@b/x": "an @ behind its account",
+    "fsspec+s3://u:hunter": "a server is a host",
+    "dir://hunter@/srv/shards": "its whole path",
+    "dir:///srv/shards#hunter": "no fragment",
+    "dir:///srv/hunter@home": "an @ behind its account",
+    "dir:///srv/hunter%00": "NUL",
+    "dir:///srv/%ffhunter": "not UTF-8",
+    "redis://h?prefix=hunter:&prefix=b:": "one option twice",
+}
+
+
+@pytest.mark.parametrize("url", AMBIGUOUS)
+def test_a_url_that_could_be_read_in_two_ways_is_refused_and_nothing_of_it_repeated(url):
+    with pytest.raises(InvalidParameter, match=AMBIGUOUS[url]) as caught:
+        open_nodes([url])
+    assert "hunter" not in str(caught.value)
+    assert caught.value.__suppress_context__ or caught.value.__context__ is None
+
+
+def test_every_special_character_can_stand_in_a_password_percent_encoded():
+    word = "/#?%@:& \u00e9"
+    (node,) = open_nodes([f"redis://lepton:{quote(word, safe='')}@h:1"])
+    assert settings(node)["password"] == word
+    assert node.name == "redis://h:1"
 
 
 def test_values_that_should_be_bytes_stay_bytes():

