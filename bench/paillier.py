@@ -23,8 +23,7 @@ import phe
 from bench import paillier_peers
 from bench.rows import Row, compared, cpu, cpu_rounds
 from lepton_lab import paillier
-from lepton_lab.paillier import EncryptedNumber, Layout, PrivateKey, PublicKey
-from lepton_lab.paillier import secret_power as modexp
+from lepton_lab.paillier import EncryptedNumber, Layout, PrivateKey, PublicKey, secret_power
 from lepton_lab.paillier.vectors import pack
 
 LAYOUT = Layout(bits=64, fraction_bits=32, additions=1024)
@@ -96,7 +95,7 @@ class _Bench:
 
     def single_numbers(self) -> Iterator[Row]:
         self.public.precompute()
-        with patch.object(modexp, "_LIB", None):  # as where OpenSSL does not load
+        with patch.object(secret_power, "_LIB", None):  # as where OpenSSL does not load
             without = PrivateKey(self.private.p, self.private.q)
         ours, phes = self.public.encrypt(1.5), self.phe_works()
         theirs = self.phe_public.encrypt(1.5)
@@ -107,10 +106,10 @@ class _Bench:
             "encrypt": (lambda: self.public.encrypt(3.14), "encrypt", "tables made", DJN),
             "encrypt as the key's owner": (lambda: self.private.encrypt(3.14), "encrypt", "by the CRT, no tables", DCR),
             "encrypt as the key's owner, without OpenSSL": (lambda: without.encrypt(3.14), "encrypt", gmp, DCR),
-            "decrypt": (lambda: self.private.decrypt(ours), "decrypt", f"{modexp.BACKEND}, {half}", ""),
+            "decrypt": (lambda: self.private.decrypt(ours), "decrypt", f"{secret_power.BACKEND}, {half}", ""),
             "decrypt, without OpenSSL": (lambda: without.decrypt(ours), "decrypt", gmp + half, ""),
             "decrypt, bound as wide as the key": (
-                lambda: self.private.decrypt(widest), "decrypt", f"{modexp.BACKEND}, {full}", ""
+                lambda: self.private.decrypt(widest), "decrypt", f"{secret_power.BACKEND}, {full}", ""
             ),
             "decrypt, bound as wide as the key, without OpenSSL": (
                 lambda: without.decrypt(widest), "decrypt", gmp + full, ""

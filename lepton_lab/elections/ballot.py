@@ -1,24 +1,30 @@
-"""Ballots: a Paillier ciphertext, with a proof for everybody that it holds 0 or 1 and none of which of the two.
+"""Ballots: a Paillier ciphertext with a public proof that it holds 0 or 1, but not which.
 
-Without the proof a ballot may hold 1000, and nobody who only adds would see it. Modulo n², c encrypts 0 when it is an
-n-th power (an n-th residue), and 1 when c/(1+n) is. So with u₀ = c and u₁ = c·(1+n)⁻¹ the claim is: *u₀ or u₁ is an
-n-th residue*. To prove that u = rⁿ is one (Damgård and Jurik, 2001, §4.2), in three moves:
+Without the proof a ballot may hold 1000, and a party that only adds up would not see it. Modulo
+n², c encrypts 0 when it is an n-th power (an n-th residue), and 1 when c/(1+n) is one. So with u₀
+= c and u₁ = c·(1+n)⁻¹ the claim is: *u₀ or u₁ is an n-th residue*. To prove that u = rⁿ is one
+(Damgård and Jurik, 2001, §4.2) takes three moves:
 
     prover → verifier    a = ωⁿ mod n², for a random ω                the commitment
     verifier → prover    e, a random number of 256 bits               the challenge
-    prover → verifier    z = ω·rᵉ mod n                               the response; it is right if zⁿ = a·uᵉ (mod n²)
+    prover → verifier    z = ω·rᵉ mod n                               the response
 
-Who knows e beforehand needs no r: draw z, and let a = zⁿ·u⁻ᵉ. From this comes the *or* (Cramer, Damgård and
-Schoenmakers, 1994): the prover makes up the false branch with a challenge of its own choice, commits to both, and the
-true branch has to answer the rest of the verifier's challenge, e₀ + e₁ = e (mod 2²⁵⁶). The verifier cannot tell which
-was which. Without a verifier, e is SHA-256 of the whole statement (Fiat and Shamir, 1986), the ciphertext and who votes
-where included: a hash of the commitments alone can be cheated (Bernhard, Pereira and Warinschi, 2012).
+The response is right if zⁿ = a·uᵉ (mod n²). Anyone who knows e beforehand needs no r: draw z, and
+let a = zⁿ·u⁻ᵉ. From this comes the *or* (Cramer, Damgård and Schoenmakers, 1994). The prover makes
+up the false branch with a challenge of its own choice and commits to both. The true branch then
+has to answer what remains of the verifier's challenge, e₀ + e₁ = e (mod 2²⁵⁶). The verifier cannot
+tell which branch was made up. Without a verifier, e is SHA-256 of the whole statement (Fiat and
+Shamir, 1986), including the ciphertext, the voter and the election. A hash of the commitments
+alone can be cheated (Bernhard, Pereira and Warinschi, 2012).
 
-What holds. *Complete*: an honest ballot is accepted. *Sound*: were neither u a residue, each commitment could answer
-one challenge at most (two of them would give zⁿ = uᵈ with 0 < |d| < 2²⁵⁶, prime to n, so that u were a residue); hence
-each call of the hash succeeds with probability 2⁻²⁵⁶, for who knows p and q too. This needs both primes above 2²⁵⁶,
-which cannot be seen from n: authenticate the key. *Zero knowledge*: `simulated` makes transcripts like a real prover's,
-without vote or r.
+What holds:
+
+- *Complete*: an honest ballot is accepted.
+- *Sound*: if neither u is a residue, each commitment can answer one challenge at most. (Two of them
+  would give zⁿ = uᵈ with 0 < |d| < 2²⁵⁶, prime to n, so that u would be a residue.) Hence each
+  call of the hash succeeds with probability 2⁻²⁵⁶, even for a prover that knows p and q. This
+  needs both primes to be above 2²⁵⁶, which cannot be seen from n: authenticate the key.
+- *Zero knowledge*: `simulate` makes transcripts like a real prover's, without vote or r.
 
     ballot            size    field
     0                 4       "LPB" and the format, 1
@@ -29,7 +35,8 @@ without vote or r.
     84 + 2s           s       z₀
     84 + 3s           s       z₁
 
-Integers are big-endian and unsigned. a₀ and a₁ do not travel: they follow from the rest, and are units when that is.
+Integers are big-endian and unsigned. a₀ and a₁ do not travel: they follow from the other fields,
+and are units when those are.
 """
 
 from __future__ import annotations
@@ -39,34 +46,37 @@ import secrets
 from collections.abc import Iterable
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from typing import TypeVar
 
 import gmpy2
 from gmpy2 import invert, mpz, powmod
 
 from lepton_lab.buffers import framed
 from lepton_lab.errors import DecryptionError, IntegrityError, InvalidParameter
-from lepton_lab.paillier.keys import PublicKey
 from lepton_lab.paillier.noise import random_unit
-from lepton_lab.paillier.numbers import EncryptedNumber
-from lepton_lab.paillier.serial import Reader
+from lepton_lab.paillier.public import EncryptedNumber, PublicKey
+from lepton_lab.paillier.serial import FieldReader
 
-CHALLENGES = 1 << 256  # how many there are; below the smallest prime factor of n
+CHALLENGES = 1 << 256  # how many there are; fewer than the smallest prime factor of n
 _DOMAIN = b"lepton_lab Paillier ballot 1"
-_LONGEST = 1024  # bytes of a name
+_MAX_NAME_BYTES = 1024
 
+T = TypeVar("T")
 Pair = tuple[int, int]
 
 
 class InvalidBallot(IntegrityError):
-    """No ballot of this voter in this election: malformed, altered, copied, or its proof does not hold."""
+    """Not a ballot of this voter in this election: malformed, altered, copied, or a false proof."""
 
 
 @dataclass(frozen=True)
-class Context:
-    """Who answers what, where: public, and part of what is proved, so that a ballot serves nobody and nothing else.
+class BallotContext:
+    """Which voter answers which question in which election.
 
-    `election`, `voter`, `question`: each 1 to 1024 bytes of UTF-8, and compared as such: where names have accents,
-    normalise them, or one voter is two. Raises InvalidParameter.
+    It is public, and part of what is proved, so a ballot cannot be used for another voter,
+    question or election. `election`, `voter`, `question`: each 1 to 1024 bytes of UTF-8. They are
+    compared byte by byte: where names have accents, normalise them, or one voter becomes two.
+    Raises InvalidParameter.
     """
 
     election: str
@@ -75,74 +85,93 @@ class Context:
 
     def __post_init__(self) -> None:
         for name in (self.election, self.voter, self.question):
-            try:
-                fits = isinstance(name, str) and 1 <= len(name.encode()) <= _LONGEST
-            except UnicodeEncodeError:
-                fits = False
-            if not fits:
+            if not _is_name(name):
                 raise InvalidParameter(
                     "election, voter and question are each 1 to 1024 bytes of UTF-8"
                 )
 
     def to_bytes(self) -> bytes:
-        """The three, each behind its length."""
+        """Return the three names, each behind its length."""
         return framed(self.election.encode(), self.voter.encode(), self.question.encode())
 
 
+def _is_name(name: object) -> bool:
+    if not isinstance(name, str):
+        return False
+    try:
+        return 1 <= len(name.encode()) <= _MAX_NAME_BYTES
+    except UnicodeEncodeError:  # a lone surrogate has no UTF-8
+        return False
+
+
 @dataclass(frozen=True)
-class Transcript:
-    """The proof as the verifier saw it go by: commitments a, challenges e and responses z, of branch 0 and branch 1."""
+class ProofTranscript:
+    """The three moves of a proof as its verifier sees them, of branch 0 and branch 1.
+
+    `commitments`: a₀ and a₁. `challenges`: e₀ and e₁. `responses`: z₀ and z₁.
+    """
 
     commitments: Pair
     challenges: Pair
     responses: Pair
 
 
-# --- voting ------------------------------------------------------------------------------------------------------
+# --- voting --------------------------------------------------------------------------------------
 
 
-def cast(public_key: PublicKey, vote: int, context: Context) -> bytes:
-    """A ballot with its proof: 84 bytes and four times the length of n, whatever the vote.
+def cast(public_key: PublicKey, vote: int, context: BallotContext) -> bytes:
+    """Return a ballot with its proof: 84 bytes plus four times the length of n, whatever the vote.
 
-    `vote`: 0, 1 or a truth value. The random numbers are forgotten: whoever kept them could prove, or sell, the vote.
-    Not constant-time. Raises InvalidParameter for another vote, or what is no key or no Context.
+    `vote`: 0, 1 or a bool. The random numbers are forgotten, because a voter who kept them could
+    prove the vote, or sell it. Not constant-time. Raises InvalidParameter for another vote, key or
+    context.
     """
     _check_kinds(public_key, context)
     if not isinstance(vote, int) or vote not in (0, 1):
         raise InvalidParameter("a vote is 0 or 1")
-    n, n_square, true, false = public_key.modulus, public_key.n_square, int(vote), 1 - int(vote)
-    r, omega = random_unit(n), random_unit(n)
-    c = (1 + true * n) * powmod(r, n, n_square) % n_square
-    # the false branch is made up, with a challenge of our own choice
-    e, z = [secrets.randbelow(CHALLENGES)] * 2, [random_unit(n)] * 2
-    a = [powmod(omega, n, n_square)] * 2
-    a[false] = _commitment(public_key, _statements(public_key, c)[false], e[false], z[false])
-    # the true one answers what the hash leaves to it
-    e[true] = (_challenge(public_key, context, c, (a[0], a[1])) - e[false]) % CHALLENGES
-    z[true] = omega * powmod(r, e[true], n) % n
-    return _head(public_key) + b"".join(
-        int(number).to_bytes(size, "big")
-        for number, size in zip((c, *e, *z), _sizes(public_key), strict=True)
-    )
+    n = public_key.modulus
+    n_square = public_key.n_square
+    r = random_unit(n)
+    omega = random_unit(n)
+    c = (1 + int(vote) * n) * powmod(r, n, n_square) % n_square
+    a_true = powmod(omega, n, n_square)
+    # The false branch is made up: its challenge is the prover's own choice.
+    e_false = secrets.randbelow(CHALLENGES)
+    z_false = random_unit(n)
+    u_false = _statements(public_key, c)[1 - vote]
+    a_false = _commitment(public_key, u_false, e_false, z_false)
+    # The true branch answers what remains of the hash's challenge.
+    challenge = _challenge(public_key, context, c, _in_order(vote, a_true, a_false))
+    e_true = (challenge - e_false) % CHALLENGES
+    z_true = omega * powmod(r, e_true, n) % n
+    fields = (c, *_in_order(vote, e_true, e_false), *_in_order(vote, z_true, z_false))
+    sizes = _sizes(public_key)
+    body = [int(field).to_bytes(size, "big") for field, size in zip(fields, sizes, strict=True)]
+    return _head(public_key) + b"".join(body)
 
 
-def verify(public_key: PublicKey, ballot: bytes, context: Context) -> EncryptedNumber:
-    """The vote, still encrypted, once its proof holds for this key and context; exponent 0, bound 1.
+def _in_order(vote: int, of_true: T, of_false: T) -> tuple[T, T]:
+    """Return what belongs to branch 0 and branch 1, when `vote` is the true branch."""
+    return (of_false, of_true) if vote else (of_true, of_false)
 
-    Copies are not seen here but by `tally`. Raises InvalidBallot, InvalidParameter.
+
+def verify(public_key: PublicKey, ballot: bytes, context: BallotContext) -> EncryptedNumber:
+    """Return the vote, still encrypted, if its proof holds for this key and context.
+
+    The number has exponent 0 and bound 1. `tally` detects copies; this does not. Raises
+    InvalidBallot, InvalidParameter.
     """
     _check_kinds(public_key, context)
-    with gmpy2.context(
-        gmpy2.get_context(), allow_release_gil=True
-    ):  # nothing here is secret; threads run side by side
+    # Nothing here is secret. Without the interpreter's lock, threads verify side by side.
+    with gmpy2.context(gmpy2.get_context(), allow_release_gil=True):
         c, transcript = _read(public_key, ballot)
-        if sum(transcript.challenges) % CHALLENGES != _challenge(
-            public_key, context, c, transcript.commitments
-        ):
+        expected = _challenge(public_key, context, c, transcript.commitments)
+        if sum(transcript.challenges) % CHALLENGES != expected:
             raise InvalidBallot(
-                "the proof does not hold: altered, forged, or of another voter, question or election"
+                "the proof does not hold: altered, forged, or made for another voter, question or "
+                "election"
             )
-    return EncryptedNumber._made(public_key, c, 0, 1, blinded=True)
+    return EncryptedNumber.unchecked(public_key, c, 0, 1, is_blinded=True)
 
 
 def tally(
@@ -152,17 +181,18 @@ def tally(
     question: str = "yes or no",
     executor: Executor | None = None,
 ) -> EncryptedNumber:
-    """The sum of the votes, still encrypted, when every ballot is its voter's own and no voter has two.
+    """Return the sum of the votes, still encrypted, if each ballot is valid and no voter has two.
 
-    `ballots`: (voter, ballot), at least one. The result's `ciphertext()` is the plain product of theirs modulo n², so
-    that everybody who has the ballots finds the same. One bad ballot stops the count: `verify` each when it is handed
-    in. `executor`: where to verify; threads serve. Raises InvalidBallot, which names the voter, for a proof that does
-    not hold, a second ballot of a voter, a ciphertext seen before; InvalidParameter for none.
+    `ballots`: (voter, ballot), at least one. The result's `ciphertext()` is the plain product of
+    theirs modulo n², so that everybody who has the ballots finds the same. One bad ballot stops
+    the count: `verify` each when it is handed in. `executor`: where to verify; threads serve.
+    Raises InvalidBallot, which names the voter, for a proof that does not hold, a second ballot of
+    a voter or a ciphertext seen before; InvalidParameter if there are none.
     """
-    box = [(Context(election, voter, question), ballot) for voter, ballot in ballots]
+    box = [(BallotContext(election, voter, question), ballot) for voter, ballot in ballots]
     if not box:
         raise InvalidParameter("there is no ballot to count")
-    work = (_Work(public_key, context, ballot) for context, ballot in box)
+    work = (_VerifyTask(public_key, context, ballot) for context, ballot in box)
     votes = list(map(_verified, work) if executor is None else executor.map(_verified, work))
     voters: set[str] = set()
     seen: set[mpz] = set()
@@ -170,126 +200,135 @@ def tally(
     for (context, _), vote in zip(box, votes, strict=True):
         if context.voter in voters:
             raise InvalidBallot(f"voter {context.voter!r} has two ballots")
-        if vote._c in seen:
+        # A proof is bound to its voter, so only voters who share their randomness can do this.
+        if vote.raw_ciphertext in seen:
             raise InvalidBallot(f"the ballot of voter {context.voter!r} is a copy")
         voters.add(context.voter)
-        seen.add(vote._c)
-        product = product * vote._c % public_key.n_square
-    # not to be blinded: the product of published ballots hides nothing, and the public has to find it again
-    return EncryptedNumber._made(
-        public_key, product, 0, public_key.within_range(len(votes)), blinded=True
-    )
+        seen.add(vote.raw_ciphertext)
+        product = product * vote.raw_ciphertext % public_key.n_square
+    bound = public_key.within_range(len(votes))
+    # Declared as blinded, so that it stays as it is: the product of published ballots hides
+    # nothing, and the public has to find the same.
+    return EncryptedNumber.unchecked(public_key, product, 0, bound, is_blinded=True)
 
 
 @dataclass(frozen=True)
-class _Work:
+class _VerifyTask:
     key: PublicKey
-    context: Context
+    context: BallotContext
     ballot: bytes
 
 
-def _verified(work: _Work) -> EncryptedNumber:
+def _verified(task: _VerifyTask) -> EncryptedNumber:
     try:
-        return verify(work.key, work.ballot, work.context)
+        return verify(task.key, task.ballot, task.context)
     except InvalidBallot as error:
-        raise InvalidBallot(f"voter {work.context.voter!r}: {error}") from None
+        raise InvalidBallot(f"voter {task.context.voter!r}: {error}") from None
 
 
-# --- the proof in three moves, for who wants to see it go by -----------------------------------------------------
+# --- the proof in three moves, one at a time -----------------------------------------------------
 
 
-def check(public_key: PublicKey, ciphertext: int, transcript: Transcript, challenge: int) -> None:
-    """What a verifier checks who has drawn `challenge` himself, from 0 to 2²⁵⁶ − 1.
+def check(
+    public_key: PublicKey, ciphertext: int, transcript: ProofTranscript, challenge: int
+) -> None:
+    """Check a transcript as a verifier does that has drawn `challenge` itself, from 0 to 2²⁵⁶ − 1.
 
-    Raises InvalidBallot unless e₀ + e₁ = challenge (mod 2²⁵⁶) and zᵢⁿ = aᵢ·uᵢ^eᵢ (mod n²), everything in its range and
-    prime to n; InvalidParameter.
+    Raises InvalidBallot unless e₀ + e₁ = challenge (mod 2²⁵⁶) and zᵢⁿ = aᵢ·uᵢ^eᵢ (mod n²), with
+    every number in its range and prime to n; InvalidParameter.
     """
-    if (
-        not isinstance(transcript, Transcript)
-        or not isinstance(challenge, int)
-        or not 0 <= challenge < CHALLENGES
-    ):
-        raise InvalidParameter("a Transcript is checked against a challenge below 2²⁵⁶")
+    if not isinstance(transcript, ProofTranscript) or not _is_challenge(challenge):
+        raise InvalidParameter("a ProofTranscript is checked against a challenge below 2²⁵⁶")
     c, e, z = _units(public_key, ciphertext, transcript.challenges, transcript.responses)
     expected = _commitments(public_key, c, e, z)
     if sum(e) % CHALLENGES != challenge or transcript.commitments != expected:
         raise InvalidBallot("the transcript does not answer this challenge")
 
 
-def simulated(public_key: PublicKey, ciphertext: int, challenge: int) -> Transcript:
-    """A transcript that `check` accepts, made from the challenge backwards: no vote, no r, for any ciphertext at all.
+def simulate(public_key: PublicKey, ciphertext: int, challenge: int) -> ProofTranscript:
+    """Return a transcript that `check` accepts, made backwards from the challenge.
 
-    For a ciphertext of 0 or 1 it is distributed exactly as a real prover's, which is why that one tells nothing.
-    Without the challenge beforehand it cannot be made. Raises InvalidBallot for no ciphertext, InvalidParameter.
+    It needs neither vote nor r, and works for any ciphertext. For a ciphertext of 0 or 1 it is
+    distributed exactly as a real prover's, which is why that one tells nothing. Without the
+    challenge beforehand it cannot be made. Raises InvalidBallot for what is not a ciphertext,
+    InvalidParameter.
     """
-    if not isinstance(challenge, int) or not 0 <= challenge < CHALLENGES:
+    if not _is_challenge(challenge):
         raise InvalidParameter("a challenge is an integer from 0 to 2²⁵⁶ − 1")
     e_0 = secrets.randbelow(CHALLENGES)
-    e = e_0, (challenge - e_0) % CHALLENGES
-    z = int(random_unit(public_key.modulus)), int(random_unit(public_key.modulus))
-    c, *_ = _units(public_key, ciphertext, e, z)
-    return Transcript(_commitments(public_key, c, e, z), e, z)
+    e_1 = (challenge - e_0) % CHALLENGES
+    z_0 = int(random_unit(public_key.modulus))
+    z_1 = int(random_unit(public_key.modulus))
+    c, e, z = _units(public_key, ciphertext, (e_0, e_1), (z_0, z_1))
+    return ProofTranscript(_commitments(public_key, c, e, z), e, z)
 
 
-# --- the parts they share ----------------------------------------------------------------------------------------
+def _is_challenge(challenge: object) -> bool:
+    return isinstance(challenge, int) and 0 <= challenge < CHALLENGES
+
+
+# --- the parts they share ------------------------------------------------------------------------
 
 
 def _statements(key: PublicKey, c: mpz) -> tuple[mpz, mpz]:
-    """u₀ and u₁: one of them is an n-th residue. (1+n)⁻¹ = 1 − n (mod n²)."""
+    """Return u₀ and u₁, one of which is an n-th residue. (1+n)⁻¹ = 1 − n (mod n²)."""
     return c, c * (1 - key.modulus) % key.n_square
 
 
 def _commitment(key: PublicKey, u: mpz, e: int, z: mpz | int) -> mpz:
-    """The one a for which zⁿ = a·uᵉ (mod n²)."""
-    return (
-        powmod(z, key.modulus, key.n_square)
-        * powmod(invert(u, key.n_square), e, key.n_square)
-        % key.n_square
-    )
+    """Return the one a for which zⁿ = a·uᵉ (mod n²)."""
+    z_to_the_n = powmod(z, key.modulus, key.n_square)
+    u_to_the_minus_e = powmod(invert(u, key.n_square), e, key.n_square)
+    return z_to_the_n * u_to_the_minus_e % key.n_square
 
 
 def _commitments(key: PublicKey, c: mpz, e: Pair, z: Pair) -> Pair:
-    a_0, a_1 = map(_commitment, (key, key), _statements(key, c), e, z)
-    return int(a_0), int(a_1)
+    u_0, u_1 = _statements(key, c)
+    return int(_commitment(key, u_0, e[0], z[0])), int(_commitment(key, u_1, e[1], z[1]))
 
 
-def _challenge(key: PublicKey, context: Context, c: mpz, a: tuple[int | mpz, int | mpz]) -> int:
-    """SHA-256 over everything that is claimed, every part behind its length."""
+def _challenge(
+    key: PublicKey, context: BallotContext, c: mpz, a: tuple[int | mpz, int | mpz]
+) -> int:
+    """Return SHA-256 over everything that is claimed, every part behind its length."""
+    n = key.n.to_bytes(key.size, "big")
     numbers = [int(number).to_bytes(2 * key.size, "big") for number in (c, *a)]
-    hashed = hashlib.sha256(
-        framed(_DOMAIN, key.n.to_bytes(key.size, "big"), context.to_bytes(), *numbers)
-    )
+    hashed = hashlib.sha256(framed(_DOMAIN, n, context.to_bytes(), *numbers))
     return int.from_bytes(hashed.digest(), "big")
 
 
-def _read(key: PublicKey, ballot: bytes) -> tuple[mpz, Transcript]:
+def _read(key: PublicKey, ballot: bytes) -> tuple[mpz, ProofTranscript]:
+    """Return the ciphertext and the transcript of a ballot. Raises InvalidBallot."""
     try:
-        read = Reader(ballot)
-        read.expect(_head(key))
-        c, e_0, e_1, z_0, z_1 = (read.integer(size) for size in _sizes(key))
-        read.finish()
+        reader = FieldReader(ballot)
+        reader.expect(_head(key))
+        c, e_0, e_1, z_0, z_1 = (reader.integer(size) for size in _sizes(key))
+        reader.finish()
     except DecryptionError:
-        raise InvalidBallot("these bytes are no ballot under this key") from None
+        raise InvalidBallot("these bytes are not a ballot under this key") from None
     unit, e, z = _units(key, c, (e_0, e_1), (z_0, z_1))
-    return unit, Transcript(_commitments(key, unit, e, z), e, z)
+    return unit, ProofTranscript(_commitments(key, unit, e, z), e, z)
 
 
 def _units(key: PublicKey, ciphertext: object, e: Pair, z: Pair) -> tuple[mpz, Pair, Pair]:
-    """The numbers themselves, in the one form that each has. A proof in a second form would be another's, copied."""
+    """Return the numbers themselves, if each is in its range and, except e, prime to n.
+
+    The range gives each number one form only. A proof in a second form would be a copy that does
+    not look like one. A response that shares a factor with n would make aᵢ what the prover likes.
+    Raises InvalidBallot.
+    """
     try:
         c = key.checked_ciphertext(ciphertext)
     except DecryptionError:
-        raise InvalidBallot("the ciphertext is no unit modulo n²") from None
+        raise InvalidBallot("the ciphertext is not a unit modulo n²") from None
     for challenge in e:
-        if not isinstance(challenge, int) or not 0 <= challenge < CHALLENGES:
+        if not _is_challenge(challenge):
             raise InvalidBallot("a challenge passes its range")
     for response in z:
-        if (
-            not isinstance(response, int)
-            or not 0 < response < key.n
-            or gmpy2.gcd(response, key.n) != 1
-        ):
-            raise InvalidBallot("a response is no unit modulo n")
+        if not isinstance(response, int) or not 0 < response < key.n:
+            raise InvalidBallot("a response is not a unit modulo n")
+        if gmpy2.gcd(response, key.n) != 1:
+            raise InvalidBallot("a response is not a unit modulo n")
     return c, e, z
 
 
@@ -298,9 +337,10 @@ def _head(key: PublicKey) -> bytes:
 
 
 def _sizes(key: PublicKey) -> tuple[int, ...]:
+    """Return the lengths of c, e₀, e₁, z₀ and z₁ in bytes."""
     return 2 * key.size, 32, 32, key.size, key.size
 
 
 def _check_kinds(public_key: object, context: object) -> None:
-    if not isinstance(public_key, PublicKey) or not isinstance(context, Context):
-        raise InvalidParameter("a ballot belongs to a PublicKey and a Context")
+    if not isinstance(public_key, PublicKey) or not isinstance(context, BallotContext):
+        raise InvalidParameter("a ballot belongs to a PublicKey and a BallotContext")

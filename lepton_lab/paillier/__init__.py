@@ -1,13 +1,15 @@
-"""Paillier: sums and weighted sums of numbers that stay encrypted; exact, and interoperable with phe both ways.
+"""Paillier: sums and weighted sums of numbers that stay encrypted.
 
-`generate_keypair` makes the keys, `PublicKey.encrypt` single numbers, `PublicKey.encrypt_vector` whole arrays many to a
-ciphertext, as a `Layout` says. `keys` tells what the secrecy rests on. For elections, `ballot` proves that a ciphertext
-holds 0 or 1, and `custody` opens a total without putting the private key together.
+The results are exact, and keys and ciphertexts interoperate with phe both ways. `generate_keypair`
+makes the keys, `PublicKey.encrypt` encrypts single numbers, and `PublicKey.encrypt_vector`
+encrypts whole arrays, many values to a ciphertext, as a `Layout` says. The modules `public` and
+`private` tell what the secrecy rests on. `lepton_lab.elections` is an application: ballots that
+prove themselves, and totals that no single custodian can open.
 """
 
-from lepton_lab.paillier.keys import PrivateKey, PublicKey, generate_keypair
 from lepton_lab.paillier.linear import dot, matvec
-from lepton_lab.paillier.numbers import EncryptedNumber
+from lepton_lab.paillier.private import PrivateKey, generate_keypair
+from lepton_lab.paillier.public import EncryptedNumber, PublicKey
 from lepton_lab.paillier.vectors import Layout, PackedVector
 
 __all__ = [

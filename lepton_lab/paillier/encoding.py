@@ -1,9 +1,10 @@
-"""Numbers as integers: a fixed point at a public place, the same for every number of a protocol.
+"""Encodes numbers as integers: fixed point, at a public exponent that is the same for all numbers.
 
-A number v is carried as the integer m = round(v / 16^exponent), ties to even, and read back as m·16^exponent. The
-exponent travels in the clear. phe chooses it by the number, and so tells everybody the number's size; here it is
-the same for every int and float: EXPONENT. An int is exact, and so is a float from 2⁻⁷⁵ up; below, a float is rounded
-to the nearest multiple of 2⁻¹²⁸.
+Paillier encrypts integers. A number v is carried as the integer m = round(v / 16^exponent), ties
+to even, and read back as m·16^exponent. The exponent travels in the clear. phe chooses it from the
+number, and so tells everybody how large or how fine the number is. Here it is EXPONENT for every
+int and every float. An int is exact, and so is a float of at least 2⁻⁷⁵ in size; a smaller float
+is rounded to the nearest multiple of 2⁻¹²⁸.
 """
 
 from __future__ import annotations
@@ -16,81 +17,117 @@ import numpy as np
 from lepton_lab.errors import InvalidParameter, MessageTooLarge, PlaintextOverflow
 
 EXPONENT = -32  # 16⁻³² = 2⁻¹²⁸
-LIMIT = 2**128  # the largest absolute value of a number, unless another is declared
-FACTOR_LIMIT = 2**64  # the same for what a number is multiplied with
-_DEEPEST = 8192  # exponents beyond ±this can only keep us busy
+LIMIT = 2**128  # the largest absolute value of a number, unless the caller declares another
+FACTOR_LIMIT = 2**64  # the largest absolute value of a public factor, unless declared otherwise
+# A number shifted by 16^8192 is already longer than any key. Without this cap, an exponent of
+# 2³¹ from a hostile sender would make us compute a number of gigabytes.
+MAX_EXPONENT = 8192
 
 
 class NumberTooLarge(MessageTooLarge, PlaintextOverflow):
     """A number passes the limit that was declared for it, or the limit passes the key's range."""
 
 
-def plain(number: object) -> int | float:
-    """An int, a float or a numpy scalar as Python's int or float; a truth value counts as 0 or 1.
+def python_number(number: object) -> int | float:
+    """Turn an int, a float or a numpy scalar into Python's int or float; a bool counts as 0 or 1.
 
-    Raises InvalidParameter for NaN, infinities and every other type: Decimal and Fraction promise an exactness that a
-    fixed point of base 2 cannot keep, so scale them to whole numbers (cents, say) or pass float(x).
+    Raises InvalidParameter for NaN, infinities and every other type. Decimal and Fraction are
+    refused because they promise an exactness that a fixed point of base 2 cannot keep: scale them
+    to whole numbers (cents, say) or pass float(x).
     """
     if isinstance(number, (int, np.bool_, np.integer)):
         return int(number)
+    # numpy's longdouble holds more digits than Python's float, so it would be rounded unseen.
     if isinstance(number, float) or (isinstance(number, np.floating) and number.itemsize <= 8):
         if math.isfinite(number):
             return float(number)
-        raise InvalidParameter("NaN and infinities have no encryption")
+        raise InvalidParameter(
+            "NaN and infinities cannot be encrypted: replace or drop them before"
+        )
     raise InvalidParameter(
         f"a number must be an int, a float or a numpy scalar, not {type(number).__name__}"
     )
 
 
 def encode(number: int | float, exponent: int) -> int:
-    """round(number / 16^exponent), ties to even."""
+    """Return round(number / 16^exponent), ties to even."""
     if isinstance(number, int) and exponent <= 0:
         return number << -4 * exponent
     numerator, denominator = number.as_integer_ratio()
-    if exponent <= 0 and (numerator << -4 * exponent) % denominator == 0:
-        return (numerator << -4 * exponent) // denominator
+    if exponent <= 0:
+        # The common case, a float that needs no rounding, without the slow Fraction.
+        scaled = numerator << -4 * exponent
+        quotient, remainder = divmod(scaled, denominator)
+        if not remainder:
+            return quotient
     return round(Fraction(numerator, denominator) / Fraction(16) ** exponent)
 
 
 def encode_within(number: int | float, exponent: int, limit: int) -> int:
-    """`encode`, with the range checked behind the rounding. Raises NumberTooLarge."""
+    """Encode a number and check that its absolute value is at most `limit` *after* rounding.
+
+    Raises NumberTooLarge.
+    """
     encoded = encode(number, exponent)
     if abs(encoded) > encoded_limit(limit, exponent):
-        raise NumberTooLarge("a number passes the limit that is declared for it")
+        raise NumberTooLarge(
+            "a number passes the limit that is declared for it: declare a larger `limit`"
+        )
     return encoded
 
 
+def encode_declared(number: object, limit: int, exponent: int, max_int: int) -> tuple[int, int]:
+    """Return the integer that is encrypted for a number, and its declared bound.
+
+    `max_int`: the largest integer that the key takes. Raises NumberTooLarge for a number beyond its
+    limit, or a limit beyond the key's range; InvalidParameter.
+    """
+    bound = encoded_limit(checked_bound(limit), checked_exponent(exponent))
+    if bound > max_int:
+        raise NumberTooLarge(
+            "this limit at this exponent passes the key's range: declare a smaller limit, or an "
+            "exponent nearer to 0"
+        )
+    return encode_within(python_number(number), exponent, limit), bound
+
+
 def encoded_limit(limit: int, exponent: int) -> int:
-    """The largest encoded integer that a limit on absolute values allows."""
-    return limit << -4 * exponent if exponent <= 0 else limit >> 4 * exponent
+    """Return the largest encoded integer that a limit on absolute values allows."""
+    if exponent <= 0:
+        return limit << -4 * exponent
+    return limit >> 4 * exponent
 
 
 def decode(encoded: int, exponent: int) -> int | float:
-    """encoded·16^exponent: an int when it is whole, else the nearest float.
+    """Return encoded·16^exponent: an int when it is whole, else the nearest float.
 
-    With one exponent for all numbers nothing tells 2 from 2.0. Raises PlaintextOverflow when a fraction passes the
-    largest float.
+    All numbers have one exponent, so nothing tells 2 from 2.0, and both come back as 2. Raises
+    PlaintextOverflow when a number with a fraction passes the largest float.
     """
     if exponent >= 0:
         return encoded << 4 * exponent
     places = -4 * exponent
-    if not encoded & (1 << places) - 1:
+    fraction = encoded & ((1 << places) - 1)
+    if not fraction:
         return encoded >> places
     try:
         return encoded / (1 << places)
     except OverflowError:
-        raise PlaintextOverflow("the number is no whole one and passes the largest float") from None
+        raise PlaintextOverflow(
+            "the number has a fraction and passes the largest float: multiply by a smaller factor, "
+            "or by a whole number only"
+        ) from None
 
 
 def checked_exponent(exponent: object) -> int:
-    """A public exponent of base 16. Raises InvalidParameter outside ±8192."""
-    if not isinstance(exponent, int) or not -_DEEPEST <= exponent <= _DEEPEST:
-        raise InvalidParameter(f"an exponent must be an integer within ±{_DEEPEST}")
+    """Return a public exponent of base 16. Raises InvalidParameter outside ±8192."""
+    if not isinstance(exponent, int) or not -MAX_EXPONENT <= exponent <= MAX_EXPONENT:
+        raise InvalidParameter(f"an exponent must be an integer within ±{MAX_EXPONENT}")
     return exponent
 
 
 def checked_bound(bound: object) -> int:
-    """A declared bound or limit as an int. Raises InvalidParameter unless it is an integer >= 0."""
+    """Return a declared bound or limit as an int. Raises InvalidParameter unless int and ≥ 0."""
     if isinstance(bound, bool) or not isinstance(bound, (int, np.integer)) or bound < 0:
         raise InvalidParameter("a bound must be an integer and not negative")
     return int(bound)

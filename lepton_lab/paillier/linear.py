@@ -1,4 +1,7 @@
-"""Weighted sums of encrypted numbers: dot products and matrix–vector products with public weights."""
+"""Computes weighted sums of encrypted numbers: dot products and matrix–vector products.
+
+The weights are public.
+"""
 
 from __future__ import annotations
 
@@ -9,20 +12,24 @@ from functools import partial
 from gmpy2 import mpz
 
 from lepton_lab.errors import InvalidParameter
-from lepton_lab.paillier import encoding
-from lepton_lab.paillier import executors as batch
+from lepton_lab.paillier import encoding, executors
 from lepton_lab.paillier.multiexp import power_product
-from lepton_lab.paillier.numbers import EncryptedNumber
+from lepton_lab.paillier.public import EncryptedNumber
+
+_PIECES = 8  # into how many pieces of work the rows of a matrix are cut
 
 
 def dot(
-    weights: Iterable[object], numbers: Iterable[EncryptedNumber], limit: int = 2**64
+    weights: Iterable[object],
+    numbers: Iterable[EncryptedNumber],
+    limit: int = encoding.FACTOR_LIMIT,
 ) -> EncryptedNumber:
-    """Σ weightᵢ·numberᵢ, six times faster for a thousand terms than one by one, and the more the longer.
+    """Return Σ weightᵢ·numberᵢ, for a thousand terms six times faster than one product at a time.
 
-    `weights`: ints, floats or numpy scalars, |weight| <= `limit`; as many as there are numbers, at least one. The
-    exponent stays when all are ints and deepens by 32 otherwise. Raises PlaintextOverflow when the declared bounds
-    could pass the key's range, NumberTooLarge for a weight beyond its limit, InvalidParameter.
+    `weights`: ints, floats or numpy scalars, |weight| <= `limit`; as many as there are numbers, at
+    least one. The exponent stays when all are ints, and deepens by 32 otherwise. Raises
+    PlaintextOverflow when the declared bounds could pass the key's range, NumberTooLarge for a
+    weight beyond its limit, InvalidParameter.
     """
     return matvec([weights], numbers, limit)[0]
 
@@ -30,38 +37,49 @@ def dot(
 def matvec(
     matrix: Iterable[Iterable[object]],
     numbers: Iterable[EncryptedNumber],
-    limit: int = 2**64,
+    limit: int = encoding.FACTOR_LIMIT,
     executor: Executor | None = None,
 ) -> list[EncryptedNumber]:
-    """One `dot` for every row of the matrix; an executor spreads the rows over its workers. Raises as `dot`.
+    """Return one `dot` for every row of the matrix; an executor spreads the rows over its workers.
 
-    The weights are public, to the workers too; what leaves this process of the numbers is blinded before.
+    The weights are public, to the workers too. The encrypted numbers are blinded before they leave
+    this process. Raises what `dot` raises.
     """
     terms = _aligned(list(numbers))
-    try:
-        rows = [[encoding.plain(weight) for weight in row] for row in matrix]
-    except TypeError:
-        raise InvalidParameter(
-            "weights are a row of numbers, a matrix is rows of weights"
-        ) from None
-    if any(len(row) != len(terms) for row in rows):
-        raise InvalidParameter("there must be one weight for every encrypted number")
-    key = terms[0].public_key
-    place = (
-        encoding.EXPONENT if any(isinstance(weight, float) for row in rows for weight in row) else 0
-    )
-    most = encoding.encoded_limit(encoding.checked_bound(limit), place)
-    bound = key.within_range(sum(term.bound for term in terms) * most)
+    rows = _weights(matrix, len(terms))
+    public_key = terms[0].public_key
+    has_float = any(isinstance(weight, float) for row in rows for weight in row)
+    place = encoding.EXPONENT if has_float else 0
+    largest_weight = encoding.encoded_limit(encoding.checked_bound(limit), place)
+    # The bound follows from what was declared, never from the weights, which it would tell.
+    bound = public_key.within_range(sum(term.bound for term in terms) * largest_weight)
     exponent = encoding.checked_exponent(terms[0].exponent + place)
     encoded = [[encoding.encode_within(weight, place, limit) for weight in row] for row in rows]
-    cs = [term._c for term in terms] if batch.stays_here(executor) else _blinded(terms)
-    work = partial(_products, cs, key.n_square)
-    products = batch.spread(work, encoded, -(-len(encoded) // 8) or 1, executor)
-    return [EncryptedNumber._made(key, c, exponent, bound) for c in products]
+    if executors.stays_in_process(executor):
+        cs = [term.raw_ciphertext for term in terms]
+    else:
+        cs = _blinded(terms)
+    work = partial(_products, cs, public_key.n_square)
+    piece = max(1, -(-len(encoded) // _PIECES))
+    products = executors.map_in_pieces(work, encoded, piece, executor)
+    return [EncryptedNumber.unchecked(public_key, c, exponent, bound) for c in products]
+
+
+def _weights(matrix: Iterable[Iterable[object]], length: int) -> list[list[int | float]]:
+    """Return the rows as Python's numbers, each of the given length. Raises InvalidParameter."""
+    try:
+        rows = [[encoding.python_number(weight) for weight in row] for row in matrix]
+    except TypeError:
+        raise InvalidParameter(
+            "weights are a row of numbers, and a matrix is rows of weights"
+        ) from None
+    if any(len(row) != length for row in rows):
+        raise InvalidParameter("there must be one weight for every encrypted number")
+    return rows
 
 
 def _aligned(numbers: Sequence[EncryptedNumber]) -> list[EncryptedNumber]:
-    """The numbers at the deepest of their exponents."""
+    """Return the numbers at the deepest of their exponents. Raises InvalidParameter."""
     if not numbers or not all(isinstance(number, EncryptedNumber) for number in numbers):
         raise InvalidParameter("a weighted sum needs EncryptedNumbers, at least one")
     if len({number.public_key for number in numbers}) > 1:
@@ -71,7 +89,8 @@ def _aligned(numbers: Sequence[EncryptedNumber]) -> list[EncryptedNumber]:
 
 
 def _blinded(terms: Sequence[EncryptedNumber]) -> list[mpz]:
-    terms[0].public_key.noise.prepare(sum(not term._blinded for term in terms))
+    """Return the ciphertexts as other processes may see them."""
+    terms[0].public_key.noise.prepare(sum(not term.is_blinded for term in terms))
     return [mpz(term.ciphertext()) for term in terms]
 
 

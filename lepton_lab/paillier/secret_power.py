@@ -1,7 +1,8 @@
-"""Modular exponentiation with a secret exponent: OpenSSL's constant-time one where libcrypto 3 loads, else GMP's.
+"""Raises numbers to a secret exponent in constant time: by OpenSSL's libcrypto 3, or else by GMP.
 
-`BACKEND` says which of the two serves. Constant-time is the exponentiation alone (OpenSSL's BN_mod_exp_mont_consttime,
-GMP's mpz_powm_sec): the reductions, conversions and the Chinese remainder theorem around it are not.
+`BACKEND` says which of the two is used. Only the exponentiation is constant-time (OpenSSL's
+BN_mod_exp_mont_consttime, GMP's mpz_powm_sec). The reductions, conversions and the Chinese
+remainder theorem around it are not.
 """
 
 from __future__ import annotations
@@ -31,17 +32,20 @@ _FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
 
 
 def _libcrypto() -> Any:
-    """OpenSSL's libcrypto with its types declared, or None where it does not load or lacks a function."""
+    """Return libcrypto with its functions' types declared, or None if it cannot be used.
+
+    It cannot be used where it does not load, or where it is too old and lacks a function.
+    """
     name = _FILES.get(sys.platform, "libcrypto.so.3")
-    for path in (
-        str(Path(sys.base_prefix, "lib", name)),
-        name,
-    ):  # Python's own, where it brings one; the system's
+    # Some Pythons (python.org's for macOS, conda's) bring a libcrypto; else the system's is taken.
+    bundled = str(Path(sys.base_prefix, "lib", name))
+    for path in (bundled, name):
         try:
             library = ctypes.CDLL(path)
             for function, (result, arguments) in _FUNCTIONS.items():
                 declared = getattr(library, function)
-                declared.restype, declared.argtypes = result, arguments
+                declared.restype = result
+                declared.argtypes = arguments
         except (OSError, AttributeError):
             continue
         return library
@@ -53,12 +57,18 @@ BACKEND = "gmp" if _LIB is None else "openssl"
 
 
 class _Scratch:
-    """OpenSSL's context and two numbers for one thread: shared between threads they give wrong results."""
+    """OpenSSL's working memory and two numbers, for one thread.
+
+    Threads that share one get wrong results, without an error.
+    """
 
     def __init__(self) -> None:
-        self._lib = _LIB  # the module's own name may be gone first when the interpreter ends
-        self.context, self.base, self.result = _LIB.BN_CTX_new(), _LIB.BN_new(), _LIB.BN_new()
-        _done(self.context and self.base and self.result)
+        # At the interpreter's end this module's names may be gone before __del__ runs.
+        self._lib = _LIB
+        self.context = _LIB.BN_CTX_new()
+        self.base = _LIB.BN_new()
+        self.result = _LIB.BN_new()
+        _check(self.context and self.base and self.result)
 
     def __del__(self) -> None:
         self._lib.BN_clear_free(self.base)
@@ -70,33 +80,35 @@ _threads = threading.local()
 
 
 def _scratch() -> _Scratch:
+    """Return the scratch memory of the current thread."""
     if not hasattr(_threads, "scratch"):
         _threads.scratch = _Scratch()
     scratch: _Scratch = _threads.scratch
     return scratch
 
 
-def _done(result: object) -> None:
+def _check(result: object) -> None:
+    # These functions fail only when memory cannot be allocated.
     if not result:
         raise MemoryError("OpenSSL ran out of memory")
 
 
 class SecretPower:
-    """x ↦ x^exponent mod modulus: one secret exponent > 0, one odd modulus."""
+    """The map x ↦ x^exponent mod modulus, for one secret exponent > 0 and one odd modulus."""
 
     def __init__(self, exponent: mpz, modulus: mpz) -> None:
-        self._exponent, self._modulus = exponent, modulus
-        self._size, self._lib = (modulus.bit_length() + 7) // 8, _LIB
+        self._exponent = exponent
+        self._modulus = modulus
+        self._size = (modulus.bit_length() + 7) // 8
+        self._lib = _LIB
         if self._lib is not None:
-            self._e, self._m, self._mont = (
-                self._lib.BN_new(),
-                self._lib.BN_new(),
-                self._lib.BN_MONT_CTX_new(),
-            )
-            _done(self._e and self._m and self._mont)
+            self._e = self._lib.BN_new()
+            self._m = self._lib.BN_new()
+            self._mont = self._lib.BN_MONT_CTX_new()
+            _check(self._e and self._m and self._mont)
             self._load(exponent, self._e)
             self._load(modulus, self._m)
-            _done(self._lib.BN_MONT_CTX_set(self._mont, self._m, _scratch().context))
+            _check(self._lib.BN_MONT_CTX_set(self._mont, self._m, _scratch().context))
 
     def __del__(self) -> None:
         if self._lib is not None:
@@ -105,15 +117,20 @@ class SecretPower:
             self._lib.BN_MONT_CTX_free(self._mont)
 
     def _load(self, value: mpz, number: int) -> None:
-        _done(self._lib.BN_bin2bn(value.to_bytes(self._size, "big"), self._size, number))
+        """Copy `value` into one of OpenSSL's numbers, given by its address."""
+        _check(self._lib.BN_bin2bn(value.to_bytes(self._size, "big"), self._size, number))
 
     def __call__(self, x: mpz) -> mpz:
-        """x^exponent mod modulus, for 0 <= x < modulus."""
+        """Return x^exponent mod modulus, for 0 <= x < modulus."""
         if self._lib is None:
             return powmod_sec(x, self._exponent, self._modulus)
-        mine, data = _scratch(), ctypes.create_string_buffer(self._size)
-        self._load(x, mine.base)
-        power = mine.result, mine.base, self._e, self._m, mine.context, self._mont
-        _done(self._lib.BN_mod_exp_mont_consttime(*power))
-        _done(self._lib.BN_bn2binpad(mine.result, data, self._size) == self._size)
+        scratch = _scratch()
+        data = ctypes.create_string_buffer(self._size)
+        self._load(x, scratch.base)
+        _check(
+            self._lib.BN_mod_exp_mont_consttime(
+                scratch.result, scratch.base, self._e, self._m, scratch.context, self._mont
+            )
+        )
+        _check(self._lib.BN_bn2binpad(scratch.result, data, self._size) == self._size)
         return mpz.from_bytes(data.raw, "big")

@@ -1,36 +1,42 @@
-"""Many numbers in one ciphertext, side by side in slots of a declared width; sums and whole multiples slot by slot.
+"""Many numbers in one ciphertext, side by side in slots of a declared width.
 
     M = Σ vᵢ·2^(bits·i), each vᵢ a signed integer, |vᵢ| <= (2^(bits−1) − 1) / additions
 
-As long as no more than `additions` vectors are added (one multiplied by k counts |k| times), no slot can reach its
-neighbour. The vector carries how many it has spent, and the operation that would pass the budget raises. The budget
-stops mistakes, not a sender that cheats: it can put what it likes into its slots.
+Vectors are added and multiplied by integers slot by slot. As long as no more than `additions`
+vectors are added (one multiplied by k counts |k| times), no slot can reach its neighbour. A vector
+carries how many additions it has spent, and the operation that would pass the budget raises. The
+budget stops mistakes, not a sender that cheats: that one can put what it likes into its slots.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 from gmpy2 import mpz, powmod
 from numpy.typing import ArrayLike, NDArray
 
-from lepton_lab.errors import DecryptionError, InvalidParameter, PlaintextOverflow
-from lepton_lab.paillier import keys
-from lepton_lab.paillier import serial as wire
+from lepton_lab.errors import InvalidParameter, PlaintextOverflow
+from lepton_lab.paillier import executors, serial
 from lepton_lab.paillier.encoding import NumberTooLarge
+from lepton_lab.paillier.public import PublicKey
+
+_LARGEST_PIECE = 256  # ciphertexts in one piece of work for an executor
 
 
 @dataclass(frozen=True)
 class Layout:
     """What a slot holds. Sender, adder and receiver each take it from their own configuration.
 
-    `bits`: the whole slot, sign and guard bits in it, 2 to 16384. `fraction_bits`: behind the binary point, fewer than
-    `bits`. `additions`: how many vectors may be summed, 1 to 2⁶³ − 1; a vector times k counts |k|. Raises
-    InvalidParameter, also when no room is left for a value.
+    `bits`: the whole slot, sign and guard bits included, 2 to 16384. `fraction_bits`: how many of
+    them stand behind the binary point, fewer than `bits`. `additions`: how many vectors may be
+    summed, 1 to 2⁶³ − 1; a vector times k counts |k|. Raises InvalidParameter, also when no room
+    is left for a value.
     """
 
     bits: int
@@ -38,20 +44,9 @@ class Layout:
     additions: int
 
     def __post_init__(self) -> None:
-        for name, low, high in (
-            ("bits", 2, 1 << 14),
-            ("fraction_bits", 0, self.bits),
-            ("additions", 1, 1 << 63),
-        ):
-            value = getattr(self, name)
-            if (
-                isinstance(value, bool)
-                or not isinstance(value, int)
-                or not low <= value < high + (name == "bits")
-            ):
-                raise InvalidParameter(
-                    f"a layout's {name} must be an integer from {low} to {high - (name != 'bits')}"
-                )
+        _check_whole("bits", self.bits, 2, 1 << 14)
+        _check_whole("fraction_bits", self.fraction_bits, 0, self.bits - 1)
+        _check_whole("additions", self.additions, 1, (1 << 63) - 1)
         if self.limit < 1:
             raise InvalidParameter(
                 f"{self.additions} additions leave no room for a value in {self.bits} bits"
@@ -59,25 +54,28 @@ class Layout:
 
     @property
     def limit(self) -> int:
-        """The largest absolute integer that a fresh slot may hold: a value times 2^fraction_bits, rounded."""
+        """The largest absolute integer that a fresh slot may hold.
+
+        That integer is a value times 2^fraction_bits, rounded.
+        """
         return int((1 << self.bits - 1) - 1) // self.additions
 
     def slots(self, key_bits: int) -> int:
-        """How many slots a ciphertext has under a key of this length: the packed integer stays within phe's ±n/3."""
+        """Return how many slots a ciphertext has under a key of this length.
+
+        The packed integer stays within phe's range, ±n/3.
+        """
         return (key_bits - 2) // self.bits
 
     def encode(self, values: NDArray[Any]) -> list[int]:
-        """Each value times 2^fraction_bits, rounded, ties to even. Raises InvalidParameter, NumberTooLarge."""
+        """Return each value times 2^fraction_bits, rounded, ties to even.
+
+        Raises InvalidParameter, NumberTooLarge.
+        """
         if values.dtype.kind in "biu":
             encoded = [int(value) << self.fraction_bits for value in values.ravel().tolist()]
         elif values.dtype.kind == "f" and values.dtype.itemsize <= 8:
-            if not np.isfinite(values).all():
-                raise InvalidParameter("NaN and infinities have no encryption")
-            with np.errstate(over="ignore"):
-                scaled = np.rint(np.ldexp(values.astype(np.float64).ravel(), self.fraction_bits))
-            if np.isinf(scaled).any():
-                raise NumberTooLarge("a value passes the range of its slot")
-            encoded = [int(value) for value in scaled.tolist()]
+            encoded = self._encode_floats(values)
         else:
             raise InvalidParameter(
                 f"an array must hold integers or floats of up to 64 bits, not {values.dtype}"
@@ -86,20 +84,70 @@ class Layout:
             raise NumberTooLarge("a value passes the range of its slot")
         return encoded
 
+    def _encode_floats(self, values: NDArray[Any]) -> list[int]:
+        if not np.isfinite(values).all():
+            raise InvalidParameter("NaN and infinities have no encryption")
+        flat = values.astype(np.float64).ravel()
+        with np.errstate(over="ignore"):
+            scaled = np.rint(np.ldexp(flat, self.fraction_bits))
+        if np.isinf(scaled).any():
+            raise NumberTooLarge("a value passes the range of its slot")
+        return [int(value) for value in scaled.tolist()]
+
     def decode(self, encoded: Sequence[int], shape: tuple[int, ...]) -> NDArray[Any]:
-        """The array: int64 without fraction bits (Python's integers above 64 bits), else the nearest float64."""
+        """Return the array: integers if there are no fraction bits, else the nearest float64.
+
+        The integers are int64, or Python's when slots are wider than 64 bits. Raises
+        PlaintextOverflow.
+        """
         if not self.fraction_bits:
-            return np.array(encoded, np.int64 if self.bits <= 64 else object).reshape(shape)
+            dtype = np.int64 if self.bits <= 64 else object
+            return np.array(encoded, dtype).reshape(shape)
+        scale = 1 << self.fraction_bits
         try:
-            return np.array(
-                [value / (1 << self.fraction_bits) for value in encoded], np.float64
-            ).reshape(shape)
+            return np.array([value / scale for value in encoded], np.float64).reshape(shape)
         except OverflowError:
             raise PlaintextOverflow("a value passes the largest float") from None
 
+    def fields(self) -> serial.LayoutFields:
+        """Return the three numbers as they stand in a vector's bytes."""
+        return serial.LayoutFields(self.bits, self.fraction_bits, self.additions)
+
+
+def _check_whole(name: str, value: object, low: int, high: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        raise InvalidParameter(f"a layout's {name} must be an integer from {low} to {high}")
+
+
+def encrypt_vector(
+    public_key: PublicKey, array: ArrayLike, layout: Layout, executor: Executor | None = None
+) -> PackedVector:
+    """Encrypt an array: this is `PublicKey.encrypt_vector`, which says what it takes and raises."""
+    packed, shape = pack(array, layout, public_key.bits)
+    noise = public_key.noise
+    work: Callable[[Sequence[int]], list[mpz]]
+    if executors.stays_in_process(executor):
+        noise.prepare(len(packed))
+        work = partial(_mask_all, public_key)
+    else:
+        # Workers build the tables that this key would have; noise made here must not be sent.
+        expected = noise.expected(len(packed))
+        work = partial(executors.mask_in_worker, public_key.n, public_key.noise_kind, expected)
+    piece = min(_LARGEST_PIECE, -(-len(packed) // 8))
+    cs = executors.map_in_pieces(work, packed, piece, executor)
+    return PackedVector(public_key, layout, shape, cs, spent=1, is_blinded=True)
+
+
+def _mask_all(public_key: PublicKey, messages: Sequence[int]) -> list[mpz]:
+    mask = public_key.noise.mask
+    return [mask(message) for message in messages]
+
 
 def pack(array: ArrayLike, layout: Layout, key_bits: int) -> tuple[list[int], tuple[int, ...]]:
-    """The packed integers of an array, and its shape. Raises InvalidParameter, NumberTooLarge."""
+    """Return the packed integers of an array, and its shape.
+
+    `key_bits`: the length of n. Raises InvalidParameter, NumberTooLarge.
+    """
     if not isinstance(layout, Layout):
         raise InvalidParameter("a vector needs a Layout")
     try:
@@ -108,9 +156,11 @@ def pack(array: ArrayLike, layout: Layout, key_bits: int) -> tuple[list[int], tu
         raise InvalidParameter("the rows of the array differ in length") from None
     if not values.size:
         raise InvalidParameter("an empty array has nothing to encrypt")
-    if not (slots := layout.slots(key_bits)):
+    slots = layout.slots(key_bits)
+    if not slots:
         raise NumberTooLarge("one slot of this layout is wider than the key")
-    encoded, packed = layout.encode(values), []
+    encoded = layout.encode(values)
+    packed = []
     for start in range(0, len(encoded), slots):
         whole = 0
         for value in reversed(encoded[start : start + slots]):
@@ -119,42 +169,56 @@ def pack(array: ArrayLike, layout: Layout, key_bits: int) -> tuple[list[int], tu
     return packed, values.shape
 
 
-class PackedVector(wire.Travels):
+class PackedVector(serial.SerializableCiphertext):
     """An array under `public_key`: made by `PublicKey.encrypt_vector` or `from_bytes`.
 
-    `+` and `-` take a vector of an equal key, layout and shape, `*` an integer; `sum()` works. `spent` says how many
-    additions of `layout.additions` are used: it is Σ|k| of the multipliers, and public. Where they are secret, `spend`
-    a public number before the vector leaves. Results are blinded with fresh noise on every way out.
+    `+` and `-` take a vector of an equal key, layout and shape, `*` an integer; `sum()` works.
+    `spent` says how many additions of `layout.additions` are used. It is Σ|k| of the multipliers,
+    and public: where they are secret, `spend` a public number before the vector leaves. Results
+    are blinded with fresh noise on every way out of the process.
+
+    `raw_ciphertexts`: the ciphertexts as they stand, without that noise, for computing within this
+    process.
     """
 
-    __slots__ = ("_blinded", "_cs", "layout", "public_key", "shape", "spent")
+    __slots__ = ("_is_blinded", "layout", "public_key", "raw_ciphertexts", "shape", "spent")
 
     def __init__(
         self,
-        key: keys.PublicKey,
+        public_key: PublicKey,
         layout: Layout,
         shape: tuple[int, ...],
-        cs: list[mpz],
+        raw_ciphertexts: list[mpz],
         *,
         spent: int,
-        blinded: bool,
+        is_blinded: bool,
     ) -> None:
-        self.public_key, self.layout, self.shape, self.spent = key, layout, shape, spent
-        self._cs, self._blinded = cs, blinded
+        self.public_key = public_key
+        self.layout = layout
+        self.shape = shape
+        self.spent = spent
+        self.raw_ciphertexts = raw_ciphertexts
+        self._is_blinded = is_blinded
 
     def ciphertexts(self) -> list[int]:
-        """The raw ciphertexts, blinded; each is an ordinary one of its packed integer."""
-        if not self._blinded:
-            mask, n_square = self.public_key.noise.mask, self.public_key.n_square
-            self.public_key.noise.prepare(len(self._cs))
-            self._cs, self._blinded = [c * mask(0) % n_square for c in self._cs], True
-        return [int(c) for c in self._cs]
+        """Return the raw ciphertexts, blinded; each is an ordinary one of its packed integer."""
+        if not self._is_blinded:
+            noise = self.public_key.noise
+            n_square = self.public_key.n_square
+            noise.prepare(len(self.raw_ciphertexts))
+            self.raw_ciphertexts = [c * noise.mask(0) % n_square for c in self.raw_ciphertexts]
+            self._is_blinded = True
+        return [int(c) for c in self.raw_ciphertexts]
 
     def spend(self, total: int) -> PackedVector:
-        """The same with `total` additions spent, no fewer than now: a number that tells nothing of multipliers."""
+        """Return the same vector with `total` additions spent, at least as many as now.
+
+        A public number tells nothing of the multipliers. Raises InvalidParameter,
+        PlaintextOverflow.
+        """
         if not isinstance(total, int) or total < self.spent:
             raise InvalidParameter("a budget cannot be spent backwards")
-        return self._with(self._cs, total)
+        return self._with(self.raw_ciphertexts, total)
 
     def _with(self, cs: list[mpz], spent: int) -> PackedVector:
         return PackedVector(
@@ -163,10 +227,11 @@ class PackedVector(wire.Travels):
             self.shape,
             cs,
             spent=self._affordable(spent),
-            blinded=False,
+            is_blinded=False,
         )
 
     def _affordable(self, spent: int) -> int:
+        """Return `spent` if the layout allows as many additions. Raises PlaintextOverflow."""
         if spent > self.layout.additions:
             raise PlaintextOverflow(
                 f"this would spend {spent} additions; the layout allows {self.layout.additions}"
@@ -178,16 +243,13 @@ class PackedVector(wire.Travels):
             raise InvalidParameter(
                 "only another PackedVector can be added to one: encrypt the array first"
             )
-        if (other.public_key, other.layout, other.shape) != (
-            self.public_key,
-            self.layout,
-            self.shape,
-        ):
+        mine = (self.public_key, self.layout, self.shape)
+        if (other.public_key, other.layout, other.shape) != mine:
             raise InvalidParameter("the two vectors differ in key, layout or shape")
-        spent, n_square = self._affordable(self.spent + other.spent), self.public_key.n_square
-        return self._with(
-            [a * b % n_square for a, b in zip(self._cs, other._cs, strict=True)], spent
-        )
+        spent = self._affordable(self.spent + other.spent)
+        n_square = self.public_key.n_square
+        pairs = zip(self.raw_ciphertexts, other.raw_ciphertexts, strict=True)
+        return self._with([a * b % n_square for a, b in pairs], spent)
 
     def __radd__(self, other: object) -> PackedVector:
         if isinstance(other, int) and other == 0:
@@ -203,27 +265,33 @@ class PackedVector(wire.Travels):
     def __mul__(self, factor: object) -> PackedVector:
         if isinstance(factor, (bool, np.bool_)) or not isinstance(factor, (int, np.integer)):
             raise InvalidParameter("a PackedVector is multiplied by an integer")
-        k, n_square = int(factor), self.public_key.n_square
+        k = int(factor)
+        n_square = self.public_key.n_square
         spent = self._affordable(self.spent * abs(k))
-        return self._with([powmod(c, k, n_square) for c in self._cs], spent)
+        return self._with([powmod(c, k, n_square) for c in self.raw_ciphertexts], spent)
 
     __rmul__ = __mul__
 
     def unpacked(self, packed: Iterable[int]) -> NDArray[Any]:
-        """The array, from its decrypted integers. Raises PlaintextOverflow when a slot passes its declared bound."""
-        bits, slots, count = (
-            self.layout.bits,
-            self.layout.slots(self.public_key.bits),
-            math.prod(self.shape),
-        )
-        half, mask, places = 1 << bits - 1, (1 << bits) - 1, range(0, slots * bits, bits)
+        """Return the array, from its decrypted integers.
+
+        Raises PlaintextOverflow when a slot passes its declared bound.
+        """
+        bits = self.layout.bits
+        slots = self.layout.slots(self.public_key.bits)
+        places = range(0, slots * bits, bits)
+        half = 1 << bits - 1
+        mask = (1 << bits) - 1
         bias = sum(half << place for place in places)
         values: list[int] = []
         for whole in packed:
-            raised = whole + bias  # every slot not negative, so that none borrows from the next
+            # With the bias no slot is negative, so none borrows from the next.
+            raised = whole + bias
             if raised < 0 or raised >> slots * bits:
                 raise PlaintextOverflow("a packed integer passes the range of its slots")
             values += [(raised >> place & mask) - half for place in places]
+        count = math.prod(self.shape)
+        # Slots behind the last value are 0 unless the sender cheats.
         if max(*values, -min(values)) > self.layout.limit * self.spent or any(values[count:]):
             raise PlaintextOverflow(
                 "a slot passes the bound that was declared for it; its neighbours may be wrong too"
@@ -231,58 +299,35 @@ class PackedVector(wire.Travels):
         return self.layout.decode(values[:count], self.shape)
 
     def __repr__(self) -> str:
-        return f"<PackedVector {self.shape} in {len(self._cs)} ciphertexts, {self.spent} of {self.layout} spent>"
+        count = len(self.raw_ciphertexts)
+        return (
+            f"<PackedVector {self.shape} in {count} ciphertexts, "
+            f"{self.spent} of {self.layout} spent>"
+        )
 
     def to_bytes(self) -> bytes:
-        """The vector as bytes (see `wire`), blinded."""
-        layout, size = self.layout, 2 * self.public_key.size
-        numbers = (
-            (layout.bits, 4),
-            (layout.fraction_bits, 4),
-            (layout.additions, 8),
-            (self.spent, 8),
-        )
-        head = b"".join(
-            number.to_bytes(width, "big") for number, width in (*numbers, (len(self.shape), 1))
-        )
-        shape = b"".join(length.to_bytes(8, "big") for length in self.shape)
-        body = b"".join(c.to_bytes(size, "big") for c in self.ciphertexts())
-        return b"LPV\1" + self.public_key.key_id + head + shape + body
+        """Return the vector as bytes (see `serial`), blinded."""
+        key = self.public_key
+        fields = serial.VectorFields(self.spent, self.shape, self.ciphertexts())
+        return serial.write_vector(key.key_id, key.size, self.layout.fields(), fields)
 
     @classmethod
-    def from_bytes(cls, data: bytes, public_key: keys.PublicKey, layout: Layout) -> PackedVector:
-        """Read what `to_bytes` wrote under this key and this layout, the reader's own.
+    def from_bytes(cls, data: bytes, public_key: PublicKey, layout: Layout) -> PackedVector:
+        """Read what `to_bytes` wrote under this key and this layout, which is the reader's own.
 
         Raises DecryptionError: another key or layout, damaged, malformed.
         """
-        read = wire.Reader(data)
-        read.expect(b"LPV\1" + public_key.key_id)
-        for number, width in ((layout.bits, 4), (layout.fraction_bits, 4), (layout.additions, 8)):
-            read.expect(number.to_bytes(width, "big"))
-        spent, dimensions = read.integer(8), read.integer(1)
-        shape = tuple(read.integer(8) for _ in range(dimensions))
-        count, slots = math.prod(shape), layout.slots(public_key.bits)
-        if (
-            spent > layout.additions
-            or not slots
-            or dimensions > 64
-            or not 0 < count <= 8 * len(data)
-        ):
-            raise DecryptionError
-        cs = [
-            public_key.checked_ciphertext(read.integer(2 * public_key.size))
-            for _ in range(-(-count // slots))
-        ]
-        read.finish()
-        return cls(public_key, layout, shape, cs, spent=spent, blinded=True)
+        slots = layout.slots(public_key.bits)
+        key_id = public_key.key_id
+        fields = serial.read_vector(data, key_id, public_key.size, layout.fields(), slots)
+        cs = [public_key.checked_ciphertext(c) for c in fields.ciphertexts]
+        return cls(public_key, layout, fields.shape, cs, spent=fields.spent, is_blinded=True)
 
     def _header(self) -> dict[str, Any]:
-        layout = [self.layout.bits, self.layout.fraction_bits, self.layout.additions]
-        key_id, form = self.public_key.key_id.hex(), "lepton_lab Paillier vector, format 1"
         return {
-            "what": form,
-            "key_id": key_id,
-            "layout": layout,
+            "what": "lepton_lab Paillier vector, format 1",
+            "key_id": self.public_key.key_id.hex(),
+            "layout": list(self.layout.fields()),
             "spent": self.spent,
             "shape": list(self.shape),
         }

@@ -71,7 +71,7 @@ from tests.support.paths import VECTORS
 
 KEY = bytes(range(32))
 PLAINTEXT = bytes(range(256)) + b"the last bytes"
-VOTER = ballot.Context("election", "voter")
+VOTER = ballot.BallotContext("election", "voter")
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,7 @@
-"""Ballots: honest ones hold, forged ones do not, and a proof says nothing that could not be said without the vote."""
+"""Tests lepton_lab.elections.ballot: honest ballots are accepted and forged ones are not.
+
+A proof tells nothing that could not be said without knowing the vote.
+"""
 
 from __future__ import annotations
 
@@ -15,14 +18,16 @@ from hypothesis import strategies as st
 
 from lepton_lab import paillier
 from lepton_lab.elections import ballot
-from lepton_lab.elections.ballot import CHALLENGES, Context, InvalidBallot, Transcript
+from lepton_lab.elections.ballot import CHALLENGES, BallotContext, InvalidBallot, ProofTranscript
 from lepton_lab.errors import IntegrityError, InvalidParameter
 from lepton_lab.paillier import PublicKey
 
 public, private = paillier.generate_keypair(2048)
 stranger, _ = paillier.generate_keypair(2048)
-n, n_square, size = public.n, public.n**2, public.size
-ADA = Context("mayor 2026", "ada", "Shall there be a mayor?")
+n = public.n
+n_square = public.n**2
+size = public.size
+ADA = BallotContext("mayor 2026", "ada", "Shall there be a mayor?")
 BALLOTS = {vote: ballot.cast(public, vote, ADA) for vote in (0, 1)}
 
 
@@ -32,7 +37,8 @@ def unit(modulus: int = n) -> int:
 
 def fields(data: bytes) -> list[int]:
     """c, e₀, e₁, z₀, z₁."""
-    numbers, start = [], 20
+    numbers = []
+    start = 20
     for width in (2 * size, 32, 32, size, size):
         numbers.append(int.from_bytes(data[start : start + width], "big"))
         start += width
@@ -48,7 +54,7 @@ def bytes_of(c: int, e: tuple[int, int], z: tuple[int, int], key: PublicKey = pu
     )
 
 
-def hashed(c: int, a: tuple[int, int], context: Context = ADA) -> int:
+def hashed(c: int, a: tuple[int, int], context: BallotContext = ADA) -> int:
     """The challenge, put together here a second time from the words of the module."""
     names = b"".join(
         len(name.encode()).to_bytes(8, "big") + name.encode()
@@ -73,15 +79,18 @@ def committed(c: int, e: tuple[int, int], z: tuple[int, int]) -> tuple[int, int]
 
 
 def forged(
-    message: int, branch: int = 1, context: Context = ADA, response: int | None = None
+    message: int, branch: int = 1, context: BallotContext = ADA, response: int | None = None
 ) -> bytes:
     """The honest prover's own steps, perhaps on a ciphertext for which its claim is false.
 
     `response`: of the branch that is made up.
     """
-    r, omega, other = unit(), unit(), 1 - branch
+    r = unit()
+    omega = unit()
+    other = 1 - branch
     c = (1 + message * n) * pow(r, n, n_square) % n_square
-    e, z = [secrets.randbelow(CHALLENGES)] * 2, [response or unit()] * 2
+    e = [secrets.randbelow(CHALLENGES)] * 2
+    z = [response or unit()] * 2
     a = [pow(omega, n, n_square)] * 2
     a[other] = committed(c, (e[0], e[1]), (z[0], z[1]))[other]
     e[branch] = (hashed(c, (a[0], a[1]), context) - e[other]) % CHALLENGES
@@ -95,7 +104,7 @@ def forged(
 @settings(max_examples=8)
 @given(st.integers(0, 1) | st.booleans(), *[st.text(min_size=1, max_size=40)] * 3)
 def test_every_honest_ballot_is_accepted_and_holds_its_vote(vote, election, voter, question):
-    context = Context(election, voter, question)
+    context = BallotContext(election, voter, question)
     verified = ballot.verify(public, ballot.cast(public, vote, context), context)
     assert private.decrypt(verified) == int(vote)
     assert (verified.exponent, verified.bound) == (0, 1)
@@ -104,7 +113,8 @@ def test_every_honest_ballot_is_accepted_and_holds_its_vote(vote, election, vote
 def test_a_second_verifier_written_from_the_paper_agrees():
     for data in (BALLOTS[0], forged(1, 1)):
         c, *rest = fields(data)
-        e, z = (rest[0], rest[1]), (rest[2], rest[3])
+        e = (rest[0], rest[1])
+        z = (rest[2], rest[3])
         assert (e[0] + e[1]) % CHALLENGES == hashed(c, committed(c, e, z))
         ballot.verify(public, data, ADA)
 
@@ -113,7 +123,7 @@ def test_a_second_verifier_written_from_the_paper_agrees():
 @given(st.lists(st.integers(0, 1), min_size=1, max_size=5))
 def test_a_tally_is_the_number_of_ones(votes):
     box = [
-        (f"voter {i}", ballot.cast(public, vote, Context("e", f"voter {i}")))
+        (f"voter {i}", ballot.cast(public, vote, BallotContext("e", f"voter {i}")))
         for i, vote in enumerate(votes)
     ]
     total = ballot.tally(public, "e", box)
@@ -131,7 +141,7 @@ def test_ballots_are_of_one_length_and_never_the_same():
 
 def test_a_longer_key_serves_too():
     longer, its_private = paillier.generate_keypair(3072)
-    total = ballot.tally(longer, "e", [("a", ballot.cast(longer, 1, Context("e", "a")))])
+    total = ballot.tally(longer, "e", [("a", ballot.cast(longer, 1, BallotContext("e", "a")))])
     assert its_private.decrypt(total) == 1
 
 
@@ -152,9 +162,10 @@ def test_a_true_ballot_is_not_proved_by_its_false_branch(message, branch):
 
 
 def test_who_knows_the_primes_cannot_forge_either():
-    """With the primes every unit has its part that is an n-th residue; a stuffed ballot's other part stays."""
+    """With p and q one can take the n-th residue out of any unit; a stuffed ballot's rest stays."""
     c = (1 + 2 * n) * pow(unit(), n, n_square) % n_square
-    order, e = (private.p - 1) * (private.q - 1), (secrets.randbelow(CHALLENGES), 0)
+    order = (private.p - 1) * (private.q - 1)
+    e = (secrets.randbelow(CHALLENGES), 0)
     a = pow(unit(), n, n_square), pow(unit(), n, n_square)
     e = e[0], (hashed(c, a) - e[0]) % CHALLENGES
     z = tuple(
@@ -167,7 +178,7 @@ def test_who_knows_the_primes_cannot_forge_either():
 
 def test_a_transcript_made_backwards_misses_the_hash():
     c = (1 + 1000 * n) * pow(unit(), n, n_square) % n_square
-    made = ballot.simulated(public, c, secrets.randbelow(CHALLENGES))
+    made = ballot.simulate(public, c, secrets.randbelow(CHALLENGES))
     with pytest.raises(InvalidBallot):
         ballot.verify(public, bytes_of(c, made.challenges, made.responses), ADA)
 
@@ -175,11 +186,11 @@ def test_a_transcript_made_backwards_misses_the_hash():
 @pytest.mark.parametrize(
     "other",
     [
-        Context("mayor 2026", "ben", "Shall there be a mayor?"),
-        Context("mayor 2030", "ada", "Shall there be a mayor?"),
-        Context("mayor 2026", "ada", "Shall there be none?"),
-        Context("mayor 2026a", "da", "Shall there be a mayor?"),
-        Context("mayor 2026", "ada\0", "Shall there be a mayor?"),
+        BallotContext("mayor 2026", "ben", "Shall there be a mayor?"),
+        BallotContext("mayor 2030", "ada", "Shall there be a mayor?"),
+        BallotContext("mayor 2026", "ada", "Shall there be none?"),
+        BallotContext("mayor 2026a", "da", "Shall there be a mayor?"),
+        BallotContext("mayor 2026", "ada\0", "Shall there be a mayor?"),
     ],
 )
 def test_a_ballot_serves_no_other_voter_election_or_question(other):
@@ -229,7 +240,7 @@ def test_a_ciphertext_with_anothers_proof_is_refused():
 
 
 def test_an_inverted_or_blinded_ballot_is_refused():
-    """Malleability: 1 − vote, and the same vote under fresh noise, both made without knowing the vote."""
+    """Malleability: 1 − vote, and the same vote with fresh noise, made without knowing the vote."""
     c, e_0, e_1, z_0, z_1 = fields(BALLOTS[1])
     inverted = (1 + n) * pow(c, -1, n_square) % n_square
     swapped = pow(z_1, -1, n), pow(z_0, -1, n)
@@ -264,7 +275,7 @@ def test_a_number_has_one_form_only():
     c = fields(BALLOTS[1])[0]
     small = 1 << 2040
     e_0 = secrets.randbelow(CHALLENGES)
-    made = Transcript(committed(c, (e_0, 5), (small, 7)), (e_0, 5), (small, 7))
+    made = ProofTranscript(committed(c, (e_0, 5), (small, 7)), (e_0, 5), (small, 7))
     ballot.check(public, c, made, (e_0 + 5) % CHALLENGES)
     for e, z in (
         ((e_0, 5), (small + n, 7)),
@@ -273,7 +284,9 @@ def test_a_number_has_one_form_only():
         ((e_0, 5 - CHALLENGES), (small, 7)),
     ):
         with pytest.raises(InvalidBallot):
-            ballot.check(public, c, Transcript(committed(c, e, z), e, z), (e_0 + 5) % CHALLENGES)
+            ballot.check(
+                public, c, ProofTranscript(committed(c, e, z), e, z), (e_0 + 5) % CHALLENGES
+            )
 
 
 def test_another_key_takes_nothing_of_it():
@@ -311,14 +324,12 @@ def test_no_bytes_make_the_verifier_say_anything_else(data):
 
 
 def test_a_tally_names_who_stuffed_who_voted_twice_and_who_copied():
-    ada, ben = (
-        ballot.cast(public, 1, Context("e", "ada")),
-        ballot.cast(public, 0, Context("e", "ben")),
-    )
+    ada = ballot.cast(public, 1, BallotContext("e", "ada"))
+    ben = ballot.cast(public, 0, BallotContext("e", "ben"))
     for box, said in (
-        ([("ada", ada), ("ben", forged(2, 1, Context("e", "ben")))], "'ben'"),
+        ([("ada", ada), ("ben", forged(2, 1, BallotContext("e", "ben")))], "'ben'"),
         ([("ada", ada), ("ada", ada)], "two ballots"),
-        ([("ada", ada), ("ada", ballot.cast(public, 1, Context("e", "ada")))], "two ballots"),
+        ([("ada", ada), ("ada", ballot.cast(public, 1, BallotContext("e", "ada")))], "two ballots"),
         ([("ada", ada), ("ben", ben), ("cem", ada)], "'cem'"),
     ):
         with pytest.raises(InvalidBallot, match=said):
@@ -331,7 +342,8 @@ def test_a_ciphertext_cast_twice_is_a_copy(monkeypatch):
     draws = iter([7, None, None, 7, None, None])
     monkeypatch.setattr(ballot, "random_unit", lambda modulus: next(draws) or real(modulus))
     box = [
-        (name, ballot.cast(public, 1, Context("e", name, "yes or no"))) for name in ("ada", "ben")
+        (name, ballot.cast(public, 1, BallotContext("e", name, "yes or no")))
+        for name in ("ada", "ben")
     ]
     assert fields(box[0][1])[0] == fields(box[1][1])[0]
     with pytest.raises(InvalidBallot, match="copy"):
@@ -352,7 +364,7 @@ def test_the_simulator_answers_any_challenge_for_any_ciphertext_without_its_secr
     message, challenge
 ):
     c = public.encrypt(message, exponent=0).ciphertext()
-    made = ballot.simulated(public, c, challenge)
+    made = ballot.simulate(public, c, challenge)
     ballot.check(public, c, made, challenge)
     assert committed(c, made.challenges, made.responses) == made.commitments
     with pytest.raises(InvalidBallot):
@@ -361,13 +373,15 @@ def test_the_simulator_answers_any_challenge_for_any_ciphertext_without_its_secr
 
 def test_a_simulated_transcript_is_bound_to_its_parts():
     c = public.encrypt(1, exponent=0).ciphertext()
-    made = ballot.simulated(public, c, 99)
-    a, e, z = made.commitments, made.challenges, made.responses
+    made = ballot.simulate(public, c, 99)
+    a = made.commitments
+    e = made.challenges
+    z = made.responses
     for other in (
-        Transcript((a[1], a[0]), e, z),
-        Transcript((a[0] + n_square, a[1]), e, z),
-        Transcript(a, (e[1], e[0]), z),
-        Transcript(a, e, (z[0], z[0])),
+        ProofTranscript((a[1], a[0]), e, z),
+        ProofTranscript((a[0] + n_square, a[1]), e, z),
+        ProofTranscript(a, (e[1], e[0]), z),
+        ProofTranscript(a, e, (z[0], z[0])),
     ):
         with pytest.raises(InvalidBallot):
             ballot.check(public, c, other, 99)
@@ -376,8 +390,13 @@ def test_a_simulated_transcript_is_bound_to_its_parts():
 
 
 def test_real_and_simulated_transcripts_have_one_distribution_exactly():
-    """All of them, for a toy key (5·7) whose challenges, 0 to 3, lie below its primes; the module's own equations."""
-    toy, toy_square, challenges = 35, 35**2, 4
+    """Counts all transcripts for a toy key (5·7) whose challenges, 0 to 3, lie below its primes.
+
+    The equations are the module's own.
+    """
+    toy = 35
+    toy_square = 35**2
+    challenges = 4
     units = [x for x in range(1, toy) if math.gcd(x, toy) == 1]
 
     def commitment(u: int, e: int, z: int) -> int:
@@ -386,9 +405,11 @@ def test_real_and_simulated_transcripts_have_one_distribution_exactly():
     for vote, r, challenge in product((0, 1), (2, 11), range(challenges)):
         c = (1 + vote * toy) * pow(r, toy, toy_square) % toy_square
         u = c, c * (1 - toy) % toy_square
-        real, made = Counter(), Counter()
+        real = Counter()
+        made = Counter()
         for omega, e_false, z_false in product(units, range(challenges), units):
-            e, z = [e_false] * 2, [z_false] * 2
+            e = [e_false] * 2
+            z = [z_false] * 2
             a = [pow(omega, toy, toy_square)] * 2
             a[1 - vote] = commitment(u[1 - vote], e_false, z_false)
             e[vote] = (challenge - e_false) % challenges
@@ -401,13 +422,17 @@ def test_real_and_simulated_transcripts_have_one_distribution_exactly():
 
 
 def test_nothing_in_a_proof_leans_towards_the_vote():
-    """The bits of e₀, e₁, z₀, z₁ are 1 as often as 0, within six standard deviations: vote 0, vote 1, or none."""
-    rounds, challenge = 16, CHALLENGES // 3
+    """The bits of e₀, e₁, z₀, z₁ are 1 as often as 0: for vote 0, for vote 1, and for no vote.
+
+    The limit is six standard deviations.
+    """
+    rounds = 16
+    challenge = CHALLENGES // 3
     c = public.encrypt(1, exponent=0).ciphertext()
     proofs = {
         vote: [fields(ballot.cast(public, vote, ADA))[1:] for _ in range(rounds)] for vote in (0, 1)
     }
-    made = [ballot.simulated(public, c, challenge) for _ in range(rounds)]
+    made = [ballot.simulate(public, c, challenge) for _ in range(rounds)]
     proofs[None] = [[*one.challenges, *one.responses] for one in made]
     for found in proofs.values():
         for place, bits in enumerate((256, 256, 2000, 2000)):
@@ -439,7 +464,7 @@ WRONG_NAMES = {
 @pytest.mark.parametrize("names", WRONG_NAMES.values(), ids=WRONG_NAMES)
 def test_names_that_cannot_be_are_refused(names):
     with pytest.raises(InvalidParameter):
-        Context(*names)
+        BallotContext(*names)
 
 
 def test_other_kinds_are_refused():
@@ -451,16 +476,19 @@ def test_other_kinds_are_refused():
     with pytest.raises(InvalidParameter):
         ballot.tally(public, "e", [])
     with pytest.raises(InvalidBallot):
-        ballot.simulated(public, 0, 5)
+        ballot.simulate(public, 0, 5)
     c = fields(BALLOTS[1])[0]
-    made = ballot.simulated(public, c, 5)
+    made = ballot.simulate(public, c, 5)
     for challenge in (-1, CHALLENGES, 0.5, None):
         with pytest.raises(InvalidParameter):
-            ballot.simulated(public, c, challenge)
+            ballot.simulate(public, c, challenge)
         with pytest.raises(InvalidParameter):
             ballot.check(public, c, made, challenge)
     with pytest.raises(InvalidParameter):
         ballot.check(public, c, None, 5)
-    for odd in (Transcript((1, 1), (0.5, 1), (1, 1)), Transcript((1, 1), (1, 1), (None, 1))):
+    for odd in (
+        ProofTranscript((1, 1), (0.5, 1), (1, 1)),
+        ProofTranscript((1, 1), (1, 1), (None, 1)),
+    ):
         with pytest.raises(InvalidBallot):
             ballot.check(public, c, odd, 5)

@@ -1,4 +1,4 @@
-"""Several cores: any executor serves, and what is given to it tells nothing that it need not know."""
+"""Tests lepton_lab.paillier.executors: any executor serves, and learns only what it needs."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ from gmpy2 import mpz
 
 from lepton_lab import paillier
 from lepton_lab.errors import InvalidParameter
-from lepton_lab.paillier import EncryptedNumber, Layout, PublicKey
-from lepton_lab.paillier import executors as batch
+from lepton_lab.paillier import EncryptedNumber, Layout, PublicKey, executors
 
 public, private = paillier.generate_keypair(2048)
 public.precompute(500)
@@ -23,7 +22,10 @@ VALUES = np.arange(700)
 
 
 class Elsewhere(Executor):
-    """As strict as a network: the work and its results pass as bytes, and `seen` is what a stranger would hold."""
+    """An executor as strict as a network: the work and its results pass as bytes.
+
+    `seen` is what an eavesdropper would hold.
+    """
 
     def __init__(self) -> None:
         self.seen: list[object] = []
@@ -37,7 +39,8 @@ class Elsewhere(Executor):
 
     def integers(self) -> set[int]:
         """Every integer that was sent, however deep in lists."""
-        found, rest = set(), list(self.seen)
+        found = set()
+        rest = list(self.seen)
         while rest:
             item = rest.pop()
             if isinstance(item, (list, tuple)):
@@ -78,21 +81,24 @@ def test_any_executor_encrypts(executor):
 
 
 def test_any_executor_multiplies_by_a_matrix(executor):
-    numbers, rows = [public.encrypt(x) for x in range(8)], [[1, 2, 3, 4, 5, 6, 7, -8], [0.5] * 8]
+    numbers = [public.encrypt(x) for x in range(8)]
+    rows = [[1, 2, 3, 4, 5, 6, 7, -8], [0.5] * 8]
     assert [
         private.decrypt(total) for total in paillier.matvec(rows, numbers, executor=executor)
     ] == [56, 14]
 
 
 def test_threads_decrypt():
-    vector, numbers = public.encrypt_vector(VALUES, WHOLE), [public.encrypt(x) for x in range(8)]
+    vector = public.encrypt_vector(VALUES, WHOLE)
+    numbers = [public.encrypt(x) for x in range(8)]
     with ThreadPoolExecutor(2) as threads:
         assert (private.decrypt_vector(vector, threads) == VALUES).all()
         assert private.decrypt_many(numbers, 2**200, threads) == list(range(8))
 
 
 def test_a_private_key_never_reaches_other_processes():
-    vector, number = public.encrypt_vector([1], WHOLE), public.encrypt(1)
+    vector = public.encrypt_vector([1], WHOLE)
+    number = public.encrypt(1)
     for pool in (ProcessPoolExecutor(1, mp_context=get_context("spawn")), spy := Elsewhere()):
         with pool:
             with pytest.raises(InvalidParameter):
@@ -103,18 +109,18 @@ def test_a_private_key_never_reaches_other_processes():
 
 
 def secrets_of_the_hospital() -> tuple[list[EncryptedNumber], set[int]]:
-    """Results of arithmetic, and what they look like to who knows the inputs: x⁷, x⁻¹, xy, 1, and x at a deeper place.
+    """Results of arithmetic, and the unblinded forms that anyone who knows the inputs recognises.
 
-    x is sent as well: it stands at another exponent than the others, so that it is deepened on the way.
+    They are x⁷, x⁻¹, xy, 1, and a number at a deeper exponent. That number is sent as well: its own
+    exponent differs from the others', so it is deepened on the way.
     """
-    x, y = public.encrypt(3), public.encrypt(4)
+    x = public.encrypt(3)
+    y = public.encrypt(4)
     shallow = public.encrypt(5, exponent=0)
-    c, d, s, square = (
-        mpz(x.ciphertext()),
-        mpz(y.ciphertext()),
-        mpz(shallow.ciphertext()),
-        mpz(public.n) ** 2,
-    )
+    c = mpz(x.ciphertext())
+    d = mpz(y.ciphertext())
+    s = mpz(shallow.ciphertext())
+    square = mpz(public.n) ** 2
     bare = {
         c**7 % square,
         gmpy2.invert(c, square),
@@ -150,30 +156,31 @@ def test_within_the_process_nothing_is_blinded_for_nothing(monkeypatch, pool):
 
 def test_workers_get_the_tables_that_their_client_has():
     for count in (10, 1 << 14):
-        key, spy = PublicKey(public.n, "short"), Elsewhere()
+        key = PublicKey(public.n, "short")
+        spy = Elsewhere()
         key.precompute(count)
-        batch._noise.cache_clear()
+        executors._worker_noise.cache_clear()
         key.encrypt_vector(VALUES, WHOLE, spy)
-        assert batch._noise(key.n, "short")._powers.comb == key.noise._powers.comb
-    batch._noise.cache_clear()
+        assert executors._worker_noise(key.n, "short").fixed_base.comb == key.noise.fixed_base.comb
+    executors._worker_noise.cache_clear()
 
 
-def test_a_client_that_lets_others_encrypt_makes_no_tables_and_still_makes_them_when_it_needs_them():
+def test_a_client_that_lets_workers_encrypt_builds_tables_only_when_it_needs_them():
     key = PublicKey(public.n, "short")
     key.encrypt_vector(np.arange(6300), WHOLE, Elsewhere())
-    assert key.noise._powers is None
+    assert key.noise.fixed_base is None
     for _ in range(3):
         key.encrypt(1)
-    assert key.noise._powers is not None
+    assert key.noise.fixed_base is not None
 
 
 def test_threads_share_the_keys_own_tables():
     key = PublicKey(public.n, "short")
-    batch._noise.cache_clear()
+    executors._worker_noise.cache_clear()
     with ThreadPoolExecutor(2) as threads:
         vector = key.encrypt_vector(VALUES, WHOLE, threads)
-    assert key.noise._powers is not None
-    assert batch._noise.cache_info().currsize == 0
+    assert key.noise.fixed_base is not None
+    assert executors._worker_noise.cache_info().currsize == 0
     assert (private.decrypt_vector(vector) == VALUES).all()
 
 
@@ -182,6 +189,6 @@ def test_on_threads_gmp_computes_without_the_interpreters_lock():
         return [gmpy2.get_context().allow_release_gil for _ in piece]
 
     with ThreadPoolExecutor(2) as threads:
-        assert batch.spread(unlocked, [1, 2, 3], 1, threads) == [True] * 3
+        assert executors.map_in_pieces(unlocked, [1, 2, 3], 1, threads) == [True] * 3
         assert list(threads.map(unlocked, [[1], [2]])) == [[False]] * 2
-    assert batch.spread(unlocked, [1, 2, 3], 1, None) == [False] * 3
+    assert executors.map_in_pieces(unlocked, [1, 2, 3], 1, None) == [False] * 3

@@ -1,4 +1,6 @@
-"""A second independent implementation beside phe: lightphe's, plain powers of Python without the CRT, g as it likes.
+"""Tests lepton_lab.paillier.public and lepton_lab.paillier.private against lightphe.
+
+It is a second independent implementation beside phe: Python's plain powers, no CRT, any g.
 
 Both sides speak in raw integers: n, the primes, ciphertexts modulo n².
 """
@@ -18,7 +20,8 @@ from lepton_lab.paillier import EncryptedNumber, Layout, PrivateKey, PublicKey
 from lepton_lab.paillier.vectors import pack
 
 public, private = paillier.generate_keypair(2048)
-n, n_square = public.n, public.n**2
+n = public.n
+n_square = public.n**2
 MESSAGES = [0, 1, -1, 2**64, -(2**64), 10**30, -12345, 7]
 
 
@@ -32,7 +35,8 @@ def peer_of(key: PrivateKey, g: int | None = None) -> Paillier:
 
 def ours_of(peer: Paillier) -> PrivateKey:
     """The primes from n and φ: p + q = n + 1 − φ, (q − p)² = (p + q)² − 4n."""
-    modulus, phi = peer.keys["public_key"]["n"], peer.keys["private_key"]["phi"]
+    modulus = peer.keys["public_key"]["n"]
+    phi = peer.keys["private_key"]["phi"]
     total = modulus + 1 - phi
     difference = int(isqrt(total**2 - 4 * modulus))
     return PrivateKey((total - difference) // 2, (total + difference) // 2)
@@ -63,7 +67,8 @@ def test_both_compute_one_ciphertext_from_one_message_and_one_r():
 
 
 def test_a_sum_of_ciphertexts_from_both_opens_on_both_sides():
-    here, there = public.encrypt(40, exponent=0), peer.encrypt(2)
+    here = public.encrypt(40, exponent=0)
+    there = peer.encrypt(2)
     assert private.decrypt(here + taken(there)) == 42
     assert private.decrypt(taken(peer.add(here.ciphertext(), there))) == 42
     assert peer.decrypt((here + taken(there)).ciphertext()) == 42
@@ -71,7 +76,8 @@ def test_a_sum_of_ciphertexts_from_both_opens_on_both_sides():
 
 
 def test_multiples_made_by_either_open_on_both_sides():
-    here, there = public.encrypt(6, exponent=0), peer.encrypt(6)
+    here = public.encrypt(6, exponent=0)
+    there = peer.encrypt(6)
     assert peer.decrypt((taken(there) * 7).ciphertext()) == 42
     assert private.decrypt(taken(peer.multiply_by_constant(here.ciphertext(), 7))) == 42
     assert signed(peer.decrypt((taken(there) * -7).ciphertext())) == -42
@@ -110,7 +116,10 @@ def test_a_key_made_there_serves_here():
 
 
 def test_a_general_g_counts_messages_by_its_own_logarithm():
-    """Any g whose order n divides serves (Paillier, 1999, §4): by g = (1 + n)^a·bⁿ a message counts a-fold here."""
+    """Any g whose order is a multiple of n serves (Paillier, 1999, §4).
+
+    With g = (1 + n)^a·bⁿ a message counts a-fold here.
+    """
     a = 3
     g = (1 + a * n) * pow(secrets.randbelow(n - 2) + 2, n, n_square) % n_square
     c = peer_of(private, g).encrypt(14)

@@ -1,4 +1,4 @@
-"""Packed vectors: exact slot by slot over the whole layout, and a budget that no sum passes unseen."""
+"""Tests lepton_lab.paillier.vectors: packed vectors are exact within their budget."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_packing_and_unpacking_are_inverse_up_to_the_edges_of_every_layout(given
     if any(abs(value) >= 2**63 for value in values):
         return  # numpy's integers end there
     packed, shape = pack(np.array(values, np.int64), layout, public.bits)
-    vector = PackedVector(public, layout, shape, [], spent=1, blinded=True)
+    vector = PackedVector(public, layout, shape, [], spent=1, is_blinded=True)
     assert vector.unpacked(packed).tolist() == values
     assert all(abs(whole) <= public.max_int for whole in packed)
 
@@ -76,7 +76,8 @@ def test_floats_are_rounded_to_the_declared_place(values):
 
 def test_ten_thousand_floats_of_two_clients():
     rng = np.random.default_rng(7)
-    a, b = rng.normal(0, 100, 2000), rng.normal(0, 100, 2000)
+    a = rng.normal(0, 100, 2000)
+    b = rng.normal(0, 100, 2000)
     total = private.decrypt_vector(
         public.encrypt_vector(a, MONEY) + public.encrypt_vector(b, MONEY)
     )
@@ -86,7 +87,8 @@ def test_ten_thousand_floats_of_two_clients():
 @pytest.mark.parametrize(
     "array",
     [
-        [1, 2, 3], np.arange(12).reshape(3, 4), np.array(5), 7, np.array([True, False]), np.array([200], np.uint8),
+        [1, 2, 3], np.arange(12).reshape(3, 4), np.array(5), 7, np.array([True, False]),
+        np.array([200], np.uint8),
         np.arange(6, dtype=">i4"), np.arange(10)[::-3], np.arange(63).reshape(7, 3, 3).T,
     ],
 )  # fmt: skip
@@ -126,7 +128,7 @@ def test_every_slot_of_a_full_ciphertext_takes_its_extremes():
     assert slots == 31
     assert layout.slots(3072) == 47
     values = np.array([layout.limit, -layout.limit] * slots)
-    assert len(public.encrypt_vector(values, layout)._cs) == 2
+    assert len(public.encrypt_vector(values, layout).raw_ciphertexts) == 2
     assert (
         private.decrypt_vector(public.encrypt_vector(values, layout) * 3).tolist()
         == (values * 3).tolist()
@@ -166,8 +168,8 @@ def test_past_the_budget_a_neighbour_would_be_wrong_without_a_sign():
     v = public.encrypt_vector([layout.limit, 0], layout)
     with pytest.raises(PlaintextOverflow):
         v * 5
-    forced = [c**5 % public.n_square for c in v._cs]
-    broken = PackedVector(public, layout, v.shape, forced, spent=2, blinded=True)
+    forced = [c**5 % public.n_square for c in v.raw_ciphertexts]
+    broken = PackedVector(public, layout, v.shape, forced, spent=2, is_blinded=True)
     assert private.decrypt_vector(broken).tolist() == [5 * layout.limit - 2**32, 1]
 
 
@@ -181,9 +183,11 @@ def test_a_cheating_sender_is_found_where_a_slot_shows_it():
         1 << 32 * 5,
         public.max_int,
     ):
-        c = public.encrypt(cheat, limit=public.max_int, exponent=0)._c
+        c = public.encrypt(cheat, limit=public.max_int, exponent=0).raw_ciphertext
         with pytest.raises(PlaintextOverflow):
-            private.decrypt_vector(PackedVector(public, layout, (2,), [c], spent=1, blinded=True))
+            private.decrypt_vector(
+                PackedVector(public, layout, (2,), [c], spent=1, is_blinded=True)
+            )
 
 
 def test_a_value_beyond_its_slot_is_refused_behind_the_rounding():
@@ -224,7 +228,8 @@ def test_spending_a_public_number_hides_the_multiplier():
 @pytest.mark.parametrize(
     "bad",
     [
-        [math.nan], [1.0, math.inf], [1j], ["a"], [None], [], np.zeros((0, 3)), [[1, 2], [3]], [2**70], None,
+        [math.nan], [1.0, math.inf], [1j], ["a"], [None], [], np.zeros((0, 3)), [[1, 2], [3]],
+        [2**70], None,
         np.array([1], np.longdouble), np.array(["2020-01-01"], "M8[D]"), [b"x"],
     ],
 )  # fmt: skip
@@ -236,8 +241,9 @@ def test_arrays_that_are_no_numbers_raise(bad):
 @pytest.mark.parametrize(
     "arguments",
     [
-        (1, 0, 1), (0, 0, 1), (-64, 0, 1), (64, 64, 1), (64, -1, 1), (64, 0, 0), (64, 0, -5), (64.0, 0, 1),
-        (64, 0, 2**63), (8, 0, 128), (16385, 0, 1), (True, 0, 1), (64, "0", 1), (64, None, 1), (64, 0, 1.5),
+        (1, 0, 1), (0, 0, 1), (-64, 0, 1), (64, 64, 1), (64, -1, 1), (64, 0, 0), (64, 0, -5),
+        (64.0, 0, 1), (64, 0, 2**63), (8, 0, 128), (16385, 0, 1), (True, 0, 1), (64, "0", 1),
+        (64, None, 1), (64, 0, 1.5),
     ],
 )  # fmt: skip
 def test_senseless_layouts_are_refused(arguments):
@@ -362,5 +368,6 @@ def test_results_are_blinded_on_every_way_out():
 
 def test_the_representation_shows_no_value():
     assert repr(public.encrypt_vector([123456], WHOLE)) == (
-        "<PackedVector (1,) in 1 ciphertexts, 1 of Layout(bits=32, fraction_bits=0, additions=100) spent>"
+        "<PackedVector (1,) in 1 ciphertexts, "
+        "1 of Layout(bits=32, fraction_bits=0, additions=100) spent>"
     )

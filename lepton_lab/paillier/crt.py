@@ -1,0 +1,126 @@
+"""What the two primes make possible, by the Chinese remainder theorem (CRT).
+
+Decryption modulo p² and q² apart, noise drawn the same way, and many ciphertexts decrypted as one.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+
+from gmpy2 import invert, mpz, powmod
+
+from lepton_lab.paillier.multiexp import power_product
+from lepton_lab.paillier.noise import random_unit
+from lepton_lab.paillier.secret_power import SecretPower
+
+_SECURITY_BITS = 128
+# Below these, decrypting one by one is faster than folding with its check.
+_FEWEST_CIPHERTEXTS = 8
+_SHALLOWEST_FOLD = 4
+
+
+class CrtArithmetic:
+    """The primes p < q, with all that follows from them. Secret; it never leaves the process."""
+
+    def __init__(self, p: mpz, q: mpz) -> None:
+        self.p = p
+        self.q = q
+        self._n = p * q
+        self._p_square = p * p
+        self._q_square = q * q
+        self._to_p_minus_1 = SecretPower(p - 1, self._p_square)
+        self._to_q_minus_1 = SecretPower(q - 1, self._q_square)
+        self._to_p = SecretPower(p, self._p_square)
+        self._to_q = SecretPower(q, self._q_square)
+        # h_p = L((1+n)^(p−1) mod p²)⁻¹ mod p (Paillier, 1999, §7), where
+        # (1+n)^(p−1) = 1 + (p−1)n = 1 − n (mod p²), so that h_p = (−q)⁻¹.
+        self._h_p = invert(-q, p)
+        self._h_q = invert(-p, q)
+        self._p_inverse = invert(p, q)
+        self._p_square_inverse = invert(self._p_square, self._q_square)
+
+    def decrypt(self, c: mpz, bound: int | None = None) -> int:
+        """Return the plaintext of a unit modulo n², as an integer within ±n/2 (Paillier, 1999, §7).
+
+        Within a `bound` 128 bits shorter than p, the remainder modulo p is the plaintext, at half
+        the work. A plaintext that breaks the bound shows: to have a small remainder all the same,
+        it must be made by somebody who knows p, or by luck (2⁻¹²⁷). Then both halves are computed.
+        """
+        m_p = self._modulo_p(c % self._p_square)
+        if bound is not None and bound.bit_length() + _SECURITY_BITS <= self.p.bit_length():
+            small = int(_signed(m_p, self.p))
+            if abs(small) <= bound:
+                return small
+        return self._joined(m_p, self._modulo_q(c % self._q_square))
+
+    def _modulo_p(self, c_mod_p_square: mpz) -> mpz:
+        return (self._to_p_minus_1(c_mod_p_square) - 1) // self.p * self._h_p % self.p
+
+    def _modulo_q(self, c_mod_q_square: mpz) -> mpz:
+        return (self._to_q_minus_1(c_mod_q_square) - 1) // self.q * self._h_q % self.q
+
+    def _joined(self, m_p: mpz, m_q: mpz) -> int:
+        """Return the integer within ±n/2 with these remainders modulo p and q."""
+        m = m_p + self.p * ((m_q - m_p) * self._p_inverse % self.q)
+        return int(_signed(m, self._n))
+
+    def mask(self, message: int | mpz) -> mpz:
+        """Return (1 + message·n)·rⁿ mod n² with a fresh uniform r.
+
+        Modulo p², rⁿ is distributed as y^p for a uniform y modulo p; likewise modulo q².
+        """
+        at_p = self._to_p(random_unit(self.p))
+        at_q = self._to_q(random_unit(self.q))
+        quotient = (at_q - at_p) * self._p_square_inverse % self._q_square
+        residue = at_p + self._p_square * quotient
+        return (1 + message % self._n * self._n) * residue % (self._n * self._n)
+
+    def decrypt_together(self, bound: int, cs: Sequence[mpz]) -> list[int]:
+        """Return the plaintexts of many units, fast while each is within ±bound, and right always.
+
+        The ciphertexts are folded modulo p² into one of Σ mᵢ·2^(slot·i), as many as stay below p/2,
+        and a fold is decrypted at once, modulo p. A sender that broke the bound could move value to
+        its neighbours in this way, unseen. So the values are believed only if Σ ρᵢmᵢ, for random ρᵢ
+        of 128 bits drawn afterwards, is what ∏ cᵢ^ρᵢ decrypts to in full. A wrong value passes with
+        probability 2⁻¹²⁸. When the check fails, every ciphertext is decrypted by itself.
+        """
+        slot = bound.bit_length() + 1
+        depth = (self.p.bit_length() - 1) // slot
+        if len(cs) < _FEWEST_CIPHERTEXTS or depth < _SHALLOWEST_FOLD:
+            return [self.decrypt(c, bound) for c in cs]
+        at_p = [c % self._p_square for c in cs]
+        values: list[int] = []
+        for start in range(0, len(cs), depth):
+            values += self._decrypt_folded(at_p[start : start + depth], slot)
+        if self._confirms(values, cs, at_p):
+            return values
+        return [self.decrypt(c) for c in cs]
+
+    def _decrypt_folded(self, at_p: Sequence[mpz], slot: int) -> list[int]:
+        """Return the plaintexts of these ciphertexts, all below 2^(slot−1), by one decryption."""
+        width = 1 << slot
+        folded = mpz(1)
+        for c in reversed(at_p):
+            folded = powmod(folded, width, self._p_square) * c % self._p_square
+        whole = int(_signed(self._modulo_p(folded), self.p))
+        values = []
+        for _ in at_p:
+            value = (whole + width // 2) % width - width // 2
+            values.append(value)
+            whole = (whole - value) >> slot
+        return values
+
+    def _confirms(self, values: Sequence[int], cs: Sequence[mpz], at_p: Sequence[mpz]) -> bool:
+        """Check values by one random combination; a false list passes with probability 2⁻¹²⁸."""
+        at_q = [c % self._q_square for c in cs]
+        rho = [secrets.randbits(_SECURITY_BITS) for _ in cs]
+        m_p = self._modulo_p(power_product(at_p, rho, self._p_square))
+        m_q = self._modulo_q(power_product(at_q, rho, self._q_square))
+        expected = sum(r * value for r, value in zip(rho, values, strict=True))
+        return bool((self._joined(m_p, m_q) - expected) % self._n == 0)
+
+
+def _signed(m: mpz, modulus: mpz) -> mpz:
+    """Return the representative of m within ±modulus/2."""
+    return m if 2 * m < modulus else m - modulus
