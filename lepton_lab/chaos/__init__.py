@@ -1,13 +1,15 @@
-"""Chaos: real servers that die, hang, fill up, lie and are cut off, and a ledger that says what the store owes.
+"""Fault injection: real servers that die, hang, fill up or lie while a store uses them.
 
-    run(rounds=50, arenas=3, folder)      the ledger's counts, or Broken with the round that did not hold
+    run(rounds=50, harnesses=3, folder=folder)    counts of what happened, or PromiseBroken
 
-`rounds.py` has what can happen, `arena.py` the servers and the store, `liar.py` and `network.py` the faults that need
-more than a signal, `ledger.py` the proof. Everything is thrown away at the end.
+A ledger keeps what the store has acknowledged and compares it with every read. `rounds.py` runs the
+scenarios, the `*_scenarios.py` files say what happens in each, `harness.py` holds the servers and
+the stores, and `byzantine_node.py` and `network.py` are the faults that need more than a signal.
+All data is thrown away at the end.
 """
 
-from lepton_lab.chaos.arena import Arena
-from lepton_lab.chaos.ledger import Broken, Ledger
-from lepton_lab.chaos.rounds import SCENARIOS, round_of, run
+from lepton_lab.chaos.harness import Harness
+from lepton_lab.chaos.ledger import Ledger, PromiseBroken
+from lepton_lab.chaos.rounds import SCENARIOS, run, run_round
 
-__all__ = ["SCENARIOS", "Arena", "Broken", "Ledger", "round_of", "run"]
+__all__ = ["SCENARIOS", "Harness", "Ledger", "PromiseBroken", "run", "run_round"]

@@ -1,12 +1,16 @@
-"""A line between a client and a server that can be slow, cut, or lost in one direction or both.
+"""A network that can be slow, cut, or lossy in one direction or both.
 
-It works where the system's own tools for that may not be used. Every server has a relay of its own on 127.0.0.1, all of
-them in one thread; what the client sends passes through, as the line's state says:
+It works where the system's own tools for network faults may not be used. Every server has a relay
+on 127.0.0.1; one thread runs all of them. What a client sends passes through its relay:
 
     delay     seconds that every piece takes, in each direction
-    lost      the directions in which nothing arrives: "there", "back". TCP would send again for a while, so what was
-              lost is kept, and arrives late when the line is mended, unless `mend` drops it
-    cut       connections are closed, new ones too
+    lost      the directions in which nothing arrives: "there", "back". TCP would retransmit for a
+              while, so what was lost is kept and arrives late when the relay is mended, unless
+              `mend` drops it
+    cut       open connections are closed, and new ones are closed at once
+
+(The textbook's man in the middle also relays connections, but it ends TLS and edits records; the
+two share no more than an accept loop.)
 """
 
 from __future__ import annotations
@@ -18,47 +22,49 @@ from contextlib import suppress
 from typing import Any, Literal
 
 Direction = Literal["there", "back"]
-_PIECE = 1 << 16
+_PIECE = 1 << 16  # bytes read at once
 
 
-class Line:
-    """One relay: from a port of 127.0.0.1 to a server's socket."""
+class Relay:
+    """One relay from a port of 127.0.0.1 to a server's Unix socket."""
 
     def __init__(self, upstream: str) -> None:
         self._upstream = upstream
-        self.delay, self.cut = 0.0, False
-        self.lost: set[Direction] = set()
         self._mended = asyncio.Event()
         self._open: set[asyncio.StreamWriter] = set()
+        self.delay = 0.0
+        self.cut = False
+        self.lost: set[Direction] = set()
         self.port = 0
 
     async def listen(self) -> None:
-        """Begin; `port` is then known."""
+        """Start to accept connections; `port` is known afterwards."""
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def mend(self, *, drop: bool) -> None:
-        """All is well again. drop: connections on which something was lost are closed, and it never arrives."""
+        """End every fault. drop: close connections that lost something, so it never arrives."""
         if drop and self.lost:
-            self._close_all()
-        self.delay, self.cut = 0.0, False
+            self._abort_all()
+        self.delay = 0.0
+        self.cut = False
         self.lost.clear()
+        # Wake the directions that wait, then make a fresh event for the next fault.
         self._mended.set()
         self._mended = asyncio.Event()
 
     async def sever(self) -> None:
-        """Close what is open, and from now on whatever comes."""
+        """Close open connections now, and later ones at once."""
         self.cut = True
-        self._close_all()
+        self._abort_all()
 
     async def close(self) -> None:
-        """End, and let whatever waits here go."""
+        """Stop accepting connections and end the open ones."""
         self._server.close()
         await self.mend(drop=True)
-        self.cut = True
-        self._close_all()
+        await self.sever()
 
-    def _close_all(self) -> None:
+    def _abort_all(self) -> None:
         for writer in self._open:
             writer.transport.abort()
 
@@ -66,78 +72,86 @@ class Line:
         self._open.add(writer)
         try:
             if not self.cut:
-                server_reader, server_writer = await asyncio.open_unix_connection(self._upstream)
-                self._open.add(server_writer)
-                await asyncio.gather(
-                    self._pump(reader, server_writer, "there"),
-                    self._pump(server_reader, writer, "back"),
-                )
-        except OSError:  # the server is dead: so is the line
+                await self._connect(reader, writer)
+        except OSError:
+            # The server is dead, so the client's connection ends too.
             pass
         finally:
             writer.transport.abort()
             self._open.discard(writer)
 
+    async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        server_reader, server_writer = await asyncio.open_unix_connection(self._upstream)
+        self._open.add(server_writer)
+        await asyncio.gather(
+            self._pump(reader, server_writer, "there"),
+            self._pump(server_reader, writer, "back"),
+        )
+
     async def _pump(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, way: Direction
     ) -> None:
+        """Pass on what arrives in one direction until it ends."""
         with suppress(OSError):
             while piece := await reader.read(_PIECE):
                 if self.delay:
                     await asyncio.sleep(self.delay)
+                # A mended relay can lose its direction again before this task runs.
                 while way in self.lost:
                     await self._mended.wait()
                 writer.write(piece)
                 await writer.drain()
-        writer.transport.abort() if self.cut else writer.close()
+        if self.cut:
+            writer.transport.abort()
+        else:
+            writer.close()
         self._open.discard(writer)
 
 
-class Network:
-    """A line for each server. A fault is set at once; `close` ends everything."""
+class FaultyNetwork:
+    """One relay per server. A fault takes effect at once; `close` ends everything."""
 
     def __init__(self, upstreams: Sequence[str]) -> None:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="network", daemon=True)
         self._thread.start()
-        self.lines = [self._do(_listening(upstream)) for upstream in upstreams]
+        self.relays: list[Relay] = [self._run(_listening(upstream)) for upstream in upstreams]
 
     def slow(self, index: int, delay: float) -> None:
-        """From now on every piece takes so many seconds."""
-        self._loop.call_soon_threadsafe(setattr, self.lines[index], "delay", delay)
+        """Delay every piece to and from this server by so many seconds."""
+        self._loop.call_soon_threadsafe(setattr, self.relays[index], "delay", delay)
 
     def lose(self, index: int, ways: Sequence[Direction]) -> None:
-        """From now on nothing arrives in these directions; nobody is told."""
-        self._loop.call_soon_threadsafe(self.lines[index].lost.update, ways)
+        """Let nothing arrive in these directions; neither side is told."""
+        self._loop.call_soon_threadsafe(self.relays[index].lost.update, ways)
 
     def cut(self, index: int) -> None:
-        """Close all connections, and refuse new ones."""
-        self._do(self.lines[index].sever())
+        """Close all connections to this server, and later ones at once."""
+        self._run(self.relays[index].sever())
 
     def mend(self, index: int, *, drop: bool = False) -> None:
-        """Everything passes again; see `Line.mend`."""
-        self._do(self.lines[index].mend(drop=drop))
+        """End every fault of this relay; see `Relay.mend`."""
+        self._run(self.relays[index].mend(drop=drop))
 
     def close(self) -> None:
-        """End every line, and the thread."""
-        for line in self.lines:
-            self._do(line.close())
-        self._do(_finish())
+        """End every relay and the thread."""
+        for relay in self.relays:
+            self._run(relay.close())
+        self._run(_all_connections_ended())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
 
-    def _do(self, work: Coroutine[Any, Any, Any]) -> Any:
+    def _run(self, work: Coroutine[Any, Any, Any]) -> Any:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
 
-async def _listening(upstream: str) -> Line:
-    line = Line(upstream)
-    await line.listen()
-    return line
+async def _listening(upstream: str) -> Relay:
+    relay = Relay(upstream)
+    await relay.listen()
+    return relay
 
 
-async def _finish() -> None:
-    """Wait until every connection has ended."""
+async def _all_connections_ended() -> None:
     others = asyncio.all_tasks() - {asyncio.current_task()}
     await asyncio.gather(*others, return_exceptions=True)

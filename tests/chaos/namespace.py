@@ -1,8 +1,10 @@
-"""A program that runs as root of namespaces of its own (`unshare -rnm`), where networks and disks may be broken.
+"""A program that runs as root in namespaces of its own, where it may break networks and disks.
+
+Start it under `unshare -rnm`:
 
     python namespace.py partition|slow|disk FOLDER
 
-It ends with 0 when the store held, and says on its last line what it was done with.
+Its exit status is 0 when the store held; the last line says which tool made the fault.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from lepton_lab.chaos.arena import Trap
+from lepton_lab.chaos.harness import TriggeringFile
 from lepton_lab.errors import NotEnoughShards, WriteConflict
 from lepton_lab.keyring import KeyRing
 from lepton_lab.nodes import DirectoryNode, RedisServers
@@ -33,7 +35,7 @@ def ring_in(folder: Path) -> KeyRing:
 
 
 def written(store: ShardedStore, content, at_fault: set[str]) -> bool:
-    """Whether a put was acknowledged; if not, it named nodes, and none that was well. A lone writer tries again."""
+    """Return whether a put was acknowledged. A refusal must name failed nodes only."""
     for _ in range(6):
         try:
             receipt = store.put("x", content)
@@ -52,9 +54,10 @@ def written(store: ShardedStore, content, at_fault: set[str]) -> bool:
 
 
 def partition(folder: Path) -> str:
-    """The kernel drops what goes to some servers, or what comes from them, or both, from the middle of a put on."""
+    """Let the kernel drop what some servers are sent, or what they answer, from mid-put on."""
     system("ip rule add pref 100 lookup local")
-    system("ip rule del pref 0")  # so that rules may stand before it
+    # Rule 0 comes first and accepts everything, so no other rule could drop anything.
+    system("ip rule del pref 0")
     with RedisServers.start(5, tls=True, sync=False, timeout=0.75) as servers:
         store = ShardedStore(servers.nodes, ring_in(folder), k=3)
         ports = [urlsplit(url).port for url in servers.urls]
@@ -72,7 +75,7 @@ def partition(folder: Path) -> str:
                 for way in ways
             ]
             new = os.urandom(12 * MIB)
-            source = Trap(
+            source = TriggeringFile(
                 new, 5 * MIB, lambda rules=rules: [system(f"ip rule add {rule}") for rule in rules]
             )
             owed.append(new)
@@ -88,7 +91,7 @@ def partition(folder: Path) -> str:
             for rule in rules:
                 system(f"ip rule del {rule}")
             assert store.get("x") in owed
-            assert written(store, Trap(new, 0, str), set())
+            assert written(store, TriggeringFile(new, 0, str), set())
             owed = [new]
             store.repair("x")
             assert store.check("x").intact
@@ -96,8 +99,9 @@ def partition(folder: Path) -> str:
 
 
 def slow(folder: Path) -> str:
-    """The network is slow: nothing is lost for that, and no node looks bad."""
-    system("ip link set lo mtu 1500")  # as on a real line; tbf drops what is longer than its bucket
+    """Slow the network down: nothing is lost, and no node looks bad."""
+    # A real network's size: tbf drops packets that are longer than its bucket.
+    system("ip link set lo mtu 1500")
     for how in ("netem delay 15ms 5ms loss 1%", "tbf rate 60mbit burst 32k latency 200ms"):
         if (
             subprocess.run(
@@ -118,7 +122,7 @@ def slow(folder: Path) -> str:
 
 
 def disk(folder: Path) -> str:
-    """A disk of one or two nodes is full in the middle of a put, under folders and under servers; then it is larger."""
+    """Fill the disks of one or two nodes during a put, below folders and servers; then enlarge them."""
     ring = ring_in(folder)
     homes = [folder / f"node-{index}" for index in range(5)]
     for home in homes[:2]:

@@ -1,4 +1,4 @@
-"""A real Redis Cluster loses a primary in the middle of a put, and fails over to its replica."""
+"""Tests lepton_lab.sharding over a cluster: a real Redis Cluster loses a primary in the middle of a put, and fails over to its replica."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from lepton_lab.chaos.arena import Trap
+from lepton_lab.chaos.harness import TriggeringFile
 from lepton_lab.errors import LabError, NodeError, NotEnoughShards, WriteConflict
 from lepton_lab.keyring import KeyRing
 from lepton_lab.nodes import RedisServers
@@ -67,7 +67,7 @@ def test_a_put_during_a_fail_over_is_acknowledged_or_raises_and_nothing_acknowle
     )
     old, new = os.urandom(MIB), os.urandom(size)
     receipt = store.put("x", old)
-    acknowledged = put(store, Trap(new, size // 3, lambda: cluster.kill(1)))
+    acknowledged = put(store, TriggeringFile(new, size // 3, lambda: cluster.kill(1)))
     owed = [new] if acknowledged else [old, new]
     assert store.get("x", receipt=receipt) in owed  # while one primary is dead
 

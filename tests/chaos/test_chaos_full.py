@@ -1,4 +1,4 @@
-"""Servers that are full: what cannot be stored is refused by name, and what was stored stays."""
+"""Tests lepton_lab.sharding.store on full servers and disks: refusals name them, data stays."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Partitions, a slow network and a full disk by the system's own means, in namespaces that end with the test."""
+"""Tests lepton_lab.sharding.store against the kernel's own faults, in namespaces of the test."""
 
 from __future__ import annotations
 
@@ -15,8 +15,11 @@ from lepton_lab.nodes.servers.binaries import find_binaries
 pytestmark = pytest.mark.redis
 UNSHARE = ["unshare", "--user", "--map-root-user", "--net", "--mount"]
 PROBE = (
-    "ip link set lo up && ip rule add pref 100 lookup local && ip rule add pref 10 ipproto tcp dport 1 blackhole"
-    " && tc qdisc add dev lo root tbf rate 1mbit burst 16k latency 1ms && mount -t tmpfs none /mnt"
+    "ip link set lo up"
+    " && ip rule add pref 100 lookup local"
+    " && ip rule add pref 10 ipproto tcp dport 1 blackhole"
+    " && tc qdisc add dev lo root tbf rate 1mbit burst 16k latency 1ms"
+    " && mount -t tmpfs none /mnt"
 )
 
 
@@ -38,7 +41,8 @@ def allowed() -> bool:
 def test_the_store_holds_against_the_systems_own(what, tmp_path):
     if not allowed():
         pytest.skip(
-            "optional peer: namespaces of one's own (unshare -rnm, with ip and tc), which a container may forbid"
+            "optional peer: namespaces of one's own (unshare -rnm, with ip and tc), "
+            "which a container may forbid"
         )
     if not any(binary.tls for binary in find_binaries()):
         pytest.skip("no redis-server with TLS is on PATH: apt install redis-server")

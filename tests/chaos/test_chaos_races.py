@@ -1,4 +1,7 @@
-"""Meetings of two clients that chaos meets by chance, each here at its exact moment."""
+"""Tests lepton_lab.sharding.versions and lepton_lab.sharding.commit: two clients that meet.
+
+Chaos finds these meetings by chance; here each happens at its exact moment.
+"""
 
 from __future__ import annotations
 

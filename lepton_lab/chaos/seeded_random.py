@@ -1,4 +1,4 @@
-"""Choices that a number repeats: a round that failed can be looked at again."""
+"""Random choices that a seed repeats, so that a round that failed can be run again."""
 
 from __future__ import annotations
 
@@ -10,36 +10,36 @@ import numpy as np
 T = TypeVar("T")
 
 
-class Dice:
-    """Nothing here is secret, and all of it is to happen again for the same seed: so not from `secrets`."""
+class SeededRandom:
+    """Choices for one round. Nothing here is secret and everything must repeat: not `secrets`."""
 
     def __init__(self, seed: int) -> None:
         self._generator = np.random.default_rng(seed)
 
     def below(self, end: int) -> int:
-        """A number from 0 to end − 1."""
+        """Return a number from 0 to end − 1."""
         return int(self._generator.integers(end))
 
     def between(self, first: int, last: int) -> int:
-        """A number from first to last, both included."""
+        """Return a number from first to last, both included."""
         return first + self.below(last - first + 1)
 
     def chance(self, probability: float) -> bool:
-        """True so often."""
+        """Return True with this probability."""
         return bool(self._generator.random() < probability)
 
-    def upto(self, most: float) -> float:
-        """Any number from 0 to most."""
+    def up_to(self, most: float) -> float:
+        """Return a real number from 0 to most."""
         return float(self._generator.random()) * most
 
-    def pick(self, some: Sequence[T]) -> T:
-        """One of them."""
-        return some[self.below(len(some))]
+    def pick(self, options: Sequence[T]) -> T:
+        """Return one of the options."""
+        return options[self.below(len(options))]
 
     def several(self, end: int, count: int) -> list[int]:
-        """So many different numbers below `end`, in any order."""
+        """Return `count` different numbers below `end`, in random order."""
         return [int(each) for each in self._generator.permutation(end)[:count]]
 
     def draw_bytes(self, count: int) -> bytes:
-        """Any bytes."""
+        """Return `count` random bytes."""
         return self._generator.bytes(count)

@@ -1,7 +1,8 @@
 """A client in a process of its own, to be killed while it writes.
 
-It is told by JSON on its standard input what to write and where, prints a line for every piece that the store has taken
-from it, and the receipt when the store has acknowledged the whole. What it printed, its parent knows, whatever follows.
+It reads from its standard input, as JSON, what to write and where. It prints a line for every piece
+that the store reads, and the receipt when the store has acknowledged the whole. What it printed,
+its parent knows, whatever happens afterwards.
 """
 
 from __future__ import annotations
@@ -20,22 +21,22 @@ if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
 
-class Told(io.BytesIO):
-    """Tells of every piece that is read."""
+class AnnouncingSource(io.BytesIO):
+    """A source that prints a line before every piece that is read from it."""
 
     def readinto(self, buffer: WriteableBuffer, /) -> int:
-        """As a file's."""
+        """Print a line, then read into the buffer."""
         print("piece", flush=True)
         return super().readinto(buffer)
 
 
 def main() -> None:
-    """Write what is asked."""
+    """Write one object and print its receipt."""
     task = json.load(sys.stdin)
     ring = KeyRing.open(task["ring"], task["passphrase"])
     nodes = open_nodes(task["urls"])
-    shards = ShardedStore(nodes, ring, k=task["k"], segment=task["segment"])
-    receipt = shards.put(task["name"], Told(bytes.fromhex(task["content"])))
+    store = ShardedStore(nodes, ring, k=task["k"], segment=task["segment"])
+    receipt = store.put(task["name"], AnnouncingSource(bytes.fromhex(task["content"])))
     print(json.dumps(asdict(receipt)), flush=True)
 
 
