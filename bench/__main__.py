@@ -1,4 +1,6 @@
-"""`python -m bench [--quick] [PART…]`: measure, print a table, and write the reference figures that notebooks show."""
+"""`python -m bench [--quick] [PART…]`: measure, print a table, and write the reference figures that
+notebooks show.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""AES-256-GCM beside `openssl speed`, by 1 MiB: what a reused buffer is worth, and what the stream keeps of it."""
+"""AES-256-GCM beside `openssl speed`, by 1 MiB: what a reused buffer is worth, and what the stream
+keeps of it.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ OPENSSL = "openssl speed -evp aes-256-gcm"
 
 
 def run(quick: bool) -> list[Row]:
-    """Megabytes of plaintext a second in one thread; the ratio is to the openssl command where there is one."""
+    """Megabytes of plaintext a second in one thread; the ratio is to the openssl command where
+    there is one.
+    """
     size = (16 if quick else 64) * PIECE
     works = _works(size)
     figures: list[float] = []

@@ -1,4 +1,6 @@
-"""Authenticated encryption by size of message: the helper's AES-GCM, its alternatives, and our textbook AES."""
+"""Authenticated encryption by size of message: the helper's AES-GCM, its alternatives, and our
+textbook AES.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,8 @@ HELPER = "AES-GCM (lepton_lab)"
 
 
 def run(quick: bool) -> list[Row]:
-    """Megabytes of plaintext a second in one thread, a fresh nonce for every message; the ratio is to the helper's.
+    """Megabytes of plaintext a second in one thread, a fresh nonce for every message; the ratio is
+    to the helper's.
 
     The note is the size of the messages in bytes.
     """

@@ -9,7 +9,9 @@ from lepton_lab.demo import Cost, Demo
 
 
 def run(quick: bool) -> list[Row]:
-    """The demo on the carried data set, several times: each step's median seconds, and the bytes it stored or sent."""
+    """The demo on the carried data set, several times: each step's median seconds, and the bytes it
+    stored or sent.
+    """
     runs = [_once() for _ in range(1 if quick else 5)]
     rows = []
     for costs in zip(*runs, strict=True):

@@ -1,4 +1,5 @@
-"""The erasure code beside zfec, on shards of 1 MiB as storage uses them: making parity, and two data shards lost.
+"""The erasure code beside zfec, on shards of 1 MiB as storage uses them: making parity, and two
+data shards lost.
 
 Ours writes into rows that are used again, as storage does; zfec can only return fresh bytes.
 """

@@ -9,7 +9,9 @@ BASELINE = "SHA-256"
 
 
 def run(quick: bool) -> list[Row]:
-    """Milliseconds of a guess on one core; the ratio says how many times dearer than a bare hash it is."""
+    """Milliseconds of a guess on one core; the ratio says how many times dearer than a bare hash it
+    is.
+    """
     found = costs(1 if quick else 9)
     return [
         Row(

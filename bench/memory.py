@@ -1,8 +1,9 @@
-"""Memory while a large object is streamed into the store and out of it: how far the peak lies above a process that has
-only imported the package. Each measurement is a process of its own: `python -m bench.memory redis 1073741824`.
+"""Memory while a large object is streamed into the store and out of it: how far the peak lies above
+a process that has only imported the package. Each measurement is a process of its own: `python -m
+bench.memory redis 1073741824`.
 
-The ring is opened with small costs, and the peak is set back before each verb: scrypt alone takes 16 to 512 MiB,
-whatever is stored then.
+The ring is opened with small costs, and the peak is set back before each verb: scrypt alone takes
+16 to 512 MiB, whatever is stored then.
 """
 
 from __future__ import annotations
@@ -25,7 +26,9 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def run(quick: bool) -> list[Row]:
-    """1 GiB both ways, on real Redis and on folders; Linux only, whose /proc tells a process's peak."""
+    """1 GiB both ways, on real Redis and on folders; Linux only, whose /proc tells a process's
+    peak.
+    """
     if sys.platform != "linux":
         return []
     size = (96 if quick else 1024) * MIB

@@ -1,7 +1,9 @@
-"""Does a failure to decrypt tell its cause by its time? All raise one error with one message; this is the clock.
+"""Does a failure to decrypt tell its cause by its time? All raise one error with one message; this
+is the clock.
 
-Causes are measured in turn, call by call. For each: the median, and how often a call of it outlasts a call of the first
-cause (50 % is a coin, 100 % tells them apart at a glance). It is measured inside one process; a network adds noise.
+Causes are measured in turn, call by call. For each: the median, and how often a call of it outlasts
+a call of the first cause (50 % is a coin, 100 % tells them apart at a glance). It is measured
+inside one process; a network adds noise.
 """
 
 from __future__ import annotations
@@ -26,7 +28,9 @@ Failing = Callable[[], object]
 
 
 def run(quick: bool) -> list[Row]:
-    """The time of a failure by its cause, in microseconds; the ratio is the first cause's median to this one's."""
+    """The time of a failure by its cause, in microseconds; the ratio is the first cause's median to
+    this one's.
+    """
     rounds = 300 if quick else 3000
     parts = {
         "message": _messages(),
@@ -65,7 +69,9 @@ def _compared(part: str, causes: Mapping[str, Failing], rounds: int) -> list[Row
 
 
 def _outlasts(one: list[int], other: list[int]) -> float:
-    """P(one > other) + P(one = other)/2 over all pairs: the area under the ROC curve (Mann and Whitney, 1947)."""
+    """P(one > other) + P(one = other)/2 over all pairs: the area under the ROC curve (Mann and
+    Whitney, 1947).
+    """
     ordered = np.sort(other)
     below, up_to = np.searchsorted(ordered, one, "left"), np.searchsorted(ordered, one, "right")
     return float((below + up_to).mean() / (2 * len(other)))
@@ -108,7 +114,9 @@ def _streams() -> dict[str, Failing]:
 
 
 def _oaep() -> dict[str, Failing]:
-    """The cases that Manger (2001) and Bleichenbacher (1998) would tell apart; c = mᵉ mod n for an m of our choice."""
+    """The cases that Manger (2001) and Bleichenbacher (1998) would tell apart; c = mᵉ mod n for an
+    m of our choice.
+    """
     key = rsa.generate_private_key(2048)
     numbers = key.public_key().public_numbers()
 

@@ -1,6 +1,8 @@
-"""Other packages for encrypted sums, as far as they are installed (`pip install 'lepton-lab[peers]'`), beside phe.
+"""Other packages for encrypted sums, as far as they are installed (`pip install
+'lepton-lab[peers]'`), beside phe.
 
-Each does what its interface allows: one number, and the job of two clients with an array of floats each, on a sample.
+Each does what its interface allows: one number, and the job of two clients with an array of floats
+each, on a sample.
 """
 
 from __future__ import annotations
@@ -22,7 +24,8 @@ DJN = "DCR on ⟨hⁿ⟩, short-exponent indistinguishability"
 
 @dataclass(frozen=True)
 class Peer:
-    """What is measured of one package: `works` under phe's names for them, and `job` on `sample` numbers a client.
+    """What is measured of one package: `works` under phe's names for them, and `job` on `sample`
+    numbers a client.
 
     `bytes`: of a ciphertext, or of each number in one. `job` returns the sums.
     """
@@ -160,7 +163,9 @@ def _lightphe(library: Any, bits: int) -> Peer:
 
 
 def _ckks(tenseal: Any, bits: int) -> Peer:
-    """Another scheme: approximate, on vectors, believed to withstand a quantum computer; whatever the size of n."""
+    """Another scheme: approximate, on vectors, believed to withstand a quantum computer; whatever
+    the size of n.
+    """
     del bits
 
     def context() -> Any:

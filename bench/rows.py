@@ -16,10 +16,11 @@ _LEAST = 0.02  # seconds in one sample: a clock's step and one interruption must
 
 @dataclass(frozen=True)
 class Row:
-    """One figure. `ratio` is how many times better it is than `baseline`'s in the same run; below 1 is a loss.
+    """One figure. `ratio` is how many times better it is than `baseline`'s in the same run; below 1
+    is a loss.
 
-    Beside it, where it has a meaning: `bytes` of a ciphertext or of each number in it, the largest `error` of the
-    result, and the `assumption` on which its secrecy rests.
+    Beside it, where it has a meaning: `bytes` of a ciphertext or of each number in it, the largest
+    `error` of the result, and the `assumption` on which its secrecy rests.
     """
 
     name: str
@@ -34,12 +35,16 @@ class Row:
 
 
 def interleaved(works: Works, rounds: int) -> dict[str, float]:
-    """Median seconds of each piece of work, all of them in turn in every round, after one round to warm up."""
+    """Median seconds of each piece of work, all of them in turn in every round, after one round to
+    warm up.
+    """
     return {name: statistics.median(times) for name, times in by_rounds(works, rounds).items()}
 
 
 def by_rounds(works: Works, rounds: int) -> dict[str, list[float]]:
-    """Seconds of each piece of work in every round, all of them in turn in each, after one round to warm up."""
+    """Seconds of each piece of work in every round, all of them in turn in each, after one round to
+    warm up.
+    """
     taken: dict[str, list[float]] = {name: [] for name in works}
     for counted in [False] + [True] * rounds:
         for name, work in works.items():
@@ -58,8 +63,8 @@ def cpu(work: Callable[[], object]) -> float:
 
 
 def cpu_rounds(works: Works, rounds: int) -> dict[str, list[float]]:
-    """CPU seconds of a call in every round, all works in turn in each, after three calls to warm up, the shortest of
-    which says how many make a sample long enough.
+    """CPU seconds of a call in every round, all works in turn in each, after three calls to warm
+    up, the shortest of which says how many make a sample long enough.
     """
     calls = {
         name: math.ceil(_LEAST / max(min(cpu(work) for _ in range(3)), 1e-6))
@@ -84,7 +89,8 @@ def compared(
     per: float = 1,
     **beside: Any,
 ) -> Row:
-    """Milliseconds of a piece, `per` of them in a round of ours; the ratio is the median of the rounds' ratios.
+    """Milliseconds of a piece, `per` of them in a round of ours; the ratio is the median of the
+    rounds' ratios.
 
     ours, theirs: seconds of the same work, round by round.
     """

@@ -1,4 +1,5 @@
-"""RSA by size of key: what each operation costs, what plain Python pays, and when hybrid encryption wins.
+"""RSA by size of key: what each operation costs, what plain Python pays, and when hybrid encryption
+wins.
 
 In CPU time: nothing here waits for anything, and so a busy machine measures like a quiet one.
 """
@@ -26,7 +27,9 @@ MESSAGE, PIECE, SEALED = (
 
 
 def run(quick: bool) -> list[Row]:
-    """Milliseconds of each operation by size of key, and of a message of growing length, pure and hybrid."""
+    """Milliseconds of each operation by size of key, and of a message of growing length, pure and
+    hybrid.
+    """
     return [*_by_size_of_key(quick), *_textbook(quick), *_by_length(quick)]
 
 
@@ -74,7 +77,9 @@ def _textbook(quick: bool) -> Iterator[Row]:
 
 
 def _by_length(quick: bool) -> Iterator[Row]:
-    """A message to a holder of RSA-3072: in pieces of 318 bytes, or by AES-256-GCM under one wrapped key."""
+    """A message to a holder of RSA-3072: in pieces of 318 bytes, or by AES-256-GCM under one
+    wrapped key.
+    """
     private = rsa.generate_private_key(3072)
     public = rsa.public_key(private)
     for length in LENGTHS[:4] if quick else LENGTHS:

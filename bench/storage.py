@@ -1,12 +1,14 @@
-"""The sharded store on real Redis processes, held against the same bytes over bare sockets to the same servers.
+"""The sharded store on real Redis processes, held against the same bytes over bare sockets to the
+same servers.
 
-The floor moves just as many bytes, in pieces of a shard, one thread and one socket a node, without cryptography,
-coding or checks. The servers keep everything in memory and write no file, so that no disk is measured.
+The floor moves just as many bytes, in pieces of a shard, one thread and one socket a node, without
+cryptography, coding or checks. The servers keep everything in memory and write no file, so that no
+disk is measured.
 
-The floor alone keeps the cores busy nearly all the time, so what the store computes comes on top of it. Therefore there
-is a bound beside each figure: the floor with nothing added but the arithmetic (cipher, code and authenticators), which
-is timed in the same run over the same bytes and spread over all cores. The processor decides it, by how fast it has
-AES-GCM.
+The floor alone keeps the cores busy nearly all the time, so what the store computes comes on top of
+it. Therefore there is a bound beside each figure: the floor with nothing added but the arithmetic
+(cipher, code and authenticators), which is timed in the same run over the same bytes and spread
+over all cores. The processor decides it, by how fast it has AES-GCM.
 """
 
 from __future__ import annotations
@@ -42,7 +44,9 @@ class Nowhere:
 
 
 def run(quick: bool) -> list[Row]:
-    """Put, get, and get with two data nodes dead, over private sockets and mutual TLS, in MB/s of plaintext."""
+    """Put, get, and get with two data nodes dead, over private sockets and mutual TLS, in MB/s of
+    plaintext.
+    """
     size, rounds = (32, 2) if quick else (256, 15)
     return [
         row
@@ -52,14 +56,18 @@ def run(quick: bool) -> list[Row]:
 
 
 def servers_over(transport: str, count: int) -> RedisServers:
-    """Servers on private sockets or ports; in the clear on TCP they are the primaries of a Redis Cluster."""
+    """Servers on private sockets or ports; in the clear on TCP they are the primaries of a Redis
+    Cluster.
+    """
     if transport == TCP:
         return RedisServers.cluster(count, tls=False, sync=None)
     return RedisServers.start(count, tls=transport == TLS, sync=None)
 
 
 def beside_the_floor(k: int, n: int, size: int, rounds: int, transport: str) -> list[Row]:
-    """Put and get `size` bytes, healthy and with n − k data nodes dead; medians of rounds, ratios round by round."""
+    """Put and get `size` bytes, healthy and with n − k data nodes dead; medians of rounds, ratios
+    round by round.
+    """
     data, stripes = os.urandom(size), -(-size // (k * (SEGMENT - TAG)))
     arithmetic = Arithmetic(k, n, data)
     lost = min(k, n - k)
@@ -137,7 +145,9 @@ def beside_the_floor(k: int, n: int, size: int, rounds: int, transport: str) -> 
 
 @dataclass
 class Arithmetic:
-    """What the store computes for `data`, without any node: each of CORES threads takes its share of the stripes."""
+    """What the store computes for `data`, without any node: each of CORES threads takes its share
+    of the stripes.
+    """
 
     k: int
     n: int
@@ -190,7 +200,9 @@ def _clients(servers: RedisServers) -> list[tuple[Any, bytes]]:
 
 @contextmanager
 def _sockets(servers: RedisServers) -> Iterator[list[tuple[socket.socket, bytes]]]:
-    """The bare socket of one authenticated connection to every server, and the prefix of its keys."""
+    """The bare socket of one authenticated connection to every server, and the prefix of its
+    keys.
+    """
     nodes: list[Any] = servers.nodes
     pools = [node._pool() for node in nodes]
     connections = [pool.get_connection() for pool in pools]

@@ -1,11 +1,12 @@
-"""The sharded store at other sizes, codes and transports, its repair, and what somebody might use instead, in MB/s of
-plaintext.
+"""The sharded store at other sizes, codes and transports, its repair, and what somebody might use
+instead, in MB/s of plaintext.
 
-restic, borg and Tahoe-LAFS are measured where they are installed. restic and borg: a backup into, and a restore from, a
-repository on this disk. They deduplicate and compress as well, and survive no lost disk; the store beside them writes
-its shards to folders. Tahoe-LAFS: a grid of five storage servers, 3-of-5, on loopback (`bench.programs.tahoe.py`); the
-store beside it has its shards on five Redis servers on private sockets, once as in `bench/storage.py`, and once with
-every write synced to the disk before it is answered.
+restic, borg and Tahoe-LAFS are measured where they are installed. restic and borg: a backup into,
+and a restore from, a repository on this disk. They deduplicate and compress as well, and survive no
+lost disk; the store beside them writes its shards to folders. Tahoe-LAFS: a grid of five storage
+servers, 3-of-5, on loopback (`bench.programs.tahoe.py`); the store beside it has its shards on five
+Redis servers on private sockets, once as in `bench/storage.py`, and once with every write synced to
+the disk before it is answered.
 """
 
 from __future__ import annotations
@@ -62,7 +63,9 @@ def _rate(
 
 
 def _repair(k: int, n: int, size: int, rounds: int) -> Row:
-    """A node comes back empty, and is filled again: k shards are read and one is written, for every stripe."""
+    """A node comes back empty, and is filled again: k shards are read and one is written, for every
+    stripe.
+    """
     with (
         tempfile.TemporaryDirectory() as folder,
         RedisServers.start(n, tls=False, sync=None) as servers,
@@ -83,7 +86,9 @@ def _repair(k: int, n: int, size: int, rounds: int) -> Row:
 
 
 def _cluster(rounds: int) -> Row:
-    """How long a Redis Cluster of three primaries, each with a replica, takes from nothing until it serves."""
+    """How long a Redis Cluster of three primaries, each with a replica, takes from nothing until it
+    serves.
+    """
 
     def stop_watch() -> float:
         begin = time.perf_counter()
@@ -174,7 +179,9 @@ def _backups(size: int, rounds: int) -> list[Row]:
 
 
 def _tahoe(size: int, rounds: int) -> list[Row]:
-    """Tahoe-LAFS by its own gateway, beside the store with five Redis servers; another file in every round."""
+    """Tahoe-LAFS by its own gateway, beside the store with five Redis servers; another file in
+    every round.
+    """
     tahoe = find_tahoe()
     if tahoe is None:
         return []

@@ -1,6 +1,6 @@
-"""TLS 1.3 beside plain TCP on the loopback: what a handshake costs, with and without a client's certificate or a
-ticket, and what a message loses on its way from `send` to a `Receiver`. In memory: how many bytes a handshake takes,
-and what ML-KEM-768 beside X25519 adds.
+"""TLS 1.3 beside plain TCP on the loopback: what a handshake costs, with and without a client's
+certificate or a ticket, and what a message loses on its way from `send` to a `Receiver`. In memory:
+how many bytes a handshake takes, and what ML-KEM-768 beside X25519 adds.
 """
 
 from __future__ import annotations
@@ -29,7 +29,9 @@ PLAIN, SECURED, MESSAGE = "plain TCP", "mutual TLS, bare `ssl`", "tls.send to Re
 
 
 def run(quick: bool) -> list[Row]:
-    """Handshakes in milliseconds and bulk data in MB/s, over the loopback to a server in a process of its own."""
+    """Handshakes in milliseconds and bulk data in MB/s, over the loopback to a server in a process
+    of its own.
+    """
     ca = tls.LabCA.create()
     with _servers(ca) as ports:
         return [*_handshakes(ca, ports, quick), *_bulk(ca, ports, quick), *_in_memory(quick)]
@@ -107,8 +109,8 @@ def _bulk(ca: tls.LabCA, ports: dict[str, int], quick: bool) -> Iterator[Row]:
 
 
 def _in_memory(quick: bool) -> Iterator[Row]:
-    """Bytes of each kind of handshake; then the two groups, whose figures compare with each other alone: the OpenSSL
-    inside `cryptography` makes them, and it is another than Python's.
+    """Bytes of each kind of handshake; then the two groups, whose figures compare with each other
+    alone: the OpenSSL inside `cryptography` makes them, and it is another than Python's.
     """
     taken = {name: work() for name, work in handshakes.kinds().items()}
     for name, handshake in taken.items():
@@ -144,7 +146,8 @@ def _connected(port: int) -> socket.socket:
     return connection
 
 
-# --- the servers, in a process of their own so that they do not share the sender's interpreter lock -------------------
+# --- the servers, in a process of their own so that they do not share the sender's interpreter lock
+# -------------------
 
 
 @contextmanager

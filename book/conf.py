@@ -1,4 +1,6 @@
-"""Sphinx makes the book of the pages that tools/book.py puts together: `make book`. Nothing in it needs a network."""
+"""Sphinx makes the book of the pages that tools/book.py puts together: `make book`. Nothing in it
+needs a network.
+"""
 
 from __future__ import annotations
 
@@ -76,7 +78,9 @@ def _levelled(
 def _plain(
     _app: Sphinx, _what: str, _name: str, _object: object, _options: object, lines: list[str]
 ) -> None:
-    """Docstrings are plain text: `|` is an absolute value or a row of a table, and what is indented stands as it is."""
+    """Docstrings are plain text: `|` is an absolute value or a row of a table, and what is indented
+    stands as it is.
+    """
     plain: list[str] = []
     for line in lines:
         inside = bool(plain) and plain[-1].startswith("    ")

@@ -1,7 +1,9 @@
-"""What a deck takes out of the committed notebooks: a cell's code, its picture or its words, as they were run.
+"""What a deck takes out of the committed notebooks: a cell's code, its picture or its words, as
+they were run.
 
-A cell is named by its notebook and a phrase that stands in the code of exactly one cell. (An id would do as well, until
-somebody puts a cell before it; a phrase goes with its cell, and says to the reader of a deck what comes.)
+A cell is named by its notebook and a phrase that stands in the code of exactly one cell. (An id
+would do as well, until somebody puts a cell before it; a phrase goes with its cell, and says to the
+reader of a deck what comes.)
 """
 
 from __future__ import annotations
@@ -33,7 +35,9 @@ def _page(notebook: str) -> Page:
 
 
 def find(reference: str) -> Cell:
-    """The cell that 'notebook: phrase' names. Raises ValueError when it is none, or more than one."""
+    """The cell that 'notebook: phrase' names. Raises ValueError when it is none, or more than
+    one.
+    """
     notebook, _, phrase = (part.strip() for part in reference.partition(":"))
     try:
         cells = [cell for cell in _page(notebook).code if _bare(phrase) in _bare(cell.source)]
@@ -52,7 +56,9 @@ def _bare(words: str) -> str:
 
 
 def plain(cell: Cell) -> str:
-    """What it shows, as words: its printed lines and its value. Raises ValueError when that is nothing."""
+    """What it shows, as words: its printed lines and its value. Raises ValueError when that is
+    nothing.
+    """
     shown = "\n".join(part.rstrip() for part in [*cell.shows("stdout"), *cell.shows("text/plain")])
     if not shown:
         raise ValueError(f"{cell} shows nothing")
@@ -85,7 +91,9 @@ def code(cell: Cell, lines: str = "") -> str:
 
 
 def _narrow(source: str) -> str:
-    """Code whose lines a slide can hold: a comment behind a long line goes above it, the formatter does the rest."""
+    """Code whose lines a slide can hold: a comment behind a long line goes above it, the formatter
+    does the rest.
+    """
     if all(len(line) <= LONGEST for line in source.splitlines()):
         return source
     above = re.sub(

@@ -34,5 +34,6 @@ revealjs_script_conf = {
     "slideNumber": "c/t",
     "pdfSeparateFragments": False,
 }
-# The speaker's view: press S. Nothing else of reveal's is needed; code is coloured when the deck is built.
+# The speaker's view: press S. Nothing else of reveal's is needed; code is coloured when the deck is
+# built.
 revealjs_script_plugins = [{"name": "RevealNotes", "src": "revealjs/plugin/notes/notes.js"}]

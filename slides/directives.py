@@ -1,7 +1,7 @@
 """What the decks can say beside Markdown; README.md has examples.
 
-`cell` shows a notebook's cell, `question` asks the room, `flow` draws boxes and arrows, `notes` is for the speaker,
-`decks` lists all decks; and within a line `{shown}` has what a cell showed.
+`cell` shows a notebook's cell, `question` asks the room, `flow` draws boxes and arrows, `notes` is
+for the speaker, `decks` lists all decks; and within a line `{shown}` has what a cell showed.
 """
 
 from __future__ import annotations
@@ -128,7 +128,8 @@ class Decks(SphinxDirective):
     def run(self) -> list[nodes.Node]:
         """Links to each deck and its PDF."""
         rows = (
-            f'<li><a href="{deck.path.stem}.html">{escape(deck.title)}</a><small>{len(deck.slides)} slides, '
+            f'<li><a href="{deck.path.stem}.html">{escape(deck.title)}</a>'
+            f"<small>{len(deck.slides)} slides, "
             f'{deck.minutes:g} minutes; <a href="{deck.path.stem}.pdf">PDF</a></small></li>'
             for deck in Deck.all()
         )

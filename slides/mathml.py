@@ -1,4 +1,6 @@
-"""Formulas become MathML when a deck is built: browsers draw it themselves, without a script and without a network."""
+"""Formulas become MathML when a deck is built: browsers draw it themselves, without a script and
+without a network.
+"""
 
 from __future__ import annotations
 

@@ -1,1 +1,3 @@
-"""The project's own scripts: `python -m tools.checks`, `tools.notebooks`, `tools.lock`. No part of the package."""
+"""The project's own scripts: `python -m tools.checks`, `tools.notebooks`, `tools.lock`. No part of
+the package.
+"""

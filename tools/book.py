@@ -1,7 +1,9 @@
-"""`make book`: the executed notebooks, the reference, the evidence and the figures as a site in build/book.
+"""`make book`: the executed notebooks, the reference, the evidence and the figures as a site in
+build/book.
 
-Sphinx with myst-nb and furo. The pages are put together in build/book-pages: mermaid's drawings become pictures in a
-light and a dark form, widgets move without a kernel, solutions are folded. Nothing is fetched, then or later.
+Sphinx with myst-nb and furo. The pages are put together in build/book-pages: mermaid's drawings
+become pictures in a light and a dark form, widgets move without a kernel, solutions are folded.
+Nothing is fetched, then or later.
 """
 
 from __future__ import annotations
@@ -52,8 +54,9 @@ _MERMAID = re.compile(
 )
 _LINK = re.compile(r"\[(?P<words>[^\]]+)\]\((?!\w+:|#)(?P<target>[^)#\s]+)(?P<place>#[^)\s]*)?\)")
 _MOST_BARS = 30
-_MEASURED = """What the helpers cost, each beside its baseline in the same run: a ratio says how many times *better*
-than its baseline it is. Absolute figures belong to the machine that is named; ratios carry over better. `make bench`
+_MEASURED = """What the helpers cost, each beside its baseline in the same run: a ratio says how
+many times *better* than its baseline it is. Absolute figures belong to the machine that is named;
+ratios carry over better. `make bench`
 measures yours."""
 _THEMES = {"default": "only-light", "dark": "only-dark"}  # mermaid's name for each, and furo's
 
@@ -91,7 +94,9 @@ def page_of(notebook: nbformat.NotebookNode) -> None:
 
 
 def with_links(markdown: str) -> str:
-    """Markdown whose links lead to pages of the book; what is not one of them keeps its words alone."""
+    """Markdown whose links lead to pages of the book; what is not one of them keeps its words
+    alone.
+    """
     here = {Path(name).name: Path(name).name for name in BESIDE}
     here |= {path.name: f"notebooks/{path.name}" for path in (ROOT / "notebooks").glob("*.ipynb")}
 
@@ -103,7 +108,9 @@ def with_links(markdown: str) -> str:
 
 
 def with_drawings(markdown: str) -> str:
-    """Markdown with every mermaid drawing as a picture whose alt text is what stands under it '*In words: …*'."""
+    """Markdown with every mermaid drawing as a picture whose alt text is what stands under it '*In
+    words: …*'.
+    """
     return _MERMAID.sub(_drawn, markdown)
 
 
@@ -123,14 +130,17 @@ def _drawn(match: re.Match[str]) -> str:
 
 
 def benchmarks() -> str:
-    """The reference figures that `make bench` wrote, part by part, as tables and the ratios as bars."""
+    """The reference figures that `make bench` wrote, part by part, as tables and the ratios as
+    bars.
+    """
     page = ["# Benchmarks", _MEASURED]
     for path in sorted((ROOT / "lepton_lab" / "data" / "bench").glob("*.json")):
         found = json.loads(path.read_text(encoding="utf-8"))
         machine, rows = found["machine"], found["rows"]
         page += [
             f"## {path.stem.replace('_', ' ')}",
-            f"{machine['cpu']}, {machine['system']}, Python {machine['python']}, {machine['packages']}.",
+            f"{machine['cpu']}, {machine['system']}, Python {machine['python']}, "
+            f"{machine['packages']}.",
         ]
         compared = [row for row in rows if row["ratio"] and row["baseline"] != row["name"]]
         ratios = {row["name"]: row["ratio"] for row in compared}
@@ -174,7 +184,9 @@ def reference() -> str:
 
 
 def main() -> int:
-    """Put the pages together and have Sphinx build them; its warnings are errors. Returns the exit status."""
+    """Put the pages together and have Sphinx build them; its warnings are errors. Returns the exit
+    status.
+    """
     try:
         put_together()
     except (BookFailed, NotebookFailed) as error:

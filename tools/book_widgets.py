@@ -1,7 +1,8 @@
-"""The book's widgets: cells that show one are run again, and what makes them move is put into the page.
+"""The book's widgets: cells that show one are run again, and what makes them move is put into the
+page.
 
-Committed notebooks hold no widget, only its still form, for a widget's ids are random. A notebook is run up to its last
-such cell, once for each of its versions: what came of it is kept in build/.
+Committed notebooks hold no widget, only its still form, for a widget's ids are random. A notebook
+is run up to its last such cell, once for each of its versions: what came of it is kept in build/.
 """
 
 from __future__ import annotations
@@ -32,10 +33,12 @@ _BESIDE = {
 
 
 def bring_to_life(notebook: nbformat.NotebookNode, path: Path, kept: Path) -> int:
-    """Put the moving form around the still one, in every cell that shows an anywidget; returns how many do.
+    """Put the moving form around the still one, in every cell that shows an anywidget; returns how
+    many do.
 
-    path: where the notebook came from; it is run there. kept: the folder where results are kept. A widget of another
-    kind needs a kernel behind it: it stays still, and a line says so. Raises NotebookFailed.
+    path: where the notebook came from; it is run there. kept: the folder where results are kept. A
+    widget of another kind needs a kernel behind it: it stays still, and a line says so. Raises
+    NotebookFailed.
     """
     cells = [
         cell for cell in notebook.cells if cell.cell_type == "code" and shows_a_widget(cell.source)
@@ -70,7 +73,9 @@ def _own(state: dict[str, Any]) -> dict[str, Any]:
 
 
 def _states(notebook: nbformat.NotebookNode, path: Path, kept: Path, last: str) -> dict[str, Any]:
-    """By cell id, the state of the anywidget that it shows; from `kept` when nothing has changed since."""
+    """By cell id, the state of the anywidget that it shows; from `kept` when nothing has changed
+    since.
+    """
     place = kept / f"{path.stem}-{_version(notebook)}.json"
     if not place.exists():
         found = _run(notebook, path, last)

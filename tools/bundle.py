@@ -1,7 +1,9 @@
-"""`make bundle`: the project and every wheel that it needs, in build/bundle/lepton_lab, to carry where no network is.
+"""`make bundle`: the project and every wheel that it needs, in build/bundle/lepton_lab, to carry
+where no network is.
 
-There, `make lab OFFLINE=1` (or `make test OFFLINE=1`) sets up from its wheelhouse and asks nobody. A wheelhouse serves
-the system and the version of Python that it was made with; to make one for another, give pip's own options:
+There, `make lab OFFLINE=1` (or `make test OFFLINE=1`) sets up from its wheelhouse and asks nobody.
+A wheelhouse serves the system and the version of Python that it was made with; to make one for
+another, give pip's own options:
 
     python -m tools.bundle --platform win_amd64 --python-version 3.12
 """
@@ -43,7 +45,8 @@ def carry_project(target: Path) -> None:
 
 
 def fetch_wheels(target: Path, options: list[str], locks: Iterable[Path] = LOCKS) -> None:
-    """Download what the locks name, each file by its hash, for this machine or as pip's `options` say.
+    """Download what the locks name, each file by its hash, for this machine or as pip's `options`
+    say.
 
     Raises CalledProcessError when pip could not have one, or had one of another hash.
     """

@@ -1,4 +1,6 @@
-"""`make test`, `test-slow`, `test-all`, `lint`: run the checks one after another and say what each took."""
+"""`make test`, `test-slow`, `test-all`, `lint`: run the checks one after another and say what each
+took.
+"""
 
 from __future__ import annotations
 

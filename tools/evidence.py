@@ -1,7 +1,7 @@
 """`make evidence`: why trust which helper.
 
-From tests/evidence.toml, a run that counts, and tests/mutation.json it writes lepton_lab/data/evidence.json, which
-notebooks show, and tests/EVIDENCE.md, which people read.
+From tests/evidence.toml, a run that counts, and tests/mutation.json it writes
+lepton_lab/data/evidence.json, which notebooks show, and tests/EVIDENCE.md, which people read.
 """
 
 from __future__ import annotations
@@ -29,7 +29,9 @@ Evidence = dict[str, Any]
 
 
 def counted() -> dict[str, Any]:
-    """Run the tests that count published vectors; every set with how many cases ran, held, and were left out."""
+    """Run the tests that count published vectors; every set with how many cases ran, held, and were
+    left out.
+    """
     with tempfile.TemporaryDirectory() as folder:
         counts = Path(folder, "counts.json")
         options = [
@@ -53,7 +55,9 @@ def counted() -> dict[str, Any]:
 
 
 def gathered(vectors: dict[str, Any]) -> Evidence:
-    """Everything, by helper. Raises LookupError for a name in tests/evidence.toml that nothing bears."""
+    """Everything, by helper. Raises LookupError for a name in tests/evidence.toml that nothing
+    bears.
+    """
     claims = tomllib.loads((TESTS / "evidence.toml").read_text())
     mutation = json.loads((TESTS / "mutation.json").read_text())["modules"]
     helpers = {name: _checked(claim, vectors, mutation) for name, claim in claims.items()}
@@ -74,8 +78,10 @@ def _checked(
     for copy in claim.get("copies", ()):
         file, _, key = copy.partition(": ")
         sets[f"tests/vectors/{copy}"] = {
-            "run": len(json.loads((TESTS / "vectors" / file).read_text())[key]), "left out": 0, "why": "",
-        }  # fmt: skip
+            "run": len(json.loads((TESTS / "vectors" / file).read_text())[key]),
+            "left out": 0,
+            "why": "",
+        }
     return {
         "standards": claim["standards"],
         "vectors": sets,
@@ -113,12 +119,16 @@ def page(evidence: Evidence) -> str:
     run = sum(found["run"] for found in evidence["vectors"].values())
     lines = [
         "# Evidence",
-        "Why trust which helper: what it was checked against. Written by `make evidence`; edit tests/evidence.toml.",
+        "Why trust which helper: what it was checked against. Written by `make evidence`; "
+        "edit tests/evidence.toml.",
         "",
-        f"Published cases that run in every `make test`: {run:,}, and all of them hold. A run prints them set",
-        "by set. The copies in tests/vectors/ are small parts of the whole sets, kept so that something always runs.",
+        f"Published cases that run in every `make test`: {run:,}, and all of them hold. A "
+        "run prints them set",
+        "by set. The copies in tests/vectors/ are small parts of the whole sets, kept so "
+        "that something always runs.",
         "",
-        "| helper | standards | vectors: run, held, left out | peers | properties | fuzz targets | mutants noticed |",
+        "| helper | standards | vectors: run, held, left out | peers | properties | fuzz "
+        "targets | mutants noticed |",
         "|---|---|---|---|---|---|---|",
     ]
     for name, helper in evidence["helpers"].items():
@@ -144,7 +154,8 @@ def _details(helper: dict[str, Any]) -> list[str]:
     if helper["vectors"]:
         lines += ["", "| vectors | run | held | left out | why |", "|---|---|---|---|---|"]
         lines += [
-            f"| {name} | {found['run']:,} | {found['run']:,} | {found['left out']:,} | {found['why']} |"
+            f"| {name} | {found['run']:,} | {found['run']:,} | {found['left out']:,} | "
+            f"{found['why']} |"
             for name, found in helper["vectors"].items()
         ]
     lines += [

@@ -2,7 +2,8 @@
 
     python -m tools.instances --seed course.seed --learners ids.txt [--to build/instances]
 
-The seed is made when it is not there. Keep it: it makes the same sheets again, and whoever has it has every answer.
+The seed is made when it is not there. Keep it: it makes the same sheets again, and whoever has it
+has every answer.
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ SHEETS = Path(__file__).resolve().parent.parent / "build" / "instances"
 
 
 def seed_in(path: Path) -> bytes:
-    """The seed that a file holds in hexadecimal; a fresh one is written, for its owner's eyes only, where none is."""
+    """The seed that a file holds in hexadecimal; a fresh one is written, for its owner's eyes only,
+    where none is.
+    """
     if not path.exists():
         write_atomically(path, secrets.token_hex(32).encode() + b"\n", mode=0o600)
     return bytes.fromhex(path.read_text(encoding="ascii"))

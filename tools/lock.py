@@ -1,4 +1,5 @@
-"""Resolve pyproject.toml into requirements.lock: for every platform, by hash, with no host and no path in it.
+"""Resolve pyproject.toml into requirements.lock: for every platform, by hash, with no host and no
+path in it.
 
 The extra `test` takes in all others but `peers`, of which not everything installs everywhere.
 """
@@ -15,7 +16,9 @@ OPTIONS = "--universal --python-version 3.11 --generate-hashes --no-header --ext
 
 
 def main() -> int:
-    """Resolve with uv, which does it for all platforms at once; it is fetched for this and not kept."""
+    """Resolve with uv, which does it for all platforms at once; it is fetched for this and not
+    kept.
+    """
     with tempfile.TemporaryDirectory() as folder:
         pip = [sys.executable, "-m", "pip", "install", "--quiet", "--target", folder, "uv"]
         subprocess.run(pip, check=True)

@@ -1,12 +1,15 @@
-"""`make mutation`: change one thing in a helper, run the helper's own tests, and count the changes that they notice.
+"""`make mutation`: change one thing in a helper, run the helper's own tests, and count the changes
+that they notice.
 
-Every mutant is the module with one change: a comparison, an operator, a number, a condition, a `raise` or a `return`.
-What no test of behaviour could tell is left alone: annotations, docstrings, the words of error messages, `__repr__`.
-(mutmut runs here too; it leaves decorated functions and the module's own level alone, where the code's matrix and the
-field's tables are made, and spends a tenth of its mutants on words.)
+Every mutant is the module with one change: a comparison, an operator, a number, a condition, a
+`raise` or a `return`. What no test of behaviour could tell is left alone: annotations, docstrings,
+the words of error messages, `__repr__`. (mutmut runs here too; it leaves decorated functions and
+the module's own level alone, where the code's matrix and the field's tables are made, and spends a
+tenth of its mutants on words.)
 
-A mutant runs in a fork of one process that has imported everything but the package, so it costs its tests and no more.
-A sample is drawn by the SHA-256 of each mutant's name, the same every time. The result is tests/mutation.json.
+A mutant runs in a fork of one process that has imported everything but the package, so it costs its
+tests and no more. A sample is drawn by the SHA-256 of each mutant's name, the same every time. The
+result is tests/mutation.json.
 """
 
 from __future__ import annotations
@@ -55,14 +58,30 @@ PATIENCE = 45.0  # seconds of processor time; a mutant that loops is noticed by 
 MEMORY = 8 << 30
 
 COMPARISONS: dict[type[ast.cmpop], type[ast.cmpop]] = {
-    ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq,
-    ast.In: ast.NotIn, ast.NotIn: ast.In, ast.Is: ast.IsNot, ast.IsNot: ast.Is,
-}  # fmt: skip
+    ast.Lt: ast.LtE,
+    ast.LtE: ast.Lt,
+    ast.Gt: ast.GtE,
+    ast.GtE: ast.Gt,
+    ast.Eq: ast.NotEq,
+    ast.NotEq: ast.Eq,
+    ast.In: ast.NotIn,
+    ast.NotIn: ast.In,
+    ast.Is: ast.IsNot,
+    ast.IsNot: ast.Is,
+}
 OPERATORS: dict[type[ast.operator], type[ast.operator]] = {
-    ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.FloorDiv, ast.FloorDiv: ast.Mult, ast.Mod: ast.FloorDiv,
-    ast.BitXor: ast.BitOr, ast.BitAnd: ast.BitOr, ast.BitOr: ast.BitAnd, ast.LShift: ast.RShift,
-    ast.RShift: ast.LShift, ast.Pow: ast.Mult,
-}  # fmt: skip
+    ast.Add: ast.Sub,
+    ast.Sub: ast.Add,
+    ast.Mult: ast.FloorDiv,
+    ast.FloorDiv: ast.Mult,
+    ast.Mod: ast.FloorDiv,
+    ast.BitXor: ast.BitOr,
+    ast.BitAnd: ast.BitOr,
+    ast.BitOr: ast.BitAnd,
+    ast.LShift: ast.RShift,
+    ast.RShift: ast.LShift,
+    ast.Pow: ast.Mult,
+}
 
 
 @dataclass(frozen=True)
@@ -186,7 +205,7 @@ def _is_a_type(node: ast.AST) -> bool:
     )
 
 
-# --- running ---------------------------------------------------------------------------------------------------------
+# --- running ---------------------------------------------------------------------------------
 
 
 class _Planted(importlib.abc.MetaPathFinder, importlib.abc.Loader):
@@ -284,7 +303,9 @@ def _run(mutants: list[Mutant], jobs: int) -> dict[Mutant, bool]:
 
 
 def main() -> int:
-    """Run a sample of every module's mutants (--again: of the last run's survivors) and write the scores."""
+    """Run a sample of every module's mutants (--again: of the last run's survivors) and write the
+    scores.
+    """
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("modules", nargs="*", default=list(TESTS))
     parser.add_argument("--sample", type=int, default=60, help="mutants of each module; 0 for all")
@@ -334,8 +355,12 @@ def _scored(module: str, sample: int, before: dict[str, Any], jobs: int) -> dict
         for name in sorted({mutant.name for mutant in alive})
     }
     return {
-        "mutants": len(every), "tried": len(drawn), "killed": killed, "percent": percent, "survivors": survivors,
-    }  # fmt: skip
+        "mutants": len(every),
+        "tried": len(drawn),
+        "killed": killed,
+        "percent": percent,
+        "survivors": survivors,
+    }
 
 
 def _import_what_tests_use() -> None:

@@ -1,6 +1,8 @@
-"""`make nbgrader`: the exercises as a course for nbgrader in build/nbgrader, one assignment for each notebook.
+"""`make nbgrader`: the exercises as a course for nbgrader in build/nbgrader, one assignment for
+each notebook.
 
-    cd build/nbgrader && nbgrader generate_assignment 01_aes      # writes release/01_aes, without the solutions
+    cd build/nbgrader && nbgrader generate_assignment 01_aes      # writes release/01_aes, without
+    the solutions
 
 nbgrader itself is optional and not needed to write the sources.
 """
@@ -27,7 +29,9 @@ c.ExecutePreprocessor.timeout = 300
 
 
 def write_course(files: list[Path], course: Path = COURSE) -> int:
-    """Write the settings and, for every notebook that has exercises, an assignment's source; returns how many."""
+    """Write the settings and, for every notebook that has exercises, an assignment's source;
+    returns how many.
+    """
     source = course / "source"
     shutil.rmtree(source, ignore_errors=True)
     source.mkdir(parents=True)

@@ -1,4 +1,6 @@
-"""The rules of form that every notebook keeps, each a function from a page to the faults it finds."""
+"""The rules of form that every notebook keeps, each a function from a page to the faults it
+finds.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,8 @@ _TO_REMEMBER = 5
 _TAGS = {"core", "exercise", "solution", "nbval-ignore-output"}
 _DATA_URI = re.compile(r"data:(?P<kind>[a-z+/.-]+);base64,(?P<bytes>[A-Za-z0-9+/=]+)")
 
-# Places of one machine. Some are only a fault in what a cell shows: prose may well speak of /usr/bin.
+# Places of one machine. Some are only a fault in what a cell shows: prose may well speak of
+# /usr/bin.
 _PLACES = re.compile(
     r"/(?:home|root|tmp|Users|var/folders|private|dev/shm|proc|run/user)/|site-packages|dist-packages"
     r"|\b[A-Za-z]:\\|ipykernel_\d+|file://"
@@ -53,7 +56,9 @@ def faults(path: Path) -> list[str]:
 
 
 def normalised(page: Page) -> Iterator[str]:
-    """Written by `make notebooks`: stable ids, and nothing in it that another run or machine would change."""
+    """Written by `make notebooks`: stable ids, and nothing in it that another run or machine would
+    change.
+    """
     ids = [cell.node.get("id") for cell in page.cells]
     if None in ids or len(set(ids)) != len(ids):
         yield "every cell needs an id of its own (nbformat 4.5)"
@@ -82,7 +87,10 @@ def run_in_order(page: Page) -> Iterator[str]:
         if not cell.source.strip():
             yield f"{cell} is empty"
         if cell.shows("error") or cell.shows("stderr"):
-            yield f"{cell} shows an error or a warning: catch what is meant to fail, and print its type"
+            yield (
+                f"{cell} shows an error or a warning: catch what is meant to fail, and "
+                "print its type"
+            )
 
 
 def small_cells(page: Page) -> Iterator[str]:
@@ -100,7 +108,10 @@ def small_cells(page: Page) -> Iterator[str]:
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 length = (node.end_lineno or node.lineno) - node.lineno + 1
                 if length > _FUNCTION_LINES:
-                    yield f"{cell}: {node.name} has {length} lines; a function of more than ten belongs into lepton_lab"
+                    yield (
+                        f"{cell}: {node.name} has {length} lines; a function of more "
+                        "than ten belongs into lepton_lab"
+                    )
 
 
 def enough_prose(page: Page) -> Iterator[str]:
@@ -116,7 +127,9 @@ def enough_prose(page: Page) -> Iterator[str]:
 
 
 def of_no_machine(page: Page) -> Iterator[str]:
-    """No path of a machine, no host that only one network knows: neither in what is written nor in what is shown."""
+    """No path of a machine, no host that only one network knows: neither in what is written nor in
+    what is shown.
+    """
     here = _here()
     for cell in page.cells:
         for what, text in [("its source", cell.source), *cell.outputs()]:
@@ -124,7 +137,10 @@ def of_no_machine(page: Page) -> Iterator[str]:
             patterns = [_PLACES, _HOSTS, here] + ([] if what == "its source" else [_SHOWN_PLACES])
             found = [match[0] for pattern in patterns if (match := pattern.search(plain))]
             if found:
-                yield f"{cell}, {what}: {', '.join(map(repr, found))} belongs to one machine or network"
+                yield (
+                    f"{cell}, {what}: {', '.join(map(repr, found))} belongs to one "
+                    "machine or network"
+                )
 
 
 def _decoded(match: re.Match[str]) -> str:
@@ -137,7 +153,9 @@ def _decoded(match: re.Match[str]) -> str:
 
 
 def _here() -> re.Pattern[str]:
-    """What names the machine that checks: the checkout, the home folder, the package index that is set."""
+    """What names the machine that checks: the checkout, the home folder, the package index that is
+    set.
+    """
     places = [str(path) for path in (ROOT, Path.home()) if len(path.parts) > 1]
     index = urlsplit(os.environ.get("PIP_INDEX_URL", "")).hostname
     if index and index not in _PUBLIC_INDEXES:
@@ -182,7 +200,10 @@ def core_first(page: Page) -> Iterator[str]:
         yield "no cell is tagged core"
     elif [cell.number for cell in core] != list(range(len(core))):
         first = next(i for i, cell in enumerate(page.cells) if "core" not in cell.tags)
-        yield f"the core does not stand first: {page.cells[first]} is not tagged core, and later cells are"
+        yield (
+            f"the core does not stand first: {page.cells[first]} is not tagged core, and "
+            "later cells are"
+        )
     exercises = sum("exercise" in cell.tags for cell in core if cell.is_code)
     if core and _needs_exercises(page) and exercises != _CORE_EXERCISES:
         yield f"the core holds {exercises} exercises; {_CORE_EXERCISES} fit into a lesson"
@@ -193,7 +214,9 @@ def _needs_exercises(page: Page) -> bool:
 
 
 def exercises_are_whole(page: Page) -> Iterator[str]:
-    """An exercise is a skeleton, its check in the next code cell, and by the section's end its solution."""
+    """An exercise is a skeleton, its check in the next code cell, and by the section's end its
+    solution.
+    """
     skeletons = [cell for cell in page.tagged("exercise") if cell.is_code]
     if _needs_exercises(page) and len(skeletons) < _LEAST_EXERCISES:
         yield f"it has {len(skeletons)} exercises; at least {_LEAST_EXERCISES}"
@@ -251,7 +274,10 @@ def opens_well(page: Page) -> Iterator[str]:
         yield "it does not begin with a title"
     for needed in ("able to", "minutes"):
         if needed not in opening:
-            yield f"its opening does not say '{needed}': what one will be able to do, and the time it takes"
+            yield (
+                f"its opening does not say '{needed}': what one will be able to do, and "
+                "the time it takes"
+            )
 
 
 def closes_well(page: Page) -> Iterator[str]:
@@ -270,14 +296,18 @@ def closes_well(page: Page) -> Iterator[str]:
 
 
 def ignores_little(page: Page) -> Iterator[str]:
-    """Outputs are ignored only where randomness or time is the subject, by a committed list, and in few cells."""
+    """Outputs are ignored only where randomness or time is the subject, by a committed list, and in
+    few cells.
+    """
     ignored = [cell.node.id for cell in page.tagged("nbval-ignore-output")]
     most = max(3, len(page.code) // 6)
     if len(ignored) > most:
         yield f"{len(ignored)} cells are tagged nbval-ignore-output; {most} at most"
     listed = json.loads(IGNORED.read_text()).get(page.path.name, [])
     if sorted(ignored) != sorted(listed):
-        yield f"the cells whose output is ignored are {ignored}, where {IGNORED.name} lists {listed}"
+        yield (
+            f"the cells whose output is ignored are {ignored}, where {IGNORED.name} lists {listed}"
+        )
 
 
 RULES: tuple[Callable[[Page], Iterator[str]], ...] = (

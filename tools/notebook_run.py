@@ -1,8 +1,10 @@
-"""Run a notebook from top to bottom and write it back normalised, so that a second run leaves no difference.
+"""Run a notebook from top to bottom and write it back normalised, so that a second run leaves no
+difference.
 
-Kept of a notebook: cells with their ids and sources, their tags, whether a source is folded, and the outputs. Not kept:
-timing, versions, the state of widgets (their ids are random), and whatever an editor left behind. An output that is
-not compared (`nbval-ignore-output`) stays as it was where this run differs from it in numbers alone.
+Kept of a notebook: cells with their ids and sources, their tags, whether a source is folded, and
+the outputs. Not kept: timing, versions, the state of widgets (their ids are random), and whatever
+an editor left behind. An output that is not compared (`nbval-ignore-output`) stays as it was where
+this run differs from it in numbers alone.
 """
 
 from __future__ import annotations
@@ -27,7 +29,8 @@ from lepton_lab.files import write_atomically
 
 _CELL_SECONDS = 300
 _WIDGET = "application/vnd.jupyter.widget-view+json"
-# A kernel warns when what is typed and shown crosses the machine in clear. CurveZMQ keys settle that.
+# A kernel warns when what is typed and shown crosses the machine in clear. CurveZMQ keys settle
+# that.
 _PRIVATE_CHANNELS = Config(
     {"KernelManager": {"transport_encryption": "auto"}} if zmq.has("curve") else {}
 )
@@ -43,14 +46,18 @@ _METADATA = {
 
 
 class NotebookFailed(Exception):
-    """A notebook raised an error or printed a warning; the message names the cell and says what it was."""
+    """A notebook raised an error or printed a warning; the message names the cell and says what it
+    was.
+    """
 
 
 def run(path: Path) -> bool:
-    """Execute the notebook at `path` in its own folder and write it back normalised; whether the file has changed.
+    """Execute the notebook at `path` in its own folder and write it back normalised; whether the
+    file has changed.
 
-    Where only outputs that are not compared came out otherwise (a time, a random number), the file stays as it was.
-    Raises NotebookFailed, and leaves the file as it was, when a cell raises or writes to the standard error.
+    Where only outputs that are not compared came out otherwise (a time, a random number), the file
+    stays as it was. Raises NotebookFailed, and leaves the file as it was, when a cell raises or
+    writes to the standard error.
     """
     before = path.read_bytes()
     notebook = nbformat.reads(before.decode(), as_version=4)
@@ -66,7 +73,9 @@ def run(path: Path) -> bool:
 
 
 def _compared(page: bytes) -> nbformat.NotebookNode:
-    """The page without the outputs that its check does not compare, but for whether there are any."""
+    """The page without the outputs that its check does not compare, but for whether there are
+    any.
+    """
     notebook = nbformat.reads(page.decode(), as_version=4)
     for cell in notebook.cells:
         if "nbval-ignore-output" in cell.metadata.get("tags", []):
@@ -93,7 +102,8 @@ def execute(notebook: nbformat.NotebookNode, path: Path, *, keep_widgets: bool =
         record_timing=False,
         store_widget_state=keep_widgets,
         coalesce_streams=True,
-        force_raise_errors=True,  # also where a tag allows them: an error that is the point is caught by its cell
+        # also where a tag allows them: an error that is the point is caught by its cell
+        force_raise_errors=True,
         resources={"metadata": {"path": str(path.parent.resolve())}},
         config=_PRIVATE_CHANNELS,
     )
@@ -106,14 +116,17 @@ def execute(notebook: nbformat.NotebookNode, path: Path, *, keep_widgets: bool =
         for output in cell.get("outputs", []):
             if output.output_type == "stream" and output.name == "stderr":
                 raise NotebookFailed(
-                    f"{path.name}, cell {number} ({cell.id}) writes to the standard error, where warnings name paths "
+                    f"{path.name}, cell {number} ({cell.id}) writes to the standard error, "
+                    "where warnings name paths "
                     f"of a machine. Cause none and silence none:\n{output.text}"
                 )
 
 
 @contextmanager
 def _own_profile() -> Iterator[None]:
-    """An IPython folder for this run alone: neither the reader's settings nor their history have a part in it."""
+    """An IPython folder for this run alone: neither the reader's settings nor their history have a
+    part in it.
+    """
     before = os.environ.get("IPYTHONDIR")
     with tempfile.TemporaryDirectory() as folder:
         os.environ["IPYTHONDIR"] = folder
@@ -142,9 +155,11 @@ def normalise(notebook: nbformat.NotebookNode) -> None:
 def keep_where_only_numbers_vary(
     notebook: nbformat.NotebookNode, before: dict[str, list[Any]]
 ) -> None:
-    """Put back what a cell tagged `nbval-ignore-output` showed before, where this run differs in its numbers alone.
+    """Put back what a cell tagged `nbval-ignore-output` showed before, where this run differs in
+    its numbers alone.
 
-    Such a cell shows time or randomness, and would leave a difference in every run. `before` is outputs by cell id.
+    Such a cell shows time or randomness, and would leave a difference in every run. `before` is
+    outputs by cell id.
     """
     for cell in notebook.cells:
         if "nbval-ignore-output" in cell.metadata.get("tags", []):
@@ -174,7 +189,9 @@ def _kept(metadata: dict[str, Any]) -> dict[str, Any]:
 
 
 def _without_widget(output: nbformat.NotebookNode) -> nbformat.NotebookNode | None:
-    """The output without a widget's random id: what remains is its text. None when nothing remains."""
+    """The output without a widget's random id: what remains is its text. None when nothing
+    remains.
+    """
     data = output.get("data")
     if data is None or _WIDGET not in data:
         return output

@@ -1,8 +1,11 @@
-"""`make slides`: every deck as HTML that opens from disk without a network, measured by a browser, and as a PDF.
+"""`make slides`: every deck as HTML that opens from disk without a network, measured by a browser,
+and as a PDF.
 
-    python -m tools.slides [deck …]     all of slides/ into build/slides; PDFs of the decks named, or of all
+    python -m tools.slides [deck …]     all of slides/ into build/slides; PDFs of the decks named,
+    or of all
 
-Where there is no Chromium the HTML is written all the same, and it is said that nothing was measured or printed.
+Where there is no Chromium the HTML is written all the same, and it is said that nothing was
+measured or printed.
 """
 
 from __future__ import annotations
@@ -34,7 +37,10 @@ FETCHED = re.compile(
     r"""<(?!a\b)\w+[^>]*?\b(?:src|href)=["'](?:https?:)?//[^>]*|(?:url\(|@import\s+)["']?(?:https?:)?//"""
 )
 # A browser without a window draws no frames, and reveal lays its printed pages out in one.
-FRAMES = "<script>window.requestAnimationFrame = work => setTimeout(() => work(performance.now()), 16);</script>"
+FRAMES = (
+    "<script>window.requestAnimationFrame = work => setTimeout(() => "
+    "work(performance.now()), 16);</script>"
+)
 MEASURE = """
 <script>
 function beyond(slide) {
@@ -68,7 +74,8 @@ class SlidesFailed(Exception):
 
 
 def build(target: Path = BUILT) -> list[Path]:
-    """Write every deck to `target` as HTML, and nothing that no deck uses. Raises SlidesFailed with Sphinx's words.
+    """Write every deck to `target` as HTML, and nothing that no deck uses. Raises SlidesFailed with
+    Sphinx's words.
 
     What was in `target` before is replaced, and stays where the building fails.
     """
@@ -137,7 +144,9 @@ def _browse(browser: str, *arguments: str) -> str:
 
 @contextmanager
 def _with(deck: Path, script: str) -> Iterator[str]:
-    """The address of a copy of a deck that has one more script; it stands beside the deck until the block ends."""
+    """The address of a copy of a deck that has one more script; it stands beside the deck until the
+    block ends.
+    """
     page = deck.with_name(f"with-script-{deck.name}")
     page.write_text(
         deck.read_text(encoding="utf-8").replace("<head>", f"<head>{script}", 1), encoding="utf-8"
@@ -149,7 +158,9 @@ def _with(deck: Path, script: str) -> Iterator[str]:
 
 
 def overflows(deck: Path, browser: str) -> list[str]:
-    """Whatever stands beyond its slide's edge, or is cut off, in a built deck: shown by a browser, and printed."""
+    """Whatever stands beyond its slide's edge, or is cut off, in a built deck: shown by a browser,
+    and printed.
+    """
     found = []
     with _with(deck, FRAMES + MEASURE) as address:
         for medium, query in {"shown": "", "printed": "?print-pdf"}.items():
@@ -173,7 +184,9 @@ def print_pdf(deck: Path, browser: str) -> Path:
 
 
 def make(names: list[str]) -> list[str]:
-    """Build all decks, measure and print those named, or all; returns what is wrong. Raises SlidesFailed."""
+    """Build all decks, measure and print those named, or all; returns what is wrong. Raises
+    SlidesFailed.
+    """
     built = [deck for deck in build() if deck.stem != "index"]
     faults = fetches() + [
         f"there is no deck {name}" for name in set(names) - {deck.stem for deck in built}
@@ -181,7 +194,8 @@ def make(names: list[str]) -> list[str]:
     browser = chromium()
     if browser is None:
         print(
-            f"no Chromium: nothing was measured, and there is no PDF (looked for {', '.join(BROWSERS)})"
+            "no Chromium: nothing was measured, and there is no PDF (looked for "
+            f"{', '.join(BROWSERS)})"
         )
         return faults
     for deck in built:

@@ -1,4 +1,6 @@
-"""Which cells of a notebook show something that moves: found by what the functions of `lepton_lab.show` return."""
+"""Which cells of a notebook show something that moves: found by what the functions of
+`lepton_lab.show` return.
+"""
 
 from __future__ import annotations
 

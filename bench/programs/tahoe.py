@@ -1,4 +1,5 @@
-"""A Tahoe-LAFS grid on loopback: an introducer, storage servers and a gateway, as processes that end with the block.
+"""A Tahoe-LAFS grid on loopback: an introducer, storage servers and a gateway, as processes that
+end with the block.
 
 `pip install tahoe-lafs`, best into an environment of its own whose `bin` is on PATH.
 """
@@ -26,7 +27,9 @@ def find_tahoe() -> str | None:
 
 
 class Grid:
-    """Five storage servers, 3-of-5, all of which must take a share; files go in and out by the gateway's HTTP."""
+    """Five storage servers, 3-of-5, all of which must take a share; files go in and out by the
+    gateway's HTTP.
+    """
 
     def __init__(self, program: str, folder: Path) -> None:
         self._program, self._folder, self._ends = program, folder, ExitStack()

@@ -1,4 +1,6 @@
-"""A browser for the tests of this folder: Debian's chromium, which may ask nothing of any other machine."""
+"""A browser for the tests of this folder: Debian's chromium, which may ask nothing of any other
+machine.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,8 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
     "--no-first-run",
-    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",  # a network is not there
+    # a network is not there
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
 ]
 MAKE_SYSTEM = "optional peer: a chromium to look at pages with; `make system` installs it"
 
@@ -64,7 +67,9 @@ def built() -> dict[str, Path]:
 
 
 class Sites(dict[str, Path]):
-    """`sites["book"]`: the folder of a site, built with the command that `make` has, once, also where that fails."""
+    """`sites["book"]`: the folder of a site, built with the command that `make` has, once, also
+    where that fails.
+    """
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,6 @@
-"""JupyterLab as a learner has it, to be driven: it runs a notebook's cells and says what came of them."""
+"""JupyterLab as a learner has it, to be driven: it runs a notebook's cells and says what came of
+them.
+"""
 
 from __future__ import annotations
 
@@ -20,9 +22,11 @@ SETTINGS = Path(__file__).resolve().parents[2] / "lepton_lab" / "data" / "jupyte
 _EVERY_CELL_DRAWN = {"@jupyterlab/notebook-extension:tracker": {"windowingMode": "none"}}
 _MINUTES = 60_000
 
-# Nothing here waits inside the page: an `await` in it may outlast the page's own life and hang the driver.
+# Nothing here waits inside the page: an `await` in it may outlast the page's own life and hang the
+# driver.
 _READY = """() => { const w = window.jupyterapp?.shell.currentWidget;
-  return w?.sessionContext?.isReady && w.sessionContext.session?.kernel?.connectionStatus === 'connected' }"""
+  const kernel = w?.sessionContext?.session?.kernel;
+  return w?.sessionContext?.isReady && kernel?.connectionStatus === 'connected' }"""
 _START = """() => { const app = window.jupyterapp, w = app.shell.currentWidget; window.ran = 'busy';
   (async () => { await w.context.ready; await w.sessionContext.ready;
     await app.commands.execute('notebook:clear-all-cell-outputs');
@@ -31,7 +35,9 @@ _START = """() => { const app = window.jupyterapp, w = app.shell.currentWidget; 
   )().catch(e => { window.ran = 'error ' + e }) }"""
 _DONE = """() => window.ran !== 'busy'
   && window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.status === 'idle'"""
-_OUTCOME = """() => { const cells = window.jupyterapp.shell.currentWidget.content.model.cells, found = [];
+_OUTCOME = """() => {
+  const cells = window.jupyterapp.shell.currentWidget.content.model.cells;
+  const found = [];
   for (let i = 0; i < cells.length; i++) { const c = cells.get(i);
     if (c.type !== 'code' || !c.sharedModel.source.trim()) continue;
     if (c.executionCount == null) found.push(`cell ${i} was not run`);
@@ -43,7 +49,9 @@ _OUTCOME = """() => { const cells = window.jupyterapp.shell.currentWidget.conten
 
 @contextmanager
 def running(folder: Path) -> Iterator[str]:
-    """JupyterLab on a copy of the notebooks in `folder`; gives its address, with the key to it in the query."""
+    """JupyterLab on a copy of the notebooks in `folder`; gives its address, with the key to it in
+    the query.
+    """
     settings = folder.parent / "settings"
     shutil.copytree(SETTINGS, settings)
     overrides = json.loads((settings / "overrides.json").read_text()) | _EVERY_CELL_DRAWN

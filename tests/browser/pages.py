@@ -1,4 +1,6 @@
-"""A page under watch: what it asks of other machines, what its console says, what it shows, how it moves."""
+"""A page under watch: what it asks of other machines, what its console says, what it shows, how it
+moves.
+"""
 
 from __future__ import annotations
 
@@ -14,11 +16,13 @@ _INSIDE = {"data", "blob", "about", "file", "chrome"}
 STOPS = "[role=slider], input, select, textarea, button, [tabindex='0']"
 _KEYS = ("ArrowRight", "Space", "ArrowDown")
 
-# What a reader sees of a widget: its visible words and pictures, the controls and their own read-outs left out.
+# What a reader sees of a widget: its visible words and pictures, the controls and their own read-
+# outs left out.
 _SHOWN = """(root) => [root, ...root.querySelectorAll('*')]
   .filter(e => e.checkVisibility({visibilityProperty: true})
     && !e.closest('.widget-readout, button, [role=slider], [aria-live]:not(output)'))
-  .flatMap(e => e.tagName === 'IMG' ? [e.src] : [...e.childNodes].filter(n => n.nodeType === 3).map(n => n.data.trim()))
+  .flatMap(e => e.tagName === 'IMG' ? [e.src]
+    : [...e.childNodes].filter(n => n.nodeType === 3).map(n => n.data.trim()))
   .filter(Boolean).join('\\n')"""
 
 
@@ -50,7 +54,9 @@ class Watched:
 
 
 def moves(page: Page, widget: Locator) -> bool:
-    """Whether some key, on one of the widget's stops for the keyboard, changes what the widget shows."""
+    """Whether some key, on one of the widget's stops for the keyboard, changes what the widget
+    shows.
+    """
     widget.scroll_into_view_if_needed()
     root = widget.element_handle()
     for stop in (
@@ -77,7 +83,8 @@ def unspoken(page: Page) -> list[str]:
     """The pictures of a page that say nothing to whoever does not see them."""
     found: list[str] = page.evaluate(
         """() => [...document.querySelectorAll('img, svg, [role=img], canvas')]
-          .filter(e => e.checkVisibility() && !e.closest('[aria-hidden=true], button, label, a, summary')
+          .filter(e => e.checkVisibility()
+            && !e.closest('[aria-hidden=true], button, label, a, summary')
             && !(e.getAttribute('alt') || e.getAttribute('aria-label') || e.querySelector('title')))
           .map(e => e.outerHTML.slice(0, 120))"""
     )
@@ -85,14 +92,17 @@ def unspoken(page: Page) -> list[str]:
 
 
 def violations(page: Page, within: str = "html") -> list[str]:
-    """What axe-core finds serious or critical, contrast among it, on a page or a part; and all it says of landmarks.
+    """What axe-core finds serious or critical, contrast among it, on a page or a part; and all it
+    says of landmarks.
 
-    It calls a fault of landmarks moderate. Whoever moves by them, from part to part of a page, may see it otherwise.
+    It calls a fault of landmarks moderate. Whoever moves by them, from part to part of a page, may
+    see it otherwise.
     """
     if not page.evaluate("'axe' in window"):
         page.evaluate(Axe().axe_script)
     found = page.evaluate(
-        "part => axe.run(part, {resultTypes: ['violations'], preload: false}).then(found => found.violations)",
+        "part => axe.run(part, {resultTypes: ['violations'], preload: false}).then(found "
+        "=> found.violations)",
         within,
     )
     return [

@@ -1,4 +1,6 @@
-"""The book, opened from the disk: nothing leaves the machine, everything moves, axe-core finds nothing serious."""
+"""The book, opened from the disk: nothing leaves the machine, everything moves, axe-core finds
+nothing serious.
+"""
 
 from __future__ import annotations
 

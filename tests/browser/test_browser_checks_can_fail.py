@@ -1,13 +1,17 @@
-"""What the browser's checks look for is found where it is: a bad page, and a widget that stands still."""
+"""What the browser's checks look for is found where it is: a bad page, and a widget that stands
+still.
+"""
 
 from __future__ import annotations
 
 from tests.browser.pages import Watched, moves, unspoken, violations
 
 BAD = """<html><head><title>bad</title></head><body>
-<img src="http://elsewhere.example/x.png" width="9" height="9"><p style="color: #ccc; background: white">faint</p>
+<img src="http://elsewhere.example/x.png" width="9" height="9">
+<p style="color: #ccc; background: white">faint</p>
 <script>throw new Error("broken")</script></body></html>"""
-WIDGET = """<html lang="en"><body><div id="{id}"><input type="range" min="0" max="9" value="0" oninput="{does}">
+WIDGET = """<html lang="en"><body><div id="{id}">
+<input type="range" min="0" max="9" value="0" oninput="{does}">
 <output>0</output></div></body></html>"""
 
 

@@ -1,4 +1,6 @@
-"""Every notebook in a real JupyterLab and a real browser: it runs to its end, its widgets move by keyboard."""
+"""Every notebook in a real JupyterLab and a real browser: it runs to its end, its widgets move by
+keyboard.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Every deck, opened from the disk: nothing leaves the machine, pictures speak, axe-core finds nothing serious."""
+"""Every deck, opened from the disk: nothing leaves the machine, pictures speak, axe-core finds
+nothing serious.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,9 @@ def decks(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def faults(page: Page) -> list[str]:
-    """What is wrong with the page, and on each slide in turn, for reveal hides all but one of them."""
+    """What is wrong with the page, and on each slide in turn, for reveal hides all but one of
+    them.
+    """
     found = violations(page)
     places = page.evaluate(
         "Reveal.getSlides().map(slide => Reveal.getIndices(slide)).map(({h, v}) => [h, v])"

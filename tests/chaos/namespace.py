@@ -122,7 +122,9 @@ def slow(folder: Path) -> str:
 
 
 def disk(folder: Path) -> str:
-    """Fill the disks of one or two nodes during a put, below folders and servers; then enlarge them."""
+    """Fill the disks of one or two nodes during a put, below folders and servers; then enlarge
+    them.
+    """
     ring = ring_in(folder)
     homes = [folder / f"node-{index}" for index in range(5)]
     for home in homes[:2]:

@@ -1,4 +1,6 @@
-"""Tests lepton_lab.sharding over a cluster: a real Redis Cluster loses a primary in the middle of a put, and fails over to its replica."""
+"""Tests lepton_lab.sharding over a cluster: a real Redis Cluster loses a primary in the middle of a
+put, and fails over to its replica.
+"""
 
 from __future__ import annotations
 

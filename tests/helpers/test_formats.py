@@ -73,14 +73,20 @@ def test_what_was_written_then_can_be_changed_and_repaired_now(
         store.nodes[index].clear()
     assert store.get("long") == long
     receipt = store.put("patients", b"third version")
-    assert receipt.version > next(entry[1] for entry in written["receipts"] if entry[0] == "patients")
-    assert opened(folder, written["passphrase"]).get("patients", receipt=receipt) == b"third version"
+    assert receipt.version > next(
+        entry[1] for entry in written["receipts"] if entry[0] == "patients"
+    )
+    assert (
+        opened(folder, written["passphrase"]).get("patients", receipt=receipt) == b"third version"
+    )
     store.delete("empty")
     store.shred("patients")
     assert store.names() == ["long"]
 
 
-def test_custodians_and_recipients_still_open_the_ring(folder: Path, written: dict[str, Any]) -> None:
+def test_custodians_and_recipients_still_open_the_ring(
+    folder: Path, written: dict[str, Any]
+) -> None:
     shares = [shamir.Share.from_bytes(bytes.fromhex(each)) for each in written["shares"]]
     ring = KeyRing.recover(folder / "ring", shares[:2], "another passphrase", scrypt_n=1 << 14)
     exported = {name: bytes.fromhex(value) for name, value in written["data_key"].items()}

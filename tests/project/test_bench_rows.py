@@ -1,4 +1,6 @@
-"""The benchmarks' common form: rows of old and new reference files, ratios round by round, a table, a figure."""
+"""The benchmarks' common form: rows of old and new reference files, ratios round by round, a table,
+a figure.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""How the book's pages are put together; that they are whole is seen by a browser, in tests/browser."""
+"""How the book's pages are put together; that they are whole is seen by a browser, in
+tests/browser.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +42,10 @@ def test_a_drawing_with_a_fault_is_shown_in_the_error() -> None:
 
 
 def test_links_lead_to_pages_of_the_book_or_are_words() -> None:
-    page = "[one](notebooks/01_aes.ipynb), [two](SECURITY.md#what), [three](../lepton_lab/aes.py), [four](https://x.org)"
+    page = (
+        "[one](notebooks/01_aes.ipynb), [two](SECURITY.md#what), "
+        "[three](../lepton_lab/aes.py), [four](https://x.org)"
+    )
     assert book.with_links(page) == (
         "[one](notebooks/01_aes.ipynb), [two](SECURITY.md#what), three, [four](https://x.org)"
     )
@@ -101,7 +106,10 @@ def test_a_widget_is_brought_to_life_once_and_kept(
 
 
 def test_a_widget_that_needs_a_kernel_stays_still_and_says_so(tmp_path: Path) -> None:
-    board = "from lepton_lab import show\n\nshow.node_board(3, 2, kill=print, restart=print, read=print)"
+    board = (
+        "from lepton_lab import show\n\nshow.node_board(3, 2, kill=print, "
+        "restart=print, read=print)"
+    )
     path = tiny_notebook.write(tmp_path / "00.ipynb", [tiny_notebook.code(board)])
     notebook = nbformat.read(path, 4)
     notebook.cells[0].outputs = [

@@ -1,4 +1,6 @@
-"""The bundle for a place without a network: fetched by hash, here from a folder, and set up from by `make env`."""
+"""The bundle for a place without a network: fetched by hash, here from a folder, and set up from by
+`make env`.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,8 @@ name = "tiny"
 version = "1"
 requires-python = ">=3.11"
 """
-# A package that builds packages (PEP 517, PEP 660), for pip to install editable what needs nothing else.
+# A package that builds packages (PEP 517, PEP 660), for pip to install editable what needs nothing
+# else.
 TINY_BUILDER = """
 from pathlib import Path
 from zipfile import ZipFile
@@ -35,8 +38,10 @@ def build_editable(folder, settings=None, metadata=None):
     name = "tiny-1-py3-none-any.whl"
     with ZipFile(f"{folder}/{name}", "w") as wheel:
         wheel.writestr("tiny.pth", str(Path.cwd()))
-        wheel.writestr("tiny-1.dist-info/METADATA", "Metadata-Version: 2.1\\nName: tiny\\nVersion: 1\\n")
-        wheel.writestr("tiny-1.dist-info/WHEEL", "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n")
+        metadata = "Metadata-Version: 2.1\\nName: tiny\\nVersion: 1\\n"
+        about = "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n"
+        wheel.writestr("tiny-1.dist-info/METADATA", metadata)
+        wheel.writestr("tiny-1.dist-info/WHEEL", about)
         wheel.writestr("tiny-1.dist-info/RECORD", "")
     return name
 """
@@ -60,7 +65,9 @@ def write_wheel(folder: Path, name: str, code: str) -> str:
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """A project with this one's Makefile, a lock of two packages, and an index beside it that has them."""
+    """A project with this one's Makefile, a lock of two packages, and an index beside it that has
+    them.
+    """
     (tmp_path / "index").mkdir()
     lines = [write_wheel(tmp_path / "index", "tiny_builder", TINY_BUILDER)]
     lines += [write_wheel(tmp_path / "index", "tiny_helper", "ANSWER = 42")]
@@ -149,7 +156,8 @@ def test_make_sets_up_from_the_wheelhouse_and_asks_no_network(project, monkeypat
     offline = make("OFFLINE=1")
     assert offline.returncode == 0, offline.stdout + offline.stderr
     found = subprocess.run(
-        [project / ".venv" / "bin" / "python", "-I", "-c", "import tiny; print(tiny.ANSWER, tiny.__file__)"],
+        [project / ".venv" / "bin" / "python", "-I", "-c", "import tiny; "
+"print(tiny.ANSWER, tiny.__file__)"],
         cwd=project.parent, capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert found.stdout.split() == ["42", str(project / "tiny.py")]

@@ -1,4 +1,6 @@
-"""The evidence is what the tests say: it regenerates identically, and every name in it is a test's."""
+"""The evidence is what the tests say: it regenerates identically, and every name in it is a
+test's.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +40,8 @@ def test_every_helper_has_two_peers_or_says_what_stands_for_them():
     assert alone == {"nodes"}
 
 
-# Of OpenSSL some builds have no such algorithm or cannot be loaded as a library; the command itself is always there.
+# Of OpenSSL some builds have no such algorithm or cannot be loaded as a library; the command itself
+# is always there.
 ONLY_SOME_HAVE = (
     "has X25519MLKEM768",
     "still has TLS 1.2's RSA key exchange",
@@ -48,7 +51,9 @@ ONLY_SOME_HAVE = (
 
 
 def test_no_test_may_do_without_the_peers_that_every_machine_has():
-    """`conftest.MAY_SKIP` lets an optional peer be absent: PyCryptodome, openssl, Tink and phe are none of these."""
+    """`conftest.MAY_SKIP` lets an optional peer be absent: PyCryptodome, openssl, Tink and phe are
+    none of these.
+    """
     reasons = [
         reason
         for path in tool.TESTS.rglob("*.py")

@@ -1,4 +1,6 @@
-"""The house has floors: an import only ever points down. Plus what no file of the package may do."""
+"""The house has floors: an import only ever points down. Plus what no file of the package may
+do.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,8 @@ from tests.support.paths import ROOT
 
 PACKAGE = ROOT / "lepton_lab"
 
-# A room is a module or folder at the package's root; the textbook's three parts are rooms of their own.
+# A room is a module or folder at the package's root; the textbook's three parts are rooms of their
+# own.
 FLOORS = {
     **dict.fromkeys(["errors", "buffers", "capture", "files", "data"], 0),
     **dict.fromkeys(["aes", "rsa", "paillier", "shamir", "erasure", "keyring", "nodes", "tls"], 1),
@@ -68,7 +71,8 @@ NEVER = {
     "tools": "stands beside the package",
     "tests": "stands beside the package",
 }
-# A broad except has to raise again, except where code of others may raise anything and a verdict is the answer.
+# A broad except has to raise again, except where code of others may raise anything and a verdict is
+# the answer.
 MAY_CATCH_ALL = {"workshop/checking.py"}
 MOST_LINES = 400
 
@@ -83,7 +87,9 @@ class Import:
 
 
 def imports_of(path: Path, package: Path) -> Iterator[Import]:
-    """Every import of a file, relative ones resolved, `importlib.import_module` of a literal included."""
+    """Every import of a file, relative ones resolved, `importlib.import_module` of a literal
+    included.
+    """
     module = ["lepton_lab", *path.relative_to(package).with_suffix("").parts]
     yield from _imports(ast.parse(path.read_text()), module, ())
 
@@ -124,7 +130,9 @@ def _literal(node: ast.expr) -> str:
 
 
 def room_of(path: Path, package: Path) -> str:
-    """The room that a file stands in: 'aes', 'nodes', 'textbook.attacks'; '' for the package's own door."""
+    """The room that a file stands in: 'aes', 'nodes', 'textbook.attacks'; '' for the package's own
+    door.
+    """
     parts = path.relative_to(package).with_suffix("").parts
     if parts[0] == "textbook" and len(parts) > 1 and parts[1] != "__init__":
         return f"textbook.{parts[1]}"
@@ -234,7 +242,8 @@ def test_every_import_points_down_and_every_file_keeps_the_habits() -> None:
 def test_importing_the_package_imports_no_third_party_module() -> None:
     code = (
         "import sys; before = set(sys.modules); import lepton_lab; "
-        "print(*sorted({name.partition('.')[0] for name in set(sys.modules) - before} - sys.stdlib_module_names))"
+        "print(*sorted({name.partition('.')[0] for name in set(sys.modules) - before} - "
+        "sys.stdlib_module_names))"
     )
     run = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT

@@ -1,6 +1,8 @@
-"""Bugs that helpers like these have had, planted one at a time in a copy of the package: each must be caught.
+"""Bugs that helpers like these have had, planted one at a time in a copy of the package: each must
+be caught.
 
-For each: a file, the text that is replaced, the text that replaces it, and the tests of which one at least must fail.
+For each: a file, the text that is replaced, the text that replaces it, and the tests of which one
+at least must fail.
 """
 
 from __future__ import annotations
@@ -41,7 +43,8 @@ BUGS = {
         "return cipher.decrypt(message[:NONCE_SIZE], message[NONCE_SIZE:], associated)",
         "from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes\n"
         "        counter = modes.CTR(bytes(message[:NONCE_SIZE]) + bytes((0, 0, 0, 2)))\n"
-        "        return Cipher(algorithms.AES256(key), counter).decryptor().update(message[NONCE_SIZE:-TAG_SIZE])",
+        "        return Cipher(algorithms.AES256(key), "
+        "counter).decryptor().update(message[NONCE_SIZE:-TAG_SIZE])",
         ("helpers/test_aes.py::test_every_flipped_bit_is_refused",),
     ),
     "unbound associated data": Bug(
@@ -113,7 +116,8 @@ BUGS = {
 VARIANTS = {
     "associated data unbound on both sides": Bug(
         "aes.py",
-        "message, associated = _checked(plaintext, _ONE_CALL), _checked(associated_data, _ONE_CALL)",
+        "message, associated = _checked(plaintext, _ONE_CALL), _checked(associated_data, "
+        "_ONE_CALL)",
         'message, associated = _checked(plaintext, _ONE_CALL), _checked(b"", _ONE_CALL)',
         (
             "helpers/test_aes.py::test_another_key_context_or_tag_is_refused",
@@ -172,7 +176,8 @@ VARIANTS = {
     ),
     "no fsync of the folder behind a claim": Bug(
         "nodes/directory.py",
-        "            if self._sync:\n                sync_folder(path.parent)\n            return True\n",
+        "            if self._sync:\n                sync_folder(path.parent)\n            "
+        "return True\n",
         "            return True\n",
         (
             "helpers/nodes/test_directory.py::test_a_power_cut_leaves_the_old_value_or_the_new_and_undoes_no_answer",

@@ -97,14 +97,20 @@ def test_every_data_set_names_its_source_and_licence():
 
 
 def test_importing_the_package_imports_nothing_else():
-    code = "import sys; before = set(sys.modules); import lepton_lab; print(sorted(set(sys.modules) - before))"
+    code = (
+        "import sys; before = set(sys.modules); import lepton_lab; "
+        "print(sorted(set(sys.modules) - before))"
+    )
     out = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     ).stdout
     assert out.strip() == "['lepton_lab']"
 
 
-TARGETS = "env lab demo test test-slow test-all notebooks slides student book nbgrader bundle bench lint clean system"
+TARGETS = (
+    "env lab demo test test-slow test-all notebooks slides student book nbgrader "
+    "bundle bench lint clean system"
+)
 
 
 @pytest.mark.parametrize("target", TARGETS.split())
@@ -155,7 +161,9 @@ MAY_NOT_SKIP = [
 
 
 def run_tests(folder, skips, *, strict, workers=()):
-    """One test that passes and one for each way to skip, under this project's conftest.py; what pytest said."""
+    """One test that passes and one for each way to skip, under this project's conftest.py; what
+    pytest said.
+    """
     (folder / "conftest.py").write_bytes((ROOT / "tests" / "conftest.py").read_bytes())
     tests = "".join(f"def test_{number}(): {call}\n" for number, call in enumerate(skips))
     (folder / "test_tiny.py").write_text(f"import pytest\ndef test_it(): pass\n{tests}")

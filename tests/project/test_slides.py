@@ -1,4 +1,6 @@
-"""The decks: of a length, with minutes that add up, questions, alt texts, and every slide within its frame."""
+"""The decks: of a length, with minutes that add up, questions, alt texts, and every slide within
+its frame.
+"""
 
 from __future__ import annotations
 
@@ -127,8 +129,12 @@ def test_long_lines_are_set_anew_and_their_comments_go_above(monkeypatch: pytest
     name = "a_name_that_is_long"
     source = f"x = 1  # stays\n{name} = {name}({name}, {name}, {name})  # for a good reason"
     assert shown_as(monkeypatch, source) == [
-        "x = 1  # stays", "# for a good reason", f"{name} = {name}(", f"    {name}, {name}, {name}", ")",
-    ]  # fmt: skip
+        "x = 1  # stays",
+        "# for a good reason",
+        f"{name} = {name}(",
+        f"    {name}, {name}, {name}",
+        ")",
+    ]
     with pytest.raises(ValueError, match="cannot be set anew"):
         shown_as(monkeypatch, f"for {name} in {name}({name}, {name}, {name}, {name}):")
 

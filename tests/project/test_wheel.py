@@ -1,4 +1,6 @@
-"""The wheel, away from the checkout: it carries what it needs, runs the demo and copies the notebooks."""
+"""The wheel, away from the checkout: it carries what it needs, runs the demo and copies the
+notebooks.
+"""
 
 from __future__ import annotations
 
@@ -62,7 +64,8 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def outside(
     installed: Path, needed: Path, folder: Path, *arguments: str
 ) -> subprocess.CompletedProcess[str]:
-    """The command, run from the wheel's package, where nothing can be imported but what the package declares.
+    """The command, run from the wheel's package, where nothing can be imported but what the package
+    declares.
 
     -I and -S leave Python the standard library alone.
     """
@@ -75,7 +78,9 @@ def outside(
 
 @pytest.fixture(scope="module")
 def needed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder like the site-packages of an environment that has the package's dependencies, and theirs, alone."""
+    """A folder like the site-packages of an environment that has the package's dependencies, and
+    theirs, alone.
+    """
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     folder = tmp_path_factory.mktemp("needed")
     for name in closure(project["dependencies"]):
