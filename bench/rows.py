@@ -63,8 +63,10 @@ def cpu(work: Callable[[], object]) -> float:
 
 
 def cpu_rounds(works: Works, rounds: int) -> dict[str, list[float]]:
-    """CPU seconds of a call in every round, all works in turn in each, after three calls to warm
-    up, the shortest of which says how many make a sample long enough.
+    """CPU seconds of one call of each work, in every round.
+
+    All works take their turn in each round. Three calls warm each one up; the shortest of them says
+    how many calls make a sample long enough.
     """
     calls = {
         name: math.ceil(_LEAST / max(min(cpu(work) for _ in range(3)), 1e-6))
@@ -73,11 +75,14 @@ def cpu_rounds(works: Works, rounds: int) -> dict[str, list[float]]:
     taken: dict[str, list[float]] = {name: [] for name in works}
     for _ in range(rounds):
         for name, work in works.items():
-            many = range(calls[name])
-            taken[name].append(
-                cpu(lambda work=work, many=many: [work() for _ in many]) / calls[name]
-            )
+            seconds = cpu(partial(_repeat, work, calls[name]))
+            taken[name].append(seconds / calls[name])
     return taken
+
+
+def _repeat(work: Callable[[], object], times: int) -> None:
+    for _ in range(times):
+        work()
 
 
 def compared(

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from lepton_lab.buffers import BytesLike
 from lepton_lab.errors import OversizedValue
 from lepton_lab.nodes import Node
-from lepton_lab.nodes.node import room_in, too_long
+from lepton_lab.nodes.values import room_in, too_long
 
 FalseAnswer = Callable[["ByzantineNode", str, bytes | None], bytes | None]
 

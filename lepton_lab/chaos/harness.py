@@ -18,7 +18,7 @@ from urllib.parse import unquote, urlsplit
 
 from lepton_lab.chaos.byzantine_node import ByzantineNode
 from lepton_lab.chaos.ledger import Ledger, PromiseBroken, require
-from lepton_lab.chaos.network import FaultyNetwork
+from lepton_lab.chaos.network import Direction, FaultyNetwork
 from lepton_lab.chaos.seeded_random import SeededRandom
 from lepton_lab.errors import NodeError, NotEnoughShards, WriteConflict
 from lepton_lab.keyring import KeyRing
@@ -209,8 +209,8 @@ class Harness:
 
     def lose(self, index: int) -> None:
         """Lose what is sent to a server, what it answers, or both."""
-        ways = self.random.pick([("there",), ("back",), ("there", "back")])
-        self.network.lose(index, ways)
+        options: list[tuple[Direction, ...]] = [("there",), ("back",), ("there", "back")]
+        self.network.lose(index, self.random.pick(options))
         self._cut_off.add(index)
 
     def cut(self, index: int) -> None:

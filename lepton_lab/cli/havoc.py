@@ -8,7 +8,7 @@ from collections import Counter
 import typer
 from tqdm import tqdm
 
-from lepton_lab.chaos import SCENARIOS, Broken, run
+from lepton_lab.chaos import SCENARIOS, PromiseBroken, run
 from lepton_lab.cli.words import Advice
 from lepton_lab.files import private_folder
 
@@ -23,8 +23,8 @@ def chaos(rounds: int, first: int) -> None:
         tqdm(total=rounds, unit="round", leave=False, disable=quiet) as bar,
     ):
         try:
-            counts = run(rounds, _AT_ONCE, folder, first=first, tell=lambda _: bar.update())
-        except Broken as error:
+            counts = run(rounds, _AT_ONCE, folder, first=first, on_round=lambda _: bar.update())
+        except PromiseBroken as error:
             number = str(error).split(maxsplit=2)[1].rstrip(",")
             raise Advice(
                 f"{error}; `lepton-lab chaos --first {number} --rounds 1` does it again"

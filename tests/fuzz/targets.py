@@ -600,9 +600,7 @@ TARGETS = {
     ),
     "TLS answers": Target(
         read_tls_answers,
-        lambda: [
-            GREETING.pack(MAGIC, 0, 9) + ACKNOWLEDGEMENT.pack(3, bytes(32))
-        ],
+        lambda: [GREETING.pack(MAGIC, 0, 9) + ACKNOWLEDGEMENT.pack(3, bytes(32))],
         (NodeError, CertificateError, IntegrityError),
     ),
     "certificate of a peer": Target(read_certificate, certificates, (CertificateError,)),

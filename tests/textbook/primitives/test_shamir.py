@@ -31,7 +31,9 @@ def test_the_published_shares_of_slip39_give_their_secrets() -> None:
 
 
 @given(st.data(), FIELDS)
-def test_any_threshold_of_shares_give_the_secret(data: st.DataObject, field: shamir.FiniteField) -> None:
+def test_any_threshold_of_shares_give_the_secret(
+    data: st.DataObject, field: shamir.FiniteField
+) -> None:
     element = st.integers(0, field.size - 1)
     xs = data.draw(
         st.lists(st.integers(1, min(field.size - 1, 300)), min_size=3, max_size=6, unique=True)
