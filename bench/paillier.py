@@ -1,8 +1,9 @@
-"""Paillier beside phe with gmpy2, always in the same run; other packages too where they are installed.
+"""Paillier beside phe with gmpy2, always in the same run; other packages too where they are
+installed.
 
-Times are CPU time of this process: the machine may be shared. Ours and theirs are taken in turn, and a ratio is the
-median of the rounds' ratios. What would take phe minutes is measured on a sample of its work and multiplied; the note
-says so. Losses are shown as losses.
+Times are CPU time of this process: the machine may be shared. Ours and theirs are taken in turn,
+and a ratio is the median of the rounds' ratios. What would take phe minutes is measured on a sample
+of its work and multiplied; the note says so. Losses are shown as losses.
 """
 
 from __future__ import annotations
@@ -104,23 +105,52 @@ class _Bench:
         gmp = "OpenSSL not loadable: gmpy2.powmod_sec, "
         works: dict[str, tuple[Callable[[], object], str, str, str]] = {
             "encrypt": (lambda: self.public.encrypt(3.14), "encrypt", "tables made", DJN),
-            "encrypt as the key's owner": (lambda: self.private.encrypt(3.14), "encrypt", "by the CRT, no tables", DCR),
-            "encrypt as the key's owner, without OpenSSL": (lambda: without.encrypt(3.14), "encrypt", gmp, DCR),
-            "decrypt": (lambda: self.private.decrypt(ours), "decrypt", f"{secret_power.BACKEND}, {half}", ""),
+            "encrypt as the key's owner": (
+                lambda: self.private.encrypt(3.14),
+                "encrypt",
+                "by the CRT, no tables",
+                DCR,
+            ),
+            "encrypt as the key's owner, without OpenSSL": (
+                lambda: without.encrypt(3.14),
+                "encrypt",
+                gmp,
+                DCR,
+            ),
+            "decrypt": (
+                lambda: self.private.decrypt(ours),
+                "decrypt",
+                f"{secret_power.BACKEND}, {half}",
+                "",
+            ),
             "decrypt, without OpenSSL": (lambda: without.decrypt(ours), "decrypt", gmp + half, ""),
             "decrypt, bound as wide as the key": (
-                lambda: self.private.decrypt(widest), "decrypt", f"{secret_power.BACKEND}, {full}", ""
+                lambda: self.private.decrypt(widest),
+                "decrypt",
+                f"{secret_power.BACKEND}, {full}",
+                "",
             ),
             "decrypt, bound as wide as the key, without OpenSSL": (
-                lambda: without.decrypt(widest), "decrypt", gmp + full, ""
+                lambda: without.decrypt(widest),
+                "decrypt",
+                gmp + full,
+                "",
             ),
             "add": (lambda: ours + ours, "add", "", ""),
             "times 12345": (lambda: ours * 12345, "times 12345", "", ""),
             "times 0.1 at 64 bits": (
-                lambda: ours.times(0.1, exponent=-16), "times 0.1", "the factor's exponent declared shallower", ""
+                lambda: ours.times(0.1, exponent=-16),
+                "times 0.1",
+                "the factor's exponent declared shallower",
+                "",
             ),
-            "times 0.1": (lambda: ours * 0.1, "times 0.1", "a factor of 126 bits, for all floats alike; phe: 53", ""),
-        }  # fmt: skip
+            "times 0.1": (
+                lambda: ours * 0.1,
+                "times 0.1",
+                "a factor of 126 bits, for all floats alike; phe: 53",
+                "",
+            ),
+        }
         phes["times 0.1"] = lambda: theirs * 0.1
         sample = self.values[0, :20].tolist()
         error = max(abs(self.private.decrypt(self.public.encrypt(x)) - x) for x in sample)
@@ -199,7 +229,10 @@ class _Bench:
             note = f"each of {count:,}; phe: a sample, {self.size:.0f} bytes a number"
             yield compared(label, seconds["ours"], phe_all, "phe", per=count, note=note, **beside)
             if name in packs:
-                note = f"each; what packing alone brings: phe's raw_{name} of the same packed integers, a sample"
+                note = (
+                    f"each; what packing alone brings: phe's raw_{name} of the same "
+                    "packed integers, a sample"
+                )
                 packed_all = [each * of_all for each in seconds["packed"]]
                 label, rests = (
                     f"phe with the same packing, {name}",
@@ -210,7 +243,9 @@ class _Bench:
                 )
 
     def jobs(self) -> Iterator[Row]:
-        """All of it, from keys without tables to the decrypted sum; every client has an array of its own."""
+        """All of it, from keys without tables to the decrypted sum; every client has an array of
+        its own.
+        """
         theirs = [self.phe_public.encrypt(float(x)) for x in self.values[0, :50]]
         sample = self.values[0, :20].tolist()
         for clients in (2, 10):
@@ -230,7 +265,10 @@ class _Bench:
             ]
             total = self.values[:clients].sum(axis=0)
             error = float(np.abs(self._job(clients) - total).max())
-            note = f"{self.count:,} floats a client; key checks, tables, encryption, sum, decryption; phe: a sample"
+            note = (
+                f"{self.count:,} floats a client; key checks, tables, encryption, sum, "
+                "decryption; phe: a sample"
+            )
             data = len(self.public.encrypt_vector(total, LAYOUT).to_bytes()) / self.count
             beside = {"note": note, "bytes": data, "error": error, "assumption": DJN}
             yield compared(
@@ -244,7 +282,9 @@ class _Bench:
         return self.private.decrypt_vector(total)
 
     def many(self) -> Iterator[Row]:
-        """Ordinary ciphertexts as phe makes them, all of them distinct, made by our faster noise."""
+        """Ordinary ciphertexts as phe makes them, all of them distinct, made by our faster
+        noise.
+        """
         pool = [self._as_phes(float(x)) for x in self.values[0]]
         numbers = [EncryptedNumber.from_phe(number, public_key=self.public) for number in pool]
         works = {"ours": lambda: self.private.decrypt_many(numbers, 2**64)}
