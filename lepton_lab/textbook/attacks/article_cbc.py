@@ -2,15 +2,17 @@
 
 The weak form, call for call as printed (there with PyCryptodome):
 
-- *No padding*. CBC takes whole blocks, so "Hello, World!" is refused, and only texts of 16, 32, … bytes pass.
-- *IV confusion*. Encryption returns base64(IV ‖ ciphertext), decryption wants the IV apart in base64 and the ciphertext
-  raw: what the one returns the other cannot take. The obvious repair, the right bytes under some other IV, garbles the
-  first block and no more, because P_1 = D_K(C_1) ⊕ IV alone holds the IV: a test that looks at the end still passes.
-- *No authentication*. An attacker writes the first block by changing the IV, without garbling anything; and any blocks
-  cut off at the end are missed by nobody.
+- *No padding*. CBC takes whole blocks, so "Hello, World!" is refused, and only texts of 16, 32, …
+  bytes pass.
+- *IV confusion*. Encryption returns base64(IV ‖ ciphertext); decryption wants the IV separately in
+  base64 and the ciphertext raw: it cannot take what encryption returns. The obvious repair, the
+  right bytes under some other IV, garbles the first block and no more, because only P_1 = D_K(C_1)
+  ⊕ IV depends on the IV: a test that looks at the end of the text still passes.
+- *No authentication*. An attacker rewrites the first block by changing the IV, without garbling
+  anything; and blocks cut off at the end are not missed.
 
-The defence beside it: `lepton_lab.aes.encrypt` takes any length, keeps its nonce in the message, and refuses every
-change and every cut.
+The defence: `lepton_lab.aes.encrypt` takes any length, keeps its nonce in the message, and refuses
+every change and every cut.
 """
 
 from __future__ import annotations
@@ -25,19 +27,25 @@ from lepton_lab.textbook.trace import Recorder, Trace
 
 
 def symmetric_encrypt(plaintext: str, key: bytes, iv: bytes) -> str:
-    """The article's function, its random IV an argument. InvalidParameter stands for PyCryptodome's ValueError."""
+    """The article's encryption, with its random IV (16 bytes) as an argument.
+
+    Raises InvalidParameter where PyCryptodome raises ValueError: for text of any other length than
+    whole blocks of 16 bytes.
+    """
     data = plaintext.encode()
     if len(data) % 16:
         raise InvalidParameter(
             f"data must be padded to a 16-byte boundary in CBC mode; these are {len(data)} bytes"
         )
-    return base64.b64encode(iv + weak.cbc_encrypt(key, iv, data)).decode()
+    message = iv + weak.cbc_encrypt(key, iv, data)
+    return base64.b64encode(message).decode()
 
 
 def symmetric_decrypt(ciphertext: bytes, key: bytes, iv: str) -> str:
-    """The article's function: the IV in base64, the ciphertext raw and without its IV.
+    """The article's decryption: the IV in base64, the ciphertext raw and without its IV.
 
-    It also ends in .decode(): whoever hears of that error has an oracle once more.
+    It also ends in .decode(): an attacker who learns of that error has a further oracle. Raises
+    InvalidParameter for text, DecryptionError when what comes out is not UTF-8.
     """
     if not isinstance(ciphertext, bytes):
         raise InvalidParameter(
@@ -50,14 +58,15 @@ def symmetric_decrypt(ciphertext: bytes, key: bytes, iv: str) -> str:
 
 
 def repaired_decrypt(message: bytes, key: bytes) -> bytes:
-    """Decryption as its author must have meant it: the IV is the first block of `message`. Still without a tag."""
+    """Decryption as its author must have meant it, of IV ‖ ciphertext. It still has no tag."""
     return weak.cbc_decrypt(key, message[:16], message[16:])
 
 
 def wrong_iv(message: bytes, iv: bytes, decrypt: Callable[[bytes], bytes]) -> Trace[bytes]:
-    """All of the plaintext but its first block, read under an IV that has nothing to do with it.
+    """Read all of the plaintext but its first block under an IV that has nothing to do with it.
 
-    `message`: IV ‖ ciphertext. `decrypt(message)`: its plaintext. Raises AttackFailed when the change is noticed.
+    `message`: IV ‖ ciphertext. `iv`: the wrong one, 16 bytes. `decrypt(message)` returns the
+    plaintext. Raises AttackFailed when the change is noticed.
     """
     seen = Recorder()
     whole = _opened(decrypt, iv + message[16:])
@@ -68,13 +77,15 @@ def wrong_iv(message: bytes, iv: bytes, decrypt: Callable[[bytes], bytes]) -> Tr
 def rewrite(
     message: bytes, known: bytes, wanted: bytes, decrypt: Callable[[bytes], bytes]
 ) -> Trace[bytes]:
-    """`message` with the first bytes of its plaintext, which are `known`, changed into the `wanted` ones.
+    """Change the first bytes of the plaintext, which are `known`, into the `wanted` ones.
 
-    `known`, `wanted`: at most 16 bytes. Raises AttackFailed when the receiver notices.
+    `known`, `wanted`: at most 16 bytes. The result is the forged message. Raises AttackFailed when
+    the receiver notices.
     """
     seen = Recorder()
     difference = seen("Δ", xor_bytes(known, wanted).ljust(16, b"\0"), "known xor wanted")
-    forged = seen("IV xor Δ", xor_bytes(message[:16], difference)) + message[16:]
+    forged_iv = seen("IV xor Δ", xor_bytes(message[:16], difference))
+    forged = forged_iv + message[16:]
     read = seen("what is read", _opened(decrypt, forged))
     if not read.startswith(wanted):
         raise AttackFailed("the IV does not reach the plaintext")
@@ -82,7 +93,7 @@ def rewrite(
 
 
 def cut(message: bytes, blocks: int, decrypt: Callable[[bytes], bytes]) -> Trace[bytes]:
-    """`message` without its last `blocks` blocks, which nobody misses. Raises AttackFailed when somebody does."""
+    """Cut the last `blocks` blocks off a message. Raises AttackFailed when the receiver notices."""
     seen = Recorder()
     shorter = message[: len(message) - 16 * blocks]
     seen("what is read", _opened(decrypt, shorter))

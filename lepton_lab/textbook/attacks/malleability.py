@@ -1,10 +1,11 @@
-"""RSA multiplies: from a ciphertext of m anyone makes one of s·m, and a decryption service that helps is undone.
+"""RSA multiplies: from a ciphertext of m anyone makes one of s·m, and has that decrypted.
 
-The weak form: raw RSA. c·s^e = (m·s)^e modulo n, the key is not needed. A service that decrypts all but c itself is
-asked for c·s^e, which looks like another message; its answer m·s, divided by s, is m (Davida 1982). With signatures the
-same is called blinding: sign m·s^e, divide by s, and have a signature of m that nobody wanted to give.
+The weak form: raw RSA. c·s^e = (m·s)^e modulo n; the key is not needed. A service that decrypts
+everything but c itself is asked for c·s^e, which looks like another message; its answer m·s,
+divided by s, is m (Davida 1982). With signatures the same is called blinding: have m·s^e signed,
+divide by s, and hold a signature of m that the signer never meant to give.
 
-The defence beside it: under OAEP the product of a ciphertext and s^e decrypts to a number whose padding is wrong;
+The defence: under OAEP the product of a ciphertext and s^e decrypts to a number with wrong padding;
 `lepton_lab.rsa.decrypt` refuses it, with the one error it has. PSS does the same for signatures.
 """
 
@@ -20,7 +21,7 @@ from lepton_lab.textbook.trace import Recorder, Trace
 
 
 def service(private: PrivateKey, forbidden: int) -> Callable[[int], int]:
-    """The weak form: decrypts every ciphertext but the one it was told to keep secret."""
+    """The weak form: a service that decrypts every ciphertext but the `forbidden` one."""
 
     def decrypt(c: int) -> int:
         if c == forbidden:
@@ -31,14 +32,15 @@ def service(private: PrivateKey, forbidden: int) -> Callable[[int], int]:
 
 
 def scale(public: PublicKey, c: int, s: int) -> int:
-    """A ciphertext of m·s mod n from a ciphertext of m."""
+    """Turn a ciphertext of m into a ciphertext of m·s mod n."""
     return c * pow(s, public.e, public.n) % public.n
 
 
 def decrypt(public: PublicKey, c: int, oracle: Callable[[int], int], s: int = 2) -> Trace[int]:
-    """The m under c, from one query about another ciphertext. Raises AttackFailed when the oracle refuses it.
+    """Find the m under c from one query about another ciphertext.
 
-    `oracle(c')`: the number under c'. `s`: coprime to n.
+    `oracle(c')`: the number under c'. `s`: coprime to n. Raises AttackFailed when the oracle
+    refuses it or answers something else than m · s.
     """
     seen = Recorder()
     blinded = seen("c'", scale(public, c, s), "c · s^e mod n")

@@ -1,12 +1,14 @@
-"""A predictable IV: in CBC it lets an attacker who may have messages encrypted check any guess (Rogaway 1995).
+"""A predictable IV: in CBC it lets an attacker check any guess at a plaintext (Rogaway 1995).
 
-The weak form: the next IV can be told in advance: a counter, a clock, or the last block of ciphertext as in TLS 1.0. A
-first block was encrypted as C = E_K(P ⊕ IV). Knowing the next IV, IV', submit the block G ⊕ IV ⊕ IV' for a guess G: it
-becomes E_K(G ⊕ IV), which equals C exactly when G = P. With the unknown byte alone in its block, 256 guesses read it,
-and then the next (BEAST, Duong and Rizzo 2011).
+The weak form: the next IV can be told in advance, because it is a counter, a clock, or the last
+block of ciphertext as in TLS 1.0. The attacker may have messages encrypted. A first block was
+encrypted as C = E_K(P ⊕ IV). Knowing the next IV, IV', submit the block G ⊕ IV ⊕ IV' for a guess G:
+it becomes E_K(G ⊕ IV), which equals C exactly when G = P. With the unknown byte alone in its block
+256 guesses read it, and then the next (BEAST, Duong and Rizzo 2011).
 
-The defence beside it: `lepton_lab.aes` draws its nonce at random after the message was given, and GCM never feeds the
-nonce into the message block. For CBC the standard asks for unpredictable IVs (SP 800-38A Appendix C).
+The defence: `lepton_lab.aes` draws its nonce at random after the message was given, and GCM never
+feeds the nonce into the message block. For CBC the standard asks for unpredictable IVs (SP 800-38A
+Appendix C).
 """
 
 from __future__ import annotations
@@ -22,17 +24,18 @@ class ChainedCBC:
     """The weak form: CBC whose IV is the last block of the message before, as in TLS 1.0."""
 
     def __init__(self, key: bytes, first_iv: bytes) -> None:
-        self._key, self._iv = key, first_iv
+        self._key = key
+        self._iv = first_iv
 
     def encrypt(self, plaintext: bytes) -> bytes:
-        """IV ‖ AES-CBC(plaintext, PKCS#7 padded)."""
+        """Encrypt a message: IV ‖ AES-CBC(plaintext, PKCS#7 padded)."""
         message = self._iv + weak.cbc_encrypt(self._key, self._iv, pkcs7_pad(plaintext))
         self._iv = message[-16:]
         return message
 
 
 def last_block(message: bytes) -> bytes:
-    """The prediction for `ChainedCBC`: the next IV is the last block of the last message."""
+    """Predict the next IV of a `ChainedCBC`: the last block of the last message."""
     return message[-16:]
 
 
@@ -43,16 +46,21 @@ def confirm(
     predict: Callable[[bytes], bytes] = last_block,
     limit: int = 70_000,
 ) -> Trace[bytes]:
-    """Which of the `guesses` (16 bytes each) is the first block of the plaintext of `message` = IV ‖ ciphertext.
+    """Find the first block of the plaintext of `message` = IV ‖ ciphertext among the `guesses`.
 
-    `encrypt(plaintext)` encrypts what the attacker wants under the same key; `predict(message)` says which IV follows
-    a message. Raises AttackFailed when a prediction is wrong, no guess fits, or after `limit` queries.
+    `guesses`: 16 bytes each. `encrypt(plaintext)` encrypts what the attacker wants under the same
+    key. `predict(message)` says which IV follows a message. `limit`: the most queries to make.
+    Raises AttackFailed when a prediction is wrong, no guess fits, or after `limit` queries.
     """
-    ask, seen, last = Counted(encrypt, limit), Recorder(), message
-    victim_iv, target = seen("IV", message[:16]), seen("C", message[16:32])
+    ask = Counted(encrypt, limit)
+    seen = Recorder()
+    victim_iv = seen("IV", message[:16])
+    target = seen("C", message[16:32])
+    last = message
     for guess in guesses:
         predicted = predict(last)
-        last = ask(xor_bytes(xor_bytes(guess, victim_iv), predicted))
+        submitted = xor_bytes(xor_bytes(guess, victim_iv), predicted)
+        last = ask(submitted)
         if last[:16] != predicted:
             raise AttackFailed("the IV was not the predicted one")
         if last[16:32] == target:

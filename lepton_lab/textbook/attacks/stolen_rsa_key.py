@@ -1,11 +1,13 @@
-"""A recorded TLS 1.2 connection, opened years later with the server's stolen RSA key (RFC 5246 §7.4.7.1).
+"""A recorded TLS 1.2 connection, opened years later with the server's stolen RSA key.
 
-The weak form: the key exchange called RSA. The client draws the secret of the connection and *encrypts* it to the key
-in the server's certificate. Whoever gets that key, at any time, decrypts the secret in the recording, and from it
-computes all keys as both ends did: there is no forward secrecy.
+RFC 5246 §7.4.7.1. The weak form: the key exchange called RSA. The client draws the secret of the
+connection and *encrypts* it to the key in the server's certificate. Anyone who gets that key, at
+any time, decrypts the secret in the recording and computes all keys from it, as both ends did:
+there is no forward secrecy.
 
-The defence beside it: TLS 1.3 has no such key exchange (RFC 8446 §1.2). Its certificates sign and never decrypt, and
-the secret comes from Diffie–Hellman with exponents that both ends forget; `lepton_lab.tls` speaks nothing older.
+The defence: TLS 1.3 has removed this key exchange (RFC 8446 §1.2). Its certificates sign and never
+decrypt, and the secret comes from Diffie–Hellman with exponents that both ends forget.
+`lepton_lab.tls` speaks nothing older.
 """
 
 from __future__ import annotations
@@ -24,9 +26,22 @@ from lepton_lab.textbook.attacks import AttackFailed
 from lepton_lab.textbook.primitives.rsa import digest
 from lepton_lab.textbook.trace import Recorder, Trace
 
-_CHANGE_CIPHER_SPEC, _HANDSHAKE, _APPLICATION_DATA = 20, 22, 23
-_CLIENT_HELLO, _SERVER_HELLO, _CLIENT_KEY_EXCHANGE = 1, 2, 16
+# types of records (RFC 5246 §6.2.1), of handshake messages (§7.4) and of an extension (RFC 7627
+# §5.1)
+_CHANGE_CIPHER_SPEC = 20
+_HANDSHAKE = 22
+_APPLICATION_DATA = 23
+_CLIENT_HELLO = 1
+_SERVER_HELLO = 2
+_CLIENT_KEY_EXCHANGE = 16
 _EXTENDED_MASTER_SECRET = 23
+
+_RECORD_HEADER = 5  # bytes: type, version, length
+_MESSAGE_HEADER = 4  # bytes: type, length
+_SECRET_NONCE = 4  # bytes of a nonce that come from the keys (RFC 5288 §3)
+_EXPLICIT_NONCE = 8  # bytes of it that stand in front of each record
+_TAG = 16
+_OTHER_KEY = "this is not the key that it was encrypted to"
 
 
 @dataclass(frozen=True)
@@ -35,19 +50,17 @@ class _Suite:
     key_length: int
 
 
-_SUITES = {
-    0x009C: _Suite("sha256", 16),
-    0x009D: _Suite("sha384", 32),
-}  # TLS_RSA_WITH_AES_…_GCM_… (RFC 5288)
-_IV, _EXPLICIT = (
-    4,
-    8,
-)  # bytes of a nonce that are secret, and that stand in front of each record (RFC 5288 §3)
+# TLS_RSA_WITH_AES_128_GCM_SHA256 and TLS_RSA_WITH_AES_256_GCM_SHA384 (RFC 5288)
+_SUITES = {0x009C: _Suite("sha256", 16), 0x009D: _Suite("sha384", 32)}
 
 
 def prf(hash_name: str, secret: bytes, label: bytes, seed: bytes, length: int) -> bytes:
-    """TLS 1.2's PRF (RFC 5246 §5): HMAC after HMAC, A(i) = HMAC(secret, A(i-1)), until there are `length` bytes."""
-    a, data = label + seed, b""
+    """Run TLS 1.2's pseudorandom function (RFC 5246 §5), up to `length` bytes.
+
+    It is HMAC after HMAC, with A(0) = label ‖ seed and A(i) = HMAC(secret, A(i-1)).
+    """
+    data = b""
+    a = label + seed
     while len(data) < length:
         a = hmac.digest(secret, a, hash_name)
         data += hmac.digest(secret, a + label + seed, hash_name)
@@ -57,68 +70,81 @@ def prf(hash_name: str, secret: bytes, label: bytes, seed: bytes, length: int) -
 def open_recording(
     records: Sequence[CapturedRecord], private_key: RSAPrivateKey
 ) -> Trace[dict[str, bytes]]:
-    """What both sides have said, {"client": …, "server": …}, from the records as they crossed the wire.
+    """Open what both sides have said, {"client": …, "server": …}, from the records on the wire.
 
-    `records`: a whole connection, in order of sending. `private_key`: the server's, got hold of afterwards. Raises
-    AttackFailed when nothing was encrypted to that key: another key, another key exchange, or TLS 1.3.
+    `records`: a whole connection, in order of sending. `private_key`: the server's, stolen later.
+    Raises AttackFailed when nothing was encrypted to that key: another key, another key exchange,
+    or TLS 1.3.
     """
     messages = _in_the_clear(records)
     try:
-        client_hello, server_hello = messages[_CLIENT_HELLO], messages[_SERVER_HELLO]
+        client_hello = messages[_CLIENT_HELLO]
+        server_hello = messages[_SERVER_HELLO]
         exchange = messages[_CLIENT_KEY_EXCHANGE]
-        position = (
-            39 + server_hello[38]
-        )  # behind header, version, random and session id (RFC 5246 §7.4.1.3)
+        # behind header, version, random and session id (RFC 5246 §7.4.1.3)
+        position = 39 + server_hello[38]
         suite = _SUITES[int.from_bytes(server_hello[position : position + 2], "big")]
     except KeyError:
         raise AttackFailed("nothing in this handshake was encrypted to the server's key") from None
     seen = Recorder()
-    seen("ClientKeyExchange", exchange[6:], "the client's secret, encrypted to the server's key")
+    encrypted = exchange[_MESSAGE_HEADER + 2 :]  # behind its length
+    seen("ClientKeyExchange", encrypted, "the client's secret, encrypted to the server's key")
     try:
-        premaster = seen(
-            "pre_master_secret", private_key.decrypt(exchange[6:], PKCS1v15()), "by the stolen key"
-        )
+        premaster = private_key.decrypt(encrypted, PKCS1v15())
     except ValueError:
-        raise AttackFailed("this is not the key that it was encrypted to") from None
-    randoms = client_hello[6:38], server_hello[6:38]
-    label, seed = b"master secret", b"".join(randoms)
-    if _EXTENDED_MASTER_SECRET in _extensions(
-        server_hello[position + 3 :]
-    ):  # RFC 7627: the whole handshake goes in
-        label, seed = b"extended master secret", digest(suite.hash, b"".join(messages.values()))
-    master = seen(
-        "master_secret",
-        prf(suite.hash, premaster, label, seed, 48),
-        f"PRF(pre_master_secret, {label.decode()!r})",
-    )
+        raise AttackFailed(_OTHER_KEY) from None
+    seen("pre_master_secret", premaster, "by the stolen key")
+
+    client_random = client_hello[6:38]
+    server_random = server_hello[6:38]
+    extensions = server_hello[position + 3 :]
+    if _EXTENDED_MASTER_SECRET in _extension_types(extensions):
+        # RFC 7627: the hash of the whole handshake takes the place of the two random values
+        label = b"extended master secret"
+        seed = digest(suite.hash, b"".join(messages.values()))
+    else:
+        label = b"master secret"
+        seed = client_random + server_random
+    master = prf(suite.hash, premaster, label, seed, 48)
+    seen("master_secret", master, f"PRF(pre_master_secret, {label.decode()!r})")
+
     size = suite.key_length
-    block = prf(suite.hash, master, b"key expansion", b"".join(reversed(randoms)), 2 * (size + _IV))
+    length = 2 * size + 2 * _SECRET_NONCE
+    block = prf(suite.hash, master, b"key expansion", server_random + client_random, length)
+    # the block holds the client's key, the server's key, the client's IV, the server's IV (§6.3)
     keys = {
-        "client": (block[:size], block[2 * size : -_IV]),
-        "server": (block[size : 2 * size], block[-_IV:]),
+        "client": (block[:size], block[2 * size : -_SECRET_NONCE]),
+        "server": (block[size : 2 * size], block[-_SECRET_NONCE:]),
     }
-    return seen.trace(
-        {side: seen(f"{side} said", _said(records, side, *key)) for side, key in keys.items()}
-    )
+    said = {}
+    for side, (key, iv) in keys.items():
+        said[side] = seen(f"{side} said", _said(records, side, key, iv))
+    return seen.trace(said)
 
 
 def _in_the_clear(records: Sequence[CapturedRecord]) -> dict[int, bytes]:
     """The handshake's messages by their type, in order, up to ClientKeyExchange."""
     messages: dict[int, bytes] = {}
-    silent: set[str] = set()
+    encrypted: set[str] = set()  # the sides that have changed to encryption
     for record in records:
-        if record.data[0] == _CHANGE_CIPHER_SPEC:
-            silent.add(record.sender)
-        elif record.data[0] == _HANDSHAKE and record.sender not in silent:
-            stream = record.data[5:]
+        kind = record.data[0]
+        if kind == _CHANGE_CIPHER_SPEC:
+            encrypted.add(record.sender)
+        elif kind == _HANDSHAKE and record.sender not in encrypted:
+            # a record may hold several messages
+            stream = record.data[_RECORD_HEADER:]
             while stream and _CLIENT_KEY_EXCHANGE not in messages:
-                end = 4 + int.from_bytes(stream[1:4], "big")
-                messages[stream[0]], stream = stream[:end], stream[end:]
+                end = _MESSAGE_HEADER + int.from_bytes(stream[1:4], "big")
+                messages[stream[0]] = stream[:end]
+                stream = stream[end:]
     return messages
 
 
-def _extensions(data: bytes) -> Iterator[int]:
-    """Their types: 0 2 length of all, then for each 0 2 type   2 2 n   4 n content (RFC 5246 §7.4.1.4)."""
+def _extension_types(data: bytes) -> Iterator[int]:
+    """The types of a message's extensions (RFC 5246 §7.4.1.4).
+
+    The bytes are: 2 length of all; then for each extension 2 type, 2 length n, n content.
+    """
     data = data[2:]
     while len(data) >= 4:
         yield int.from_bytes(data[:2], "big")
@@ -126,17 +152,32 @@ def _extensions(data: bytes) -> Iterator[int]:
 
 
 def _said(records: Sequence[CapturedRecord], side: str, key: bytes, iv: bytes) -> bytes:
-    """The application data of one side; records are counted from its ChangeCipherSpec on (RFC 5246 §6.2.3.3)."""
-    said, number, protected = b"", 0, False
-    for data in (record.data for record in records if record.sender == side):
-        if protected:
-            explicit, sealed = data[5 : 5 + _EXPLICIT], data[5 + _EXPLICIT :]
-            header = number.to_bytes(8, "big") + data[:3] + (len(sealed) - 16).to_bytes(2, "big")
+    """The application data of one side.
+
+    Records are counted from its ChangeCipherSpec on, and the number goes into the associated data
+    (RFC 5246 §6.2.3.3). Raises AttackFailed when a record does not open under the key.
+    """
+    said = b""
+    number = 0
+    is_protected = False
+    for record in records:
+        if record.sender != side:
+            continue
+        header = record.data[:_RECORD_HEADER]
+        body = record.data[_RECORD_HEADER:]
+        if is_protected:
+            explicit = body[:_EXPLICIT_NONCE]
+            sealed = body[_EXPLICIT_NONCE:]
+            length = (len(sealed) - _TAG).to_bytes(2, "big")
+            associated_data = number.to_bytes(8, "big") + header[:3] + length
             try:
-                plain = AESGCM(key).decrypt(iv + explicit, sealed, header)
+                plain = AESGCM(key).decrypt(iv + explicit, sealed, associated_data)
             except InvalidTag:
-                raise AttackFailed("this is not the key that it was encrypted to") from None
-            said += plain if data[0] == _APPLICATION_DATA else b""
+                raise AttackFailed(_OTHER_KEY) from None
+            # the Finished message and alerts are protected as well, and are not what was said
+            if header[0] == _APPLICATION_DATA:
+                said += plain
             number += 1
-        protected = protected or data[0] == _CHANGE_CIPHER_SPEC
+        elif header[0] == _CHANGE_CIPHER_SPEC:
+            is_protected = True
     return said

@@ -1,6 +1,7 @@
-"""AES without a tag, fast: what the weak constructions in this folder are made of, so that attacks take seconds.
+"""AES without a tag, fast: the weak constructions in this folder are made of it.
 
-The same functions, step by step, are in `textbook.primitives.aes`. Nothing here may protect anything.
+`textbook.primitives.aes` has the same functions step by step; with those an attack would take
+minutes. Nothing here may protect any data.
 """
 
 from __future__ import annotations
@@ -9,23 +10,23 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 
 def ecb_encrypt(key: bytes, blocks: bytes) -> bytes:
-    """AES-ECB of whole blocks (SP 800-38A §6.1)."""
-    return _run(Cipher(algorithms.AES(key), modes.ECB()), blocks)  # noqa: S305 - the weakness is the subject
+    """Encrypt whole blocks with AES-ECB (SP 800-38A §6.1)."""
+    return _run(Cipher(algorithms.AES(key), modes.ECB()), blocks)  # noqa: S305 - on purpose
 
 
 def cbc_encrypt(key: bytes, iv: bytes, blocks: bytes) -> bytes:
-    """AES-CBC of whole blocks (SP 800-38A §6.2)."""
+    """Encrypt whole blocks with AES-CBC (SP 800-38A §6.2). `iv`: 16 bytes."""
     return _run(Cipher(algorithms.AES(key), modes.CBC(iv)), blocks)
 
 
 def cbc_decrypt(key: bytes, iv: bytes, blocks: bytes) -> bytes:
-    """The inverse of `cbc_encrypt`."""
+    """Decrypt what `cbc_encrypt` encrypted."""
     context = Cipher(algorithms.AES(key), modes.CBC(iv)).decryptor()
     return context.update(blocks) + context.finalize()
 
 
 def ctr(key: bytes, counter: bytes, data: bytes) -> bytes:
-    """AES-CTR, its own inverse (SP 800-38A §6.5). `counter`: 16 bytes."""
+    """Encrypt or decrypt with AES-CTR, its own inverse (SP 800-38A §6.5). `counter`: 16 bytes."""
     return _run(Cipher(algorithms.AES(key), modes.CTR(counter)), data)
 
 
