@@ -18,7 +18,7 @@ from lepton_lab.errors import NodeError
 from lepton_lab.keyring import KeyRing
 from lepton_lab.sharding import ShardedStore
 from lepton_lab.sharding.manifest import is_shard
-from lepton_lab.textbook.attacks.man_in_the_middle import Line
+from lepton_lab.textbook.attacks.man_in_the_middle import TappedLine
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer as Buffer
@@ -54,7 +54,7 @@ def journey(data: bytes) -> list[Stage]:
     with (
         TemporaryDirectory() as folder,
         tls.Receiver("127.0.0.1", 0, tls.server_context(ca.issue(_NAME), ca)) as receiver,
-        Line(receiver.port) as line,
+        TappedLine(receiver.port) as line,
     ):
         context = tls.client_context(ca, ca.issue("store", client=True))
 

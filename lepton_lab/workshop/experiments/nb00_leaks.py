@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from lepton_lab import tls
 from lepton_lab.errors import InvalidParameter
-from lepton_lab.textbook.attacks.man_in_the_middle import Line, Seen
+from lepton_lab.textbook.attacks.man_in_the_middle import TappedBytes, TappedLine
 
 _HEADER, _APPLICATION_DATA = 5, 23
 _MOST = 2**14  # bytes of content in a record (RFC 8446 §5.1)
@@ -38,7 +38,7 @@ def watched(
         raise InvalidParameter("a message that is to be one record has 1 to 2^14 bytes")
     ca = tls.LabCA.create()
     server = tls.server_context(ca.issue(server_name), ca, require_client=False)
-    with _silent_server(server) as port, Line(port) as line:
+    with _silent_server(server) as port, TappedLine(port) as line:
         waits = iter(pauses)
         with (
             socket.create_connection(("127.0.0.1", line.port), _PATIENCE) as plain,
@@ -58,7 +58,7 @@ def watched(
     return [Glimpse(glimpse.time - first, glimpse.length) for glimpse in glimpses], line.text
 
 
-def _records(seen: Iterable[Seen]) -> Iterator[Glimpse]:
+def _records(seen: Iterable[TappedBytes]) -> Iterator[Glimpse]:
     """The protected records in a stream, each with the time at which it was whole (RFC 8446 §5.1)."""
     waiting = b""
     for each in seen:

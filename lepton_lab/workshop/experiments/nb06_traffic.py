@@ -1,7 +1,7 @@
 """The lab's own traffic as somebody on the line sees it: Redis and Jupyter, in the clear and under TLS.
 
 Everything runs on this machine, and no packet is captured that is not the lab's: a client speaks to its server through
-a `Line`, which keeps what passes. That needs no rights on the network, and so no administrator.
+a `TappedLine`, which keeps what passes. That needs no rights on the network.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from urllib.parse import urlsplit, urlunsplit
 from lepton_lab import tls
 from lepton_lab.errors import NodeError
 from lepton_lab.nodes import RedisServers, open_nodes
-from lepton_lab.textbook.attacks.man_in_the_middle import Line
+from lepton_lab.textbook.attacks.man_in_the_middle import TappedLine
 
 CLEAR, SECURED = "in the clear", "TLS 1.3"
 _PATIENCE = 30.0  # seconds for a Jupyter server to start
@@ -49,7 +49,7 @@ def redis_traffic(key: str, value: bytes) -> tuple[dict[str, bytes], str]:
 
 def _stored(url: str, key: str, value: bytes) -> bytes:
     parts = urlsplit(url)
-    with Line(parts.port or 0) as line:
+    with TappedLine(parts.port or 0) as line:
         account = parts.netloc.rpartition(":")[0]
         (node,) = open_nodes([urlunsplit(parts._replace(netloc=f"{account}:{line.port}"))])
         node[key] = value
@@ -126,7 +126,7 @@ def _jupyter(served: Path, home: Path, token: str, options: list[str]) -> Iterat
 
 def _fetched(port: int, context: ssl.SSLContext | None, name: str, token: str) -> bytes:
     _await_port(port)
-    with Line(port) as line:
+    with TappedLine(port) as line:
         if context is None:
             connection = http.client.HTTPConnection("localhost", line.port, timeout=_PATIENCE)
         else:

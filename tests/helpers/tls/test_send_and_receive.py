@@ -28,7 +28,7 @@ from lepton_lab.errors import (
     MessageTooLarge,
     NodeError,
 )
-from lepton_lab.textbook.attacks.man_in_the_middle import Line
+from lepton_lab.textbook.attacks.man_in_the_middle import TappedLine
 
 CA = tls.LabCA.create()
 SERVER = tls.server_context(CA.issue("localhost", also=["127.0.0.1", "::1"]), CA)
@@ -424,7 +424,7 @@ def test_a_flood_of_empty_messages_waits_outside_and_every_one_is_a_message():
 
 def test_a_handshake_cut_at_any_byte_is_one_typed_error_each():
     with listening() as receiver:
-        with Line(receiver.port) as line:
+        with TappedLine(receiver.port) as line:
             tls.send(b"whole", "127.0.0.1", line.port, ALICE)
             assert receiver.receive() == b"whole"
         said = next(each.data for each in line.seen if each.sender == "client")  # the ClientHello

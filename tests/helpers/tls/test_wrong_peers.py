@@ -20,7 +20,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from lepton_lab import tls
 from lepton_lab.errors import CertificateError, InvalidParameter, LabError, NodeError
-from lepton_lab.textbook.attacks.man_in_the_middle import Line
+from lepton_lab.textbook.attacks.man_in_the_middle import TappedLine
 
 openssl = pytest.mark.skipif(
     shutil.which("openssl") is None, reason="install the openssl command to run this"
@@ -578,7 +578,7 @@ def test_openssl_too_refuses_a_record_that_is_not_the_senders(tmp_path, harm):
         }[harm]
 
     server = s_server(SERVER, tmp_path, "-tls1_3", "-Verify", "1", "-verify_return_error", "-rev")
-    with server as port, Line(port, change=change) as line:
+    with server as port, TappedLine(port, change=change) as line:
         context = tls.client_context(CA, ALICE)
         with socket.create_connection(("127.0.0.1", line.port), 10) as plain:
             connection = context.wrap_socket(

@@ -359,8 +359,8 @@ def test_roots_of_a_polynomial_with_repeated_or_without_roots() -> None:
         assert all(modes.multiply_blocks(x, x) ^ x == c for x in found)
 
 
-def gcm_receiver(key: bytes) -> Callable[[gcm_nonce_reuse.Sealed], bool]:
-    def accepts(sealed: gcm_nonce_reuse.Sealed) -> bool:
+def gcm_receiver(key: bytes) -> Callable[[gcm_nonce_reuse.SealedMessage], bool]:
+    def accepts(sealed: gcm_nonce_reuse.SealedMessage) -> bool:
         nonce, ciphertext, tag = sealed.parts
         try:
             tb_aes.gcm_decrypt(key, nonce, ciphertext + tag, sealed.associated_data)
@@ -406,12 +406,13 @@ def test_a_nonce_used_twice_gives_every_forgery(
 
 def test_the_helpers_messages_do_not_share_a_nonce() -> None:
     first, second = (
-        gcm_nonce_reuse.Sealed(aes.encrypt(SAFE_KEY, b"pay %d euros" % sum_)) for sum_ in (100, 200)
+        gcm_nonce_reuse.SealedMessage(aes.encrypt(SAFE_KEY, b"pay %d euros" % sum_))
+        for sum_ in (100, 200)
     )
     accepts = lambda sealed: safe_accepts(sealed.message)  # noqa: E731 - as an oracle
     with pytest.raises(AttackFailed, match="nonces differ"):
         gcm_nonce_reuse.forge(first, second, b"pay 100 euros", b"pay 999 euros", accepts)
-    pretended = gcm_nonce_reuse.Sealed(
+    pretended = gcm_nonce_reuse.SealedMessage(
         first.message[:12] + second.message[12:]
     )  # writing another nonce over it is no use
     with pytest.raises(AttackFailed):

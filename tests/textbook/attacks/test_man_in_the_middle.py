@@ -39,9 +39,9 @@ def test_each_side_agrees_with_mallory_and_with_nobody_else(p, g):
 @pytest.mark.parametrize("port", [0, -1, 2**16, "1", True, None])
 def test_a_port_that_is_none_is_refused(port):
     with pytest.raises(InvalidParameter):
-        mitm.Line(port)
+        mitm.TappedLine(port)
     with pytest.raises(InvalidParameter):
-        mitm.Line(1, change=lambda number, record: record, as_server=SERVER)
+        mitm.TappedLine(1, change=lambda number, record: record, as_server=SERVER)
 
 
 @contextmanager
@@ -61,7 +61,7 @@ def plain_server(answer: bytes) -> Iterator[int]:
 
 
 def test_a_plain_connection_passes_unchanged_and_is_read():
-    with plain_server(b"answer" * 50_000) as port, mitm.Line(port) as line:
+    with plain_server(b"answer" * 50_000) as port, mitm.TappedLine(port) as line:
         with socket.create_connection(("127.0.0.1", line.port), 10) as connection:
             connection.sendall(SECRET)
             connection.shutdown(socket.SHUT_WR)
@@ -73,7 +73,7 @@ def test_a_plain_connection_passes_unchanged_and_is_read():
 
 
 def test_tls_passes_unchanged_and_shows_neither_content_nor_sender():
-    with tls.Receiver("127.0.0.1", 0, SERVER) as receiver, mitm.Line(receiver.port) as line:
+    with tls.Receiver("127.0.0.1", 0, SERVER) as receiver, mitm.TappedLine(receiver.port) as line:
         for _ in range(3):
             tls.send(SECRET, "127.0.0.1", line.port, ALICE, "localhost")
             assert receiver.receive() == SECRET
@@ -99,7 +99,7 @@ def test_a_record_that_is_not_the_senders_is_noticed_and_nothing_is_received(
 ):
     with (
         tls.Receiver("127.0.0.1", 0, SERVER) as receiver,
-        mitm.Line(receiver.port, change=change) as line,
+        mitm.TappedLine(receiver.port, change=change) as line,
     ):
         with pytest.raises(NodeError):
             tls.send(SECRET, "127.0.0.1", line.port, ALICE, "localhost", timeout=2)
@@ -119,7 +119,7 @@ def test_whoever_does_not_check_the_name_tells_everything_to_somebody_else():
     careless.check_hostname = False
     with (
         tls.Receiver("127.0.0.1", 0, open_door) as receiver,
-        mitm.Line(
+        mitm.TappedLine(
             receiver.port,
             as_server=mallory,
             as_client=tls.client_context(CA),
@@ -146,7 +146,7 @@ def test_a_client_certificate_that_mallory_cannot_show_keeps_him_out_as_well():
     careless.check_hostname = False
     with (
         tls.Receiver("127.0.0.1", 0, SERVER) as receiver,
-        mitm.Line(
+        mitm.TappedLine(
             receiver.port,
             as_server=mallory,
             as_client=tls.client_context(CA),
@@ -170,7 +170,7 @@ def test_leaving_ends_whatever_still_hangs():
     with socket.create_server(("127.0.0.1", 0)) as silent:
         started = time.monotonic()
         with (
-            mitm.Line(silent.getsockname()[1]) as line,
+            mitm.TappedLine(silent.getsockname()[1]) as line,
             socket.create_connection(("127.0.0.1", line.port)) as connection,
         ):
             connection.sendall(b"?")
@@ -183,7 +183,7 @@ def test_a_server_that_is_not_there_is_the_clients_loss_alone():
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     with (
-        mitm.Line(port) as line,
+        mitm.TappedLine(port) as line,
         socket.create_connection(("127.0.0.1", line.port), 5) as connection,
     ):
         assert connection.recv(1) == b""

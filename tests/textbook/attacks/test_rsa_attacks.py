@@ -88,7 +88,7 @@ def test_a_message_to_three_receivers_is_read_without_any_key() -> None:
     receivers = [weak_key(which=i).public for i in range(3)]
     sent = [(public, tb_rsa.RSAEP(public, message).result) for public in receivers]
     assert small_exponent.broadcast(sent).result == message
-    with pytest.raises(AttackFailed, match="no e-th power"):
+    with pytest.raises(AttackFailed, match="not an e-th power"):
         small_exponent.root(*sent[0])
     for too_few in (sent[:2], sent[:0]):
         with pytest.raises(AttackFailed, match="receivers"):
@@ -415,7 +415,7 @@ def test_a_short_secret_is_met_in_the_middle() -> None:
     c = article_rsa.encrypt(public, tb_rsa.I2OSP(pin, 4), 32)[0]
     trace = article_rsa.meet_in_the_middle(public, c, half_bits=13)
     assert trace.result == pin
-    with pytest.raises(AttackFailed, match="no product"):
+    with pytest.raises(AttackFailed, match="not a product"):
         article_rsa.meet_in_the_middle(public, c, half_bits=8)
     tiny = tb_rsa.key_from_primes(
         61, 53, 17

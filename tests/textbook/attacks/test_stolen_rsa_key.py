@@ -18,7 +18,7 @@ from lepton_lab import rsa, tls
 from lepton_lab.capture import CapturedRecord
 from lepton_lab.errors import NodeError
 from lepton_lab.textbook.attacks import AttackFailed, stolen_rsa_key
-from lepton_lab.textbook.attacks.man_in_the_middle import Line, Seen
+from lepton_lab.textbook.attacks.man_in_the_middle import TappedBytes, TappedLine
 from lepton_lab.workshop.experiments import nb06_old_tls as old_tls
 
 KEY = rsa.generate_private_key(2048)
@@ -83,7 +83,7 @@ def test_it_opens_what_openssls_own_programs_say_to_each_other(tmp_path, suite):
     ) as server:
         try:
             line = next(line for line in server.stdout if line.startswith(b"ACCEPT"))
-            with Line(int(line.rsplit(b":", 1)[1])) as tap:
+            with TappedLine(int(line.rsplit(b":", 1)[1])) as tap:
                 client = [
                     "openssl",
                     "s_client",
@@ -114,7 +114,7 @@ def test_it_opens_what_openssls_own_programs_say_to_each_other(tmp_path, suite):
     assert opened == {"client": b"malignant\n", "server": b"tnangilam\n"}
 
 
-def in_order(seen: Iterable[Seen]) -> Iterator[CapturedRecord]:
+def in_order(seen: Iterable[TappedBytes]) -> Iterator[CapturedRecord]:
     """The records of both sides, each where its last byte arrived."""
     waiting = {"client": b"", "server": b""}
     for each in seen:

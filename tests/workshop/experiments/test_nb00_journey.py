@@ -34,5 +34,5 @@ def test_a_store_that_does_not_encrypt_is_seen(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_a_line_on_which_nothing_passes_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module.Line, "seen", ())
+    monkeypatch.setattr(module.TappedLine, "seen", ())
     assert names() == ["input", "encryption", "storage", "use"]
