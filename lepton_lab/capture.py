@@ -9,7 +9,7 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class CapturedRecord:
-    """One TLS record as it crossed the wire, its 5-byte header included (RFC 8446 §5.1)."""
+    """One TLS record as it crossed the wire, with its header of 5 bytes (RFC 8446 §5.1)."""
 
     sender: Literal["client", "server"]
     data: bytes = field(repr=False)
@@ -17,9 +17,10 @@ class CapturedRecord:
 
 @dataclass(frozen=True)
 class Capture:
-    """A whole TLS connection, for dissection: every record in order of sending, and the secrets by their key-log label.
+    """A whole TLS connection: every record in order of sending, and its secrets.
 
-    `secrets` opens everything in the capture. It never leaves the machine that made it.
+    `secrets`, by key-log label (RFC 9850), opens everything in the capture. It never leaves the
+    machine that made it.
     """
 
     records: tuple[CapturedRecord, ...]

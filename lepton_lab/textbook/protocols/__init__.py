@@ -1,4 +1,5 @@
-"""Textbook protocols: what crosses the wire, message by message and byte by byte, under the names of the standards.
+"""Textbook protocols: what crosses the wire, byte by byte, under the names of the standards.
 
-Import them under a name that says what they are: `from lepton_lab.textbook.protocols import tls13 as tb_tls13`.
+Import them under a name that says what they are:
+`from lepton_lab.textbook.protocols import tls13 as tb_tls13`.
 """

@@ -1,15 +1,16 @@
-"""TLS 1.3 taken apart: its key schedule, its record layer, and a dissector that explains every byte (RFC 8446).
+"""TLS 1.3 taken apart: key schedule, record layer, and a dissector for every byte (RFC 8446).
 
     dissection = tls13.dissect(capture)          # from lepton_lab.tls.record_handshake
-    print(dissection)                            # a line for each message
-    for field in dissection.records[0].fields:   # every byte of the first record: offset, length, path, value, meaning
-        print(field)
+    print(dissection)                            # one line per message
+    for field in dissection.records[0].fields:   # every byte of the first record
+        print(field)                             # offset, length, path, value, meaning
     print(tls13.key_schedule("sha256", messages, shared_secret=secret))
 
-`key_schedule` derives every secret of §7.1 under its name there, `record_layer` seals and opens records (§5),
-`messages` and `extensions` read what is in them (§4), `certificates` what X.509 adds, `handshake` which message may
-come when and what each one proves, and `dissector` puts them together. `speaking` is the smallest client that a real
-server answers, so that one handshake is wholly our own work.
+`key_schedule` derives every secret of §7.1 under its name there. `record_layer` seals and opens
+records (§5). `messages` and `extensions` read what is in them (§4), and `certificates` adds what
+X.509 says. `handshake` knows which message may come when, and what each one proves. `dissector`
+puts them together. `speaking` is the smallest client that a real server answers, so that one
+handshake is entirely the textbook's work.
 """
 
 from __future__ import annotations
@@ -18,9 +19,20 @@ from lepton_lab.textbook.protocols.tls13.certificates import (
     CertificateSummary,
     certificate_verify_content,
 )
-from lepton_lab.textbook.protocols.tls13.dissection import Dissection, Message, Record
-from lepton_lab.textbook.protocols.tls13.dissector import dissect
-from lepton_lab.textbook.protocols.tls13.errors import (
+from lepton_lab.textbook.protocols.tls13.code_points import (
+    ALERTS,
+    CONTENT_TYPES,
+    EXTENSIONS,
+    GROUPS,
+    HANDSHAKE_TYPES,
+    SIGNATURE_SCHEMES,
+)
+from lepton_lab.textbook.protocols.tls13.dissection import (
+    DissectedMessage,
+    DissectedRecord,
+    Dissection,
+)
+from lepton_lab.textbook.protocols.tls13.dissection_errors import (
     DissectionError,
     MalformedCapture,
     RecordNotOpened,
@@ -28,7 +40,8 @@ from lepton_lab.textbook.protocols.tls13.errors import (
     WrongSecret,
     WrongSignature,
 )
-from lepton_lab.textbook.protocols.tls13.fields import Field
+from lepton_lab.textbook.protocols.tls13.dissector import dissect
+from lepton_lab.textbook.protocols.tls13.fields import WireField
 from lepton_lab.textbook.protocols.tls13.key_schedule import (
     Derive_Secret,
     HKDF_Expand,
@@ -43,14 +56,6 @@ from lepton_lab.textbook.protocols.tls13.key_schedule import (
     resumption_psk,
     traffic_keys,
     verify_data,
-)
-from lepton_lab.textbook.protocols.tls13.names import (
-    ALERTS,
-    CONTENT_TYPES,
-    EXTENSIONS,
-    GROUPS,
-    HANDSHAKE_TYPES,
-    SIGNATURE_SCHEMES,
 )
 from lepton_lab.textbook.protocols.tls13.record_layer import nonce, open_record, seal
 from lepton_lab.textbook.protocols.tls13.speaking import client_hello, speak
@@ -67,18 +72,18 @@ __all__ = [
     "CertificateSummary",
     "CipherSuite",
     "Derive_Secret",
+    "DissectedMessage",
+    "DissectedRecord",
     "Dissection",
     "DissectionError",
-    "Field",
     "HKDF_Expand",
     "HKDF_Expand_Label",
     "HKDF_Extract",
     "MalformedCapture",
-    "Message",
-    "Record",
     "RecordNotOpened",
     "Secrets",
     "Transcript_Hash",
+    "WireField",
     "WrongFinished",
     "WrongSecret",
     "WrongSignature",

@@ -1,4 +1,4 @@
-"""What a dissection gives: records and messages with every byte explained, and what was verified on the way."""
+"""The result of a dissection: records and messages, with every byte explained."""
 
 from __future__ import annotations
 
@@ -7,21 +7,24 @@ from dataclasses import dataclass, field
 
 from lepton_lab.errors import InvalidParameter
 from lepton_lab.textbook.protocols.tls13.certificates import CertificateSummary
-from lepton_lab.textbook.protocols.tls13.fields import Field
+from lepton_lab.textbook.protocols.tls13.fields import WireField
 from lepton_lab.textbook.protocols.tls13.key_schedule import Secrets
 from lepton_lab.textbook.protocols.tls13.suites import CipherSuite
 from lepton_lab.textbook.trace import Trace, shown
 
 
 @dataclass(frozen=True, repr=False)
-class Record:
-    """One record: as it crossed the wire (`bytes`) and `opened`, header ‖ TLSInnerPlaintext ‖ tag, of the same length.
+class DissectedRecord:
+    """One record of a connection.
 
-    The AEADs of TLS 1.3 keep every byte in its place, so byte i of `opened` is what byte i on the wire hides. An
-    unprotected record is its own `opened`. `fields` cover `opened` in order, without gap or overlap. `content_type` is
-    what the header says, `inner_type` what it is. `protection`: the steps from the traffic secret to the
-    TLSInnerPlaintext; `secret_label`: that secret's name in a key log; None and "" when it was not protected.
-    `messages`: indices of those that have bytes here.
+    data: as it crossed the wire. opened: header ‖ TLSInnerPlaintext ‖ tag, of the same length. The
+    AEADs of TLS 1.3 keep every byte in its place, so byte i of `opened` is what byte i of `data`
+    hides. For an unprotected record the two are the same.
+
+    fields: they cover `opened` in order, without gap or overlap. content_type: what the header
+    says; inner_type: what the record really holds. protection: the steps from the traffic secret to
+    the TLSInnerPlaintext, and secret_label that secret's name in a key log; None and "" for an
+    unprotected record. messages: the indices of the messages that have bytes here.
     """
 
     index: int
@@ -33,7 +36,7 @@ class Record:
     padding: int
     secret_label: str
     protection: Trace[bytes] | None
-    fields: tuple[Field, ...]
+    fields: tuple[WireField, ...]
     messages: tuple[int, ...]
 
     @property
@@ -42,19 +45,18 @@ class Record:
         return self.protection is not None
 
     def __repr__(self) -> str:
-        under = f" under {self.secret_label}" if self.protected else ""
-        return (
-            f"record {self.index}: {self.sender}, {self.inner_type}, {len(self.data)} bytes{under}"
-        )
+        what = f"record {self.index}: {self.sender}, {self.inner_type}, {len(self.data)} bytes"
+        return f"{what} under {self.secret_label}" if self.protected else what
 
 
 @dataclass(frozen=True, repr=False)
-class Message:
-    """One message, whole, its handshake header included; of a ChangeCipherSpec, an alert or data what the record holds.
+class DissectedMessage:
+    """One message: a whole handshake message with its header, or the content of any other record.
 
-    `records`: the indices of those that it lies in; `start`: where it begins in the first, from that record's start.
-    `fields` cover `bytes`; their offsets count from the message's start. `check`: how a Finished or CertificateVerify
-    was verified. `transcript_hash`: up to and including it, b"" for what is in no transcript. `summary`: one line.
+    records: the indices of the records that it lies in; start: where it begins in the first one,
+    counted from that record's start. fields: they cover `data`, and their offsets count from the
+    message's start. check: how a Finished or CertificateVerify was verified. transcript_hash: up to
+    and including this message; b"" for a message that is in no transcript. summary: one line.
     """
 
     index: int
@@ -63,35 +65,40 @@ class Message:
     data: bytes
     records: tuple[int, ...]
     start: int
-    fields: tuple[Field, ...]
+    fields: tuple[WireField, ...]
     check: Trace[object] | None
     transcript_hash: bytes
     summary: str
 
-    def field(self, path_end: str) -> Field:
-        """The first field whose path ends so: `field("key_exchange")`. Raises InvalidParameter when none does."""
+    def field(self, path_end: str) -> WireField:
+        """Return the first field whose path ends so: `field("key_exchange")`.
+
+        Raises InvalidParameter when there is none.
+        """
         for each in self.fields:
             if each.path.endswith(path_end):
                 return each
         raise InvalidParameter(f"{self.name} has no field {path_end!r}")
 
     def __repr__(self) -> str:
-        return f"{self.sender}: {self.name}, {len(self.data)} bytes" + (
-            f": {self.summary}" if self.summary else ""
-        )
+        what = f"{self.sender}: {self.name}, {len(self.data)} bytes"
+        return f"{what}: {self.summary}" if self.summary else what
 
 
 @dataclass(frozen=True, repr=False)
 class Dissection:
-    """A connection taken apart. It exists only when everything in it held; printed, it is a table of its messages.
+    """A whole connection, taken apart. Printed, it is a table of its messages.
 
-    `secrets`: by key-log label, those derived included. `suite`: None when no ServerHello was there. `group`: of the
-    key exchange, "" for a PSK alone. `certificates`: by sender, each chain from its owner upwards. `verified`: what
-    was, in sentences. `key_schedule`: where the shared secret was given.
+    It exists only if everything in the capture was right; otherwise `dissect` raises.
+
+    secrets: by key-log label, those that were derived included. suite: None when there was no
+    ServerHello. group: of the key exchange, "" when it rests on a PSK alone. certificates: by
+    sender, each chain from its owner upwards. verified: what was verified, in sentences.
+    key_schedule: None unless the shared secret was given.
     """
 
-    records: tuple[Record, ...]
-    messages: tuple[Message, ...]
+    records: tuple[DissectedRecord, ...]
+    messages: tuple[DissectedMessage, ...]
     secrets: Mapping[str, bytes] = field(repr=False)
     suite: CipherSuite | None
     group: str
@@ -101,12 +108,15 @@ class Dissection:
     key_schedule: Trace[Secrets] | None
 
     @property
-    def fields(self) -> tuple[Field, ...]:
-        """The fields of all records, one after another: together they are every byte of the capture."""
+    def fields(self) -> tuple[WireField, ...]:
+        """The fields of all records in order: together they are every byte of the capture."""
         return tuple(each for record in self.records for each in record.fields)
 
-    def message(self, name: str, sender: str | None = None) -> Message:
-        """The first message of that name, from that side if one is given. Raises InvalidParameter without one."""
+    def message(self, name: str, sender: str | None = None) -> DissectedMessage:
+        """Return the first message of that name, from `sender` if one is given.
+
+        Raises InvalidParameter when there is none.
+        """
         for each in self.messages:
             if each.name == name and sender in (None, each.sender):
                 return each
@@ -116,35 +126,35 @@ class Dissection:
         )
 
     def application_data(self, sender: str) -> bytes:
-        """Everything that "client" or "server" said, early data included."""
-        said = [
-            each
-            for each in self.messages
-            if each.name == "ApplicationData" and each.sender == sender
-        ]
-        return b"".join(each.data for each in said)
+        """Return all the data that "client" or "server" sent, early data included."""
+        said = []
+        for each in self.messages:
+            if each.name == "ApplicationData" and each.sender == sender:
+                said.append(each.data)
+        return b"".join(said)
 
     def __repr__(self) -> str:
-        rows = [
-            (_records(each.records), each.sender, each.name, str(len(each.data)), each.summary)
-            for each in self
-        ]
-        rows.insert(0, ("record", "sender", "message", "bytes", ""))
+        rows = [("record", "sender", "message", "bytes", "")]
+        for each in self:
+            size = str(len(each.data))
+            rows.append((_range(each.records), each.sender, each.name, size, each.summary))
         widths = [max(len(row[column]) for row in rows) for column in range(4)]
-        return "\n".join(
-            f"{a:>{widths[0]}}  {b:<{widths[1]}}  {c:<{widths[2]}}  {d:>{widths[3]}}  {e}".rstrip()
-            for a, b, c, d, e in rows
-        )
+        lines = []
+        for where, sender, name, size, summary in rows:
+            left = f"{where:>{widths[0]}}  {sender:<{widths[1]}}  {name:<{widths[2]}}"
+            lines.append(f"{left}  {size:>{widths[3]}}  {summary}".rstrip())
+        return "\n".join(lines)
 
-    def __iter__(self) -> Iterator[Message]:
+    def __iter__(self) -> Iterator[DissectedMessage]:
         return iter(self.messages)
 
 
-def _records(indices: tuple[int, ...]) -> str:
+def _range(indices: tuple[int, ...]) -> str:
     return str(indices[0]) if len(indices) == 1 else f"{indices[0]}–{indices[-1]}"
 
 
-SUMMARIES = {  # by message: the ends of the paths of the fields that tell most, and what to say around each
+# By message: the ends of the paths of its most telling fields, and how to word each.
+SUMMARIES = {
     "ClientHello": {"HostName": "{}", "client_shares[0].group": "{}"},
     "ServerHello": {
         "cipher_suite": "{}",
@@ -162,14 +172,13 @@ SUMMARIES = {  # by message: the ends of the paths of the fields that tell most,
 }
 
 
-def summary_of_fields(name: str, fields: tuple[Field, ...]) -> str:
-    """The one line that tells a reader most about a message."""
+def summary_of_fields(name: str, fields: tuple[WireField, ...]) -> str:
+    """Return the one line that tells a reader most about a message."""
     if name in ("EncryptedExtensions", "CertificateRequest"):
         return ", ".join(str(each.value) for each in fields if each.name == "extension_type")
-    found = [
-        form.format(shown(each.value))
-        for end, form in SUMMARIES.get(name, {}).items()
-        for each in fields
-        if each.path.endswith(end)
-    ]
+    found = []
+    for path_end, wording in SUMMARIES.get(name, {}).items():
+        for each in fields:
+            if each.path.endswith(path_end):
+                found.append(wording.format(shown(each.value)))
     return ", ".join(found)

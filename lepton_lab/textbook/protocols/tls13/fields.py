@@ -1,4 +1,4 @@
-"""Every byte gets a name: a cursor that can read nothing without saying what it is."""
+"""Gives every byte a name: a cursor that reads nothing without recording what it is."""
 
 from __future__ import annotations
 
@@ -7,24 +7,36 @@ from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Literal
 
-from lepton_lab.textbook.protocols.tls13.errors import MalformedCapture
-from lepton_lab.textbook.protocols.tls13.names import named
+from lepton_lab.textbook.protocols.tls13.code_points import named
+from lepton_lab.textbook.protocols.tls13.dissection_errors import MalformedCapture
 from lepton_lab.textbook.trace import shown
 
-Kind = Literal[
-    "type", "length", "version", "random", "choice", "key", "name", "certificate", "signature", "mac", "ticket", "data",
+FieldKind = Literal[
+    "type",
+    "length",
+    "version",
+    "random",
+    "choice",
+    "key",
+    "name",
+    "certificate",
+    "signature",
+    "mac",
+    "ticket",
+    "data",
     "padding",
-]  # fmt: skip
+]
 
 
 @dataclass(frozen=True, repr=False)
-class Field:
-    """Bytes that mean one thing.
+class WireField:
+    """Bytes on the wire that together mean one thing.
 
-    offset: from the start of the message (in `Message.fields`) or of the record (in `Record.fields`). path: nested as
-    RFC 8446's structs are, "ClientHello.extensions[3].key_share.client_shares[0].key_exchange". value: a number, the
-    name that is registered for it, a text, bytes, or a CertificateSummary. record: the index of the record in which
-    its first byte lies.
+    offset: from the start of the message (in `DissectedMessage.fields`) or of the record (in
+    `DissectedRecord.fields`). path: nested like RFC 8446's structs, for example
+    "ClientHello.extensions[3].key_share.client_shares[0].key_exchange". value: a number, the name
+    registered for it, a text, bytes, or a CertificateSummary. record: the index of the record that
+    holds its first byte.
     """
 
     offset: int
@@ -33,69 +45,80 @@ class Field:
     path: str
     value: object
     meaning: str
-    kind: Kind
+    kind: FieldKind
     record: int = -1
 
     @property
     def name(self) -> str:
-        """The last part of the path, the standard's name."""
+        """The last part of the path: the standard's name."""
         return self.path.rpartition(".")[2]
 
     def __repr__(self) -> str:
-        return (
-            f"{self.offset:5d} {self.length:5d}  {self.path}  {shown(self.value)}  ({self.meaning})"
-        )
+        where = f"{self.offset:5d} {self.length:5d}"
+        return f"{where}  {self.path}  {shown(self.value)}  ({self.meaning})"
 
-    def cut(self, start: int, end: int, offset: int, record: int) -> Field:
-        """The part of it from byte `start` to `end` that a record holds, at `offset` there."""
-        return replace(
-            self, offset=offset, length=end - start, data=self.data[start:end], record=record
-        )
+    def cut(self, start: int, end: int, offset: int, record: int) -> WireField:
+        """Return the part of it from byte `start` to `end`, which `record` holds at `offset`."""
+        length = end - start
+        data = self.data[start:end]
+        return replace(self, offset=offset, length=length, data=data, record=record)
 
 
-class Reader:
-    """A cursor over part of a message. What it reads becomes a Field; leaving a `with` block asks that all was read.
+class FieldReader:
+    """A cursor over part of a message. Everything that it reads becomes a WireField.
 
-    A name is appended to the path behind a dot; "[0]" and "[0].group" are an entry of a vector and its part, "" the
-    whole of it. Raises MalformedCapture for whatever does not fit: fields that end too early, vectors longer than what
-    holds them.
+    Names are appended to the path with a dot. "[0]" and "[0].group" stand for an entry of a vector
+    and a part of it; "" stands for the whole of what the cursor covers. Leaving a `with` block
+    checks that everything was read.
+
+    Raises MalformedCapture when a field ends too early, or a vector is longer than what holds it.
     """
 
     def __init__(
-        self, data: bytes, path: str, fields: list[Field], start: int = 0, end: int | None = None
+        self,
+        data: bytes,
+        path: str,
+        fields: list[WireField],
+        start: int = 0,
+        end: int | None = None,
     ) -> None:
-        self.data, self.path, self.fields = data, path, fields
-        self.position, self.end = start, len(data) if end is None else end
+        self.data = data
+        self.path = path
+        self.fields = fields
+        self.position = start
+        self.end = len(data) if end is None else end
 
     @property
     def left(self) -> int:
-        """How many bytes there are still to read."""
+        """How many bytes are still to be read."""
         return self.end - self.position
 
     def path_to(self, name: str) -> str:
-        """The whole path of a part."""
-        return self.path + name if name[:1] in ("", "[") else f"{self.path}.{name}"
+        """Return the whole path of a part."""
+        is_entry = name == "" or name.startswith("[")
+        return self.path + name if is_entry else f"{self.path}.{name}"
 
     def take(
         self,
         name: str,
         length: int,
-        kind: Kind,
+        kind: FieldKind,
         meaning: str,
         *,
         value: Callable[[bytes], object] | None = None,
     ) -> bytes:
-        """The next `length` bytes; `value` says what to show for them. None at all are no field."""
+        """Read the next `length` bytes; `value` computes what to show for them.
+
+        A length of 0 makes no field.
+        """
+        path = self.path_to(name)
         if length > self.left:
-            raise MalformedCapture(
-                self.path_to(name), f"it needs {length} bytes where {self.left} are left"
-            )
+            raise MalformedCapture(path, f"it needs {length} bytes where {self.left} are left")
         data = self.data[self.position : self.position + length]
         if length:
             shown_as = data if value is None else value(data)
-            self.fields.append(
-                Field(self.position, length, data, self.path_to(name), shown_as, meaning, kind)
-            )
+            field = WireField(self.position, length, data, path, shown_as, meaning, kind)
+            self.fields.append(field)
         self.position += length
         return data
 
@@ -103,11 +126,11 @@ class Reader:
         self,
         name: str,
         length: int,
-        kind: Kind,
+        kind: FieldKind,
         meaning: str,
         names: Mapping[int, str] | None = None,
     ) -> int:
-        """An unsigned number, big-endian, shown under the name that `names` has for it."""
+        """Read an unsigned number, big-endian. It is shown under its name in `names`."""
 
         def value(data: bytes) -> object:
             number = int.from_bytes(data, "big")
@@ -115,29 +138,34 @@ class Reader:
 
         return int.from_bytes(self.take(name, length, kind, meaning, value=value), "big")
 
-    def vector(self, name: str, prefix: int, least: int = 0) -> Reader:
-        """A vector behind its length of `prefix` bytes, as a cursor of its own; of at least `least` bytes (§3.4)."""
+    def vector(self, name: str, prefix: int, least: int = 0) -> FieldReader:
+        """Read the length of a vector, `prefix` bytes, and return a cursor over the vector (§3.4).
+
+        least: the fewest bytes that the vector may have.
+        """
         path = self.path_to(name)
         meaning = f"how many bytes of {path.rpartition('.')[2]} follow"
-        count = self.number(f"{name}.length" if name else "length", prefix, "length", meaning)
+        length_name = f"{name}.length" if name else "length"
+        count = self.number(length_name, prefix, "length", meaning)
         if not least <= count <= self.left:
             raise MalformedCapture(
                 path, f"its length says {count}, where {least} to {self.left} are possible"
             )
-        start, self.position = self.position, self.position + count
-        return Reader(self.data, path, self.fields, start, self.position)
+        start = self.position
+        self.position += count
+        return FieldReader(self.data, path, self.fields, start, self.position)
 
     def opaque(
         self,
         name: str,
         prefix: int,
-        kind: Kind,
+        kind: FieldKind,
         meaning: str,
         *,
         least: int = 0,
         value: Callable[[bytes], object] | None = None,
     ) -> bytes:
-        """A vector of bytes that are one thing."""
+        """Read a vector of bytes that together are one thing."""
         with self.vector(name, prefix, least) as inside:
             return inside.take("", inside.left, kind, meaning, value=value)
 
@@ -146,19 +174,20 @@ class Reader:
         name: str,
         prefix: int,
         length: int,
-        kind: Kind,
+        kind: FieldKind,
         meaning: str,
         *,
         names: Mapping[int, str],
     ) -> list[int]:
-        """A vector of numbers, at least one."""
+        """Read a vector of at least one number, each `length` bytes long."""
         found: list[int] = []
         with self.vector(name, prefix, length) as inside:
             while inside.left:
-                found.append(inside.number(f"[{len(found)}]", length, kind, meaning, names))
+                number = inside.number(f"[{len(found)}]", length, kind, meaning, names)
+                found.append(number)
         return found
 
-    def __enter__(self) -> Reader:
+    def __enter__(self) -> FieldReader:
         return self
 
     def __exit__(
@@ -172,5 +201,5 @@ class Reader:
 
 
 def text(data: bytes) -> str:
-    """Bytes of a name, as text; what is not printable ASCII is escaped, so that it cannot disturb a terminal."""
+    """Decode the bytes of a name, with all but printable ASCII escaped to protect terminals."""
     return "".join(chr(byte) if 32 <= byte < 127 else f"\\x{byte:02x}" for byte in data)

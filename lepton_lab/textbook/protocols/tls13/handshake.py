@@ -1,4 +1,7 @@
-"""The handshake as it goes on: which message may come, what it changes, and what it proves (RFC 8446 §2, §4, §A)."""
+"""The course of a handshake: which message may come, what it changes, and what it proves.
+
+RFC 8446 §2, §4 and §A.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,12 @@ from dataclasses import dataclass
 from typing import cast
 
 from lepton_lab.textbook.protocols.tls13.certificates import CertificateSummary, check_signature
-from lepton_lab.textbook.protocols.tls13.errors import MalformedCapture, WrongFinished, WrongSecret
-from lepton_lab.textbook.protocols.tls13.fields import Field
+from lepton_lab.textbook.protocols.tls13.dissection_errors import (
+    MalformedCapture,
+    WrongFinished,
+    WrongSecret,
+)
+from lepton_lab.textbook.protocols.tls13.fields import WireField
 from lepton_lab.textbook.protocols.tls13.key_schedule import (
     Secrets,
     Transcript_Hash,
@@ -20,7 +27,8 @@ from lepton_lab.textbook.protocols.tls13.key_schedule import (
 from lepton_lab.textbook.protocols.tls13.suites import SUITES, CipherSuite
 from lepton_lab.textbook.trace import Recorder, Trace
 
-KEY_LOG_LABELS = {  # what RFC 9850 §2 calls the secrets of RFC 8446 §7.1
+# The secrets of RFC 8446 §7.1 under their names in a key log (RFC 9850 §2).
+KEY_LOG_LABELS = {
     "client_early_traffic_secret": "CLIENT_EARLY_TRAFFIC_SECRET",
     "early_exporter_master_secret": "EARLY_EXPORTER_SECRET",
     "client_handshake_traffic_secret": "CLIENT_HANDSHAKE_TRAFFIC_SECRET",
@@ -29,7 +37,8 @@ KEY_LOG_LABELS = {  # what RFC 9850 §2 calls the secrets of RFC 8446 §7.1
     "server_application_traffic_secret_0": "SERVER_TRAFFIC_SECRET_0",
     "exporter_master_secret": "EXPORTER_SECRET",
 }
-NEXT = {  # what follows where earlier messages leave no choice (§A.1, §A.2)
+# What follows a message where it does not depend on earlier ones (§A.1, §A.2).
+NEXT = {
     "": ("client ClientHello",),
     "server HelloRetryRequest": ("client ClientHello",),
     "server ServerHello": ("server EncryptedExtensions",),
@@ -40,36 +49,45 @@ NEXT = {  # what follows where earlier messages leave no choice (§A.1, §A.2)
     "client CertificateVerify": ("client Finished",),
 }
 AFTER_THE_HANDSHAKE = ("NewSessionTicket", "KeyUpdate")  # §4.6; they are in no transcript
+_EARLY_DATA = 42  # the type of an extension
 
 
 @dataclass(frozen=True, repr=False)
-class Given:
-    """What the dissector was given to derive secrets from, beside those of the key log."""
+class GivenSecrets:
+    """What the dissector was given to derive secrets from, besides those of the key log."""
 
     shared_secret: bytes
     psk: bytes
     external: bool
 
 
-class Handshake:
-    """Takes message after message; raises a DissectionError at the first that may not come, or does not hold.
+class HandshakeState:
+    """Takes message after message; raises a DissectionError at the first that is wrong.
 
-    `labels`: the key-log label of the secret under which each side protects its records now, "" before it does.
+    labels: for each side, the key-log label of the secret under which it protects its records now;
+    "" while it does not protect them.
     """
 
     def __init__(
-        self, secrets: Mapping[str, bytes], given: Given, suite: CipherSuite | None
+        self, secrets: Mapping[str, bytes], given: GivenSecrets, suite: CipherSuite | None
     ) -> None:
-        self.secrets, self._given, self.suite = dict(secrets), given, suite
+        self.secrets = dict(secrets)
+        self.suite = suite
         self.labels = {"client": "", "server": ""}
-        self.last, self.group, self.server_name = "", "", ""
+        self.last = ""
+        self.group = ""
+        self.server_name = ""
         self.certificates: dict[str, tuple[CertificateSummary, ...]] = {}
         self.verified: list[str] = []
         self.key_schedule: Trace[Secrets] | None = None
+        self._given = given
         self._transcript: list[bytes] = []
-        self._fields: dict[str, Sequence[Field]] = {}
+        self._fields: dict[str, Sequence[WireField]] = {}
         self._updates = {"client": 0, "server": 0}
-        self._retried = self._resumed = self._offered_early = self._accepted_early = False
+        self._retried = False
+        self._resumed = False
+        self._offered_early = False
+        self._accepted_early = False
 
     @property
     def is_over(self) -> bool:
@@ -77,30 +95,40 @@ class Handshake:
         return self.last == "client Finished"
 
     def take(
-        self, sender: str, name: str, data: bytes, fields: Sequence[Field]
+        self, sender: str, name: str, data: bytes, fields: Sequence[WireField]
     ) -> Trace[object] | None:
-        """The next message; how it was verified, where there is something to verify."""
+        """Take the next message. Returns how it was verified, if there is something to verify."""
         step = f"{sender} {name}"
         if name in AFTER_THE_HANDSHAKE:
             self._after_the_handshake(sender, name)
             return None
-        if step not in (expected := self._expected()):
-            raise MalformedCapture(
-                step, f"it came where {' or '.join(expected) or 'no message'} was expected"
-            )
+        expected = self._expected()
+        if step not in expected:
+            wanted = " or ".join(expected) or "no message"
+            raise MalformedCapture(step, f"it came where {wanted} was expected")
         self._fields[step] = fields
-        check = self._verify(sender, name) if name in ("CertificateVerify", "Finished") else None
+        check = None
+        # Both cover the transcript before them, so they are verified before it grows.
+        if name == "CertificateVerify":
+            check = self._verify_signature(sender, self.transcript_hash())
+        elif name == "Finished":
+            check = self._verify_finished(sender, self.transcript_hash())
         self._transcript.append(data)
         self.last = step
         self._act(sender, name)
         return check
 
     def transcript_hash(self) -> bytes:
-        """Of all messages so far; b"" while no suite says which hash."""
-        return Transcript_Hash(self.suite.hash, *self._transcript).result if self.suite else b""
+        """The hash of all messages so far; b"" until a suite says which hash to use."""
+        if self.suite is None:
+            return b""
+        return Transcript_Hash(self.suite.hash, *self._transcript).result
 
     def secret(self, label: str) -> bytes:
-        """The secret of that label. Raises MalformedCapture when nobody gave it, or not whole."""
+        """Return the secret of that label.
+
+        Raises MalformedCapture when it was not given, or has the wrong length.
+        """
         if label not in self.secrets or not self.suite:
             raise MalformedCapture(
                 f"secret {label}", "it is needed here, and the capture does not hold it"
@@ -110,47 +138,45 @@ class Handshake:
         return self.secrets[label]
 
     def _expected(self) -> tuple[str, ...]:
-        """What may come now (§4, §A.1, §A.2)."""
-        early, certificate = "client EndOfEarlyData", "client Certificate"
-        was_requested = "server CertificateRequest" in self._fields
-        choices = {
-            "client ClientHello": (
-                "server ServerHello",
-                *(() if self._retried else ("server HelloRetryRequest",)),
-            ),
-            "server EncryptedExtensions": (
-                ("server Finished",)
-                if self._resumed
-                else ("server CertificateRequest", "server Certificate")
-            ),
-            "server Finished": (
-                early
-                if self._accepted_early
-                else certificate
-                if was_requested
-                else "client Finished",
-            ),
-            "client Certificate": (
-                "client CertificateVerify"
-                if self.certificates.get("client")
-                else "client Finished",
-            ),
-        }
-        return choices.get(self.last, NEXT.get(self.last, ()))
+        """The messages that may come now (§4, §A.1, §A.2)."""
+        expected = NEXT.get(self.last, ())
+        match self.last:
+            case "client ClientHello" if self._retried:
+                expected = ("server ServerHello",)
+            case "client ClientHello":
+                expected = ("server ServerHello", "server HelloRetryRequest")
+            case "server EncryptedExtensions" if self._resumed:
+                # The PSK authenticates the server in place of a certificate.
+                expected = ("server Finished",)
+            case "server EncryptedExtensions":
+                expected = ("server CertificateRequest", "server Certificate")
+            case "server Finished" if self._accepted_early:
+                expected = ("client EndOfEarlyData",)
+            case "server Finished" if "server CertificateRequest" in self._fields:
+                expected = ("client Certificate",)
+            case "server Finished":
+                expected = ("client Finished",)
+            case "client Certificate" if self.certificates.get("client"):
+                expected = ("client CertificateVerify",)
+            case "client Certificate":
+                # It may be empty (§4.4.2), and then there is no key to sign with.
+                expected = ("client Finished",)
+        return expected
 
     def _act(self, sender: str, name: str) -> None:
-        """What a message changes: suite and group, whose secret is in use, what is expected."""
+        """Apply what a message changes: suite and group, and whose secret is in use."""
         match f"{sender} {name}":
             case "client ClientHello":
                 self._client_hello()
             case "server HelloRetryRequest":
-                self._retried, self._offered_early, self.labels["client"] = True, False, ""
+                self._retried = True
+                self._offered_early = False
+                self.labels["client"] = ""
             case "server ServerHello":
                 self._server_hello()
             case "server EncryptedExtensions":
-                self._accepted_early = self._offered_early and self._has_extension(
-                    "server EncryptedExtensions", 42
-                )
+                agreed = self._has_extension("server EncryptedExtensions", _EARLY_DATA)
+                self._accepted_early = self._offered_early and agreed
                 if not self._accepted_early:
                     self.labels["client"] = "CLIENT_HANDSHAKE_TRAFFIC_SECRET"
             case "client EndOfEarlyData":
@@ -164,7 +190,7 @@ class Handshake:
     def _client_hello(self) -> None:
         host = self._find("client ClientHello", "HostName")
         self.server_name = str(host.value) if host else ""
-        self._offered_early = self._has_extension("client ClientHello", 42)
+        self._offered_early = self._has_extension("client ClientHello", _EARLY_DATA)
         if self._offered_early and self._retried:
             raise MalformedCapture(
                 "client ClientHello", "early data may not be offered a second time (§4.2.10)"
@@ -177,14 +203,12 @@ class Handshake:
         version = self._find("server ServerHello", "selected_version")
         if version is None or version.data != b"\x03\x04":
             raise MalformedCapture("server ServerHello", "it does not choose TLS 1.3")
-        suite, before = (
-            self._find(f"server {each}", "cipher_suite")
-            for each in ("ServerHello", "HelloRetryRequest")
-        )
+        suite = self._find("server ServerHello", "cipher_suite")
+        before = self._find("server HelloRetryRequest", "cipher_suite")
         self.suite = SUITES.get(int.from_bytes(suite.data, "big")) if suite else None
         if suite is None or self.suite is None or (before and before.data != suite.data):
             raise MalformedCapture(
-                "server ServerHello", "its cipher suite is none of TLS 1.3's, or changed on the way"
+                "server ServerHello", "its cipher suite is not one of TLS 1.3's, or has changed"
             )
         self._check_what_was_offered()
         group = self._find("server ServerHello", "server_share.group")
@@ -197,22 +221,24 @@ class Handshake:
         self._derive()
 
     def _check_what_was_offered(self) -> None:
-        """A server chooses from what the client has offered, and sends its session id back (§4.1.3, §4.2.8)."""
+        """A server chooses from what the client offered, and sends its session id back.
+
+        §4.1.3, §4.2.8.
+        """
         hello = self._fields["client ClientHello"]
         for choice, offer in (
             ("cipher_suite", ".cipher_suites["),
             ("server_share.group", ".client_shares["),
         ):
             chosen = self._find("server ServerHello", choice)
-            if chosen and chosen.data not in [each.data for each in hello if offer in each.path]:
+            offered = [each.data for each in hello if offer in each.path]
+            if chosen and chosen.data not in offered:
                 raise MalformedCapture(
                     "server ServerHello",
                     f"it chooses a {chosen.name} that the client did not offer",
                 )
-        sent, echo = (
-            self._find("client ClientHello", "_session_id"),
-            self._find("server ServerHello", "_session_id_echo"),
-        )
+        sent = self._find("client ClientHello", "_session_id")
+        echo = self._find("server ServerHello", "_session_id_echo")
         if (sent.data if sent else b"") != (echo.data if echo else b""):
             raise MalformedCapture(
                 "server ServerHello", "it does not send back the client's legacy_session_id"
@@ -226,7 +252,8 @@ class Handshake:
             raise MalformedCapture(step, "a server must show a certificate (§4.4.2)")
 
     def _after_the_handshake(self, sender: str, name: str) -> None:
-        if not (self.is_over and (sender, name) != ("client", "NewSessionTicket")):
+        is_clients_ticket = (sender, name) == ("client", "NewSessionTicket")
+        if not self.is_over or is_clients_ticket:
             raise MalformedCapture(
                 f"{sender} {name}", "it came before the handshake was over, or from the wrong side"
             )
@@ -238,53 +265,46 @@ class Handshake:
 
     # --- what is verified ---
 
-    def _verify(self, sender: str, name: str) -> Trace[object]:
-        verify = self._verify_signature if name == "CertificateVerify" else self._verify_finished
-        return verify(sender, self.transcript_hash())
-
     def _verify_signature(self, sender: str, transcript_hash: bytes) -> Trace[object]:
-        algorithm, signature = (
-            self._find(f"{sender} CertificateVerify", end) for end in ("algorithm", "signature")
-        )
+        step = f"{sender} CertificateVerify"
+        algorithm = self._find(step, "algorithm")
+        signature = self._find(step, "signature")
         if algorithm is None or signature is None:
-            raise MalformedCapture(
-                f"{sender} CertificateVerify", "it lacks its algorithm or its signature"
-            )
+            raise MalformedCapture(step, "it lacks its algorithm or its signature")
         scheme = int.from_bytes(algorithm.data, "big")
-        der = self.certificates[sender][0].der
-        check = check_signature(sender, der, scheme, signature.data, transcript_hash)
-        self.verified.append(
-            f"{sender} CertificateVerify: {check.result} by {self.certificates[sender][0].subject}"
-        )
+        certificate = self.certificates[sender][0]
+        check = check_signature(sender, certificate.der, scheme, signature.data, transcript_hash)
+        self.verified.append(f"{step}: {check.result} by {certificate.subject}")
         return check
 
     def _verify_finished(self, sender: str, transcript_hash: bytes) -> Trace[object]:
-        seen, shown = Recorder(), self._find(f"{sender} Finished", "verify_data")
+        seen = Recorder()
+        step = f"{sender} Finished"
+        shown = self._find(step, "verify_data")
         base_key = self.secret(f"{sender.upper()}_HANDSHAKE_TRAFFIC_SECRET")
         seen(f"{sender}_handshake_traffic_secret", base_key)
         wanted = seen.include("", verify_data(self._suite.hash, base_key, transcript_hash))
         if shown is None or not hmac.compare_digest(wanted, shown.data):
-            raise WrongFinished(
-                f"{sender} Finished", "it is not the MAC of the transcript under this side's secret"
-            )
-        self.verified.append(
-            f"{sender} Finished: the MAC of the {len(self._transcript)} messages before it"
-        )
+            why = "it is not the MAC of the transcript under this side's secret"
+            raise WrongFinished(step, why)
+        count = len(self._transcript)
+        self.verified.append(f"{step}: the MAC of the {count} messages before it")
         return seen.trace(wanted)
 
     def _check_binder(self) -> None:
-        """The MAC over the ClientHello, without its binders, of whoever knows the PSK (§4.2.11.2)."""
+        """Verify the binder, a MAC over the ClientHello under the PSK (§4.2.11.2)."""
         chosen = self._find("server ServerHello", "selected_identity")
         if chosen is None or not self._given.psk:
             return
         index = int.from_bytes(chosen.data, "big")
         binder = self._find("client ClientHello", f"binders[{index}]")
         start = self._find("client ClientHello", "binders.length")
-        truncated = [*self._transcript[:-2], self._transcript[-2][: start.offset if start else 0]]
-        hashed = Transcript_Hash(self._suite.hash, *truncated).result
-        early = key_schedule(
-            self._suite.hash, [], psk=self._given.psk, external=self._given.external
-        )
+        # The MAC covers the ClientHello up to the list of binders, which is at its end.
+        hello = self._transcript[-2]
+        truncated = hello[: start.offset if start else 0]
+        hashed = Transcript_Hash(self._suite.hash, *self._transcript[:-2], truncated).result
+        given = self._given
+        early = key_schedule(self._suite.hash, [], psk=given.psk, external=given.external)
         wanted = verify_data(self._suite.hash, early["binder_key"], hashed).result
         if binder is None or not hmac.compare_digest(wanted, binder.data):
             raise WrongFinished("PSK binder", "it is not the MAC of the ClientHello under the PSK")
@@ -293,20 +313,19 @@ class Handshake:
     # --- what is derived ---
 
     def _derive(self) -> None:
-        """Every secret that what was given allows; those that the key log has too must be equal."""
+        """Derive every secret that can be derived. Those in the key log as well must be equal."""
         given = self._given
         if self.suite is None or not (given.shared_secret or given.psk):
             return
         said_hello = "server ServerHello" in self._fields
         if said_hello and self._resumed and not given.psk:
-            raise MalformedCapture(
-                "psk",
-                "it is needed too: this connection was resumed, and its secrets come from both",
-            )
+            why = "it is needed too: this connection was resumed, and its secrets come from both"
+            raise MalformedCapture("psk", why)
+        # Before the ServerHello it is open whether the PSK is used; early data uses it in any case.
         psk = given.psk if self._resumed or not said_hello else b""
-        messages = (
-            self._transcript if given.shared_secret or not self.group else self._transcript[:1]
-        )
+        # With a group but without its shared secret, only the secrets of early data can be derived.
+        has_all = given.shared_secret or not self.group
+        messages = self._transcript if has_all else self._transcript[:1]
         self.key_schedule = key_schedule(
             self.suite.hash,
             messages,
@@ -332,11 +351,14 @@ class Handshake:
             )
         return self.suite
 
-    def _find(self, step: str, path_end: str) -> Field | None:
-        return next(
-            (each for each in self._fields.get(step, ()) if each.path.endswith(path_end)), None
-        )
+    def _find(self, step: str, path_end: str) -> WireField | None:
+        for each in self._fields.get(step, ()):
+            if each.path.endswith(path_end):
+                return each
+        return None
 
     def _has_extension(self, step: str, code: int) -> bool:
-        types = [each for each in self._fields.get(step, ()) if each.name == "extension_type"]
-        return any(int.from_bytes(each.data, "big") == code for each in types)
+        for each in self._fields.get(step, ()):
+            if each.name == "extension_type" and int.from_bytes(each.data, "big") == code:
+                return True
+        return False

@@ -1,4 +1,4 @@
-"""The cipher suites of TLS 1.3: an AEAD and a hash, nothing else (RFC 8446 §B.4)."""
+"""The cipher suites of TLS 1.3: each is an AEAD and a hash, and nothing else (RFC 8446 §B.4)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ AEAD = AESGCM | AESCCM | ChaCha20Poly1305
 
 @dataclass(frozen=True)
 class CipherSuite:
-    """TLS_AEAD_HASH. Lengths in bytes; `hash` as hashlib calls it."""
+    """TLS_AEAD_HASH. Lengths are in bytes; `hash` is the name that hashlib uses."""
 
     name: str
     code: int
@@ -25,10 +25,12 @@ class CipherSuite:
     iv_length: int = 12
 
     def cipher(self, write_key: bytes) -> AEAD:
-        """The AEAD under a key of `key_length` bytes."""
+        """Return the AEAD under a key of `key_length` bytes."""
         if self.aead == "ChaCha20-Poly1305":
             return ChaCha20Poly1305(write_key)
-        return AESGCM(write_key) if self.aead == "AES-GCM" else AESCCM(write_key, self.tag_length)
+        if self.aead == "AES-GCM":
+            return AESGCM(write_key)
+        return AESCCM(write_key, self.tag_length)
 
 
 SUITES = {
@@ -45,10 +47,9 @@ SUITE_NAMES = {suite.code: suite.name for suite in SUITES.values()}
 
 
 def suite_named(name: str) -> CipherSuite:
-    """The suite of that name. Raises InvalidParameter for any other."""
+    """Return the suite of that name. Raises InvalidParameter for any other."""
     for suite in SUITES.values():
         if suite.name == name:
             return suite
-    raise InvalidParameter(
-        f"no suite of TLS 1.3 is called {name!r}; there are {', '.join(SUITE_NAMES.values())}"
-    )
+    known = ", ".join(SUITE_NAMES.values())
+    raise InvalidParameter(f"TLS 1.3 has no suite called {name!r}; choose one of {known}")

@@ -95,7 +95,7 @@ def assert_every_byte_is_explained(capture: Capture, dissection: tls13.Dissectio
         assert message.index in dissection.records[message.records[0]].messages
 
 
-def assert_fields_cover(fields: tuple[tls13.Field, ...], raw: bytes) -> None:
+def assert_fields_cover(fields: tuple[tls13.WireField, ...], raw: bytes) -> None:
     """In order, without gap or overlap, each with something to say."""
     position = 0
     for field in fields:
@@ -314,7 +314,7 @@ def contents(dissection: tls13.Dissection) -> list[Content]:
     ]
 
 
-def content_of(record: tls13.Record, dissection: tls13.Dissection) -> bytes:
+def content_of(record: tls13.DissectedRecord, dissection: tls13.Dissection) -> bytes:
     end = len(record.opened) - (
         dissection.suite.tag_length + 1 + record.padding if record.protected else 0
     )
@@ -399,7 +399,7 @@ def test_another_certificate_is_found_by_the_signature():
 
 
 def test_a_certificate_that_is_none_is_refused():
-    with pytest.raises(tls13.MalformedCapture, match="no X\\.509 certificate"):
+    with pytest.raises(tls13.MalformedCapture, match="not an X\\.509 certificate"):
         tls13.dissect(edited("Certificate", "server", writing(11, bytes(29))))
 
 
@@ -410,7 +410,7 @@ def test_an_altered_hello_is_found_by_the_signature():
 
 NOT_OFFERED = {
     "a suite": (writing(71, b"\x13\x04"), "cipher_suite that the client did not offer"),
-    "an older suite": (writing(71, b"\xc0\x2b"), "none of TLS 1.3's"),
+    "an older suite": (writing(71, b"\xc0\x2b"), "not one of TLS 1.3's"),
     "a version": (writing(80, b"\x03\x03"), "does not choose TLS 1.3"),
     "a group": (writing(86, b"\x00\x17"), "group that the client did not offer"),
     "a session id": (writing(40, b"another"), "legacy_session_id"),
@@ -437,7 +437,7 @@ def test_a_client_is_sent_back_once_and_in_the_same_suite():
         tls13.dissect(twice)
     suite = retry[3].index(b"\x13\x01")
     another = (*retry[:3], retry[3][:suite] + b"\x13\x03" + retry[3][suite + 2 :])
-    with pytest.raises(tls13.MalformedCapture, match="changed on the way"):
+    with pytest.raises(tls13.MalformedCapture, match="or has changed"):
         tls13.dissect(sealed([first, another, second, *rest], dissection))
 
 

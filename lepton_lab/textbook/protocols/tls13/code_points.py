@@ -1,4 +1,4 @@
-"""The numbers of TLS 1.3 and what they are called (RFC 8446 Appendix B and the registries that it points to)."""
+"""The numbers of TLS 1.3 and their names (RFC 8446 Appendix B and the registries that it names)."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections.abc import Mapping
 
 VERSIONS = {0x0301: "TLS 1.0", 0x0302: "TLS 1.1", 0x0303: "TLS 1.2", 0x0304: "TLS 1.3"}
 
-CONTENT_TYPES = {
+CONTENT_TYPES = {  # §B.1
     20: "change_cipher_spec",
     21: "alert",
     22: "handshake",
     23: "application_data",
-}  # §B.1
+}
 
 HANDSHAKE_TYPES = {  # §B.3
     1: "client_hello",
@@ -150,11 +150,11 @@ OTHER_SUITES = {  # not TLS 1.3's, but seen in its ClientHellos
     0x5600: "TLS_FALLBACK_SCSV",  # RFC 7507 §4
 }
 PSK_MODES = {0: "psk_ke", 1: "psk_dhe_ke"}  # §4.2.9
-POINT_FORMATS = {
+POINT_FORMATS = {  # RFC 8422 §5.1.2
     0: "uncompressed",
     1: "ansiX962_compressed_prime",
     2: "ansiX962_compressed_char2",
-}  # RFC 8422 §5.1.2
+}
 COMPRESSIONS = {1: "zlib", 2: "brotli", 3: "zstd"}  # RFC 8879 §3
 KEY_UPDATES = {0: "update_not_requested", 1: "update_requested"}  # §4.6.3
 
@@ -163,18 +163,22 @@ HELLO_RETRY_REQUEST_RANDOM = bytes.fromhex(  # SHA-256 of "HelloRetryRequest" (�
 )
 
 
-def named(number: int, names: Mapping[int, str], data: int = 2) -> str:
-    """What a number is called; RFC 8701's GREASE values and numbers that are in no table here say so."""
+def named(number: int, names: Mapping[int, str], length: int = 2) -> str:
+    """Return the name of a number that is `length` bytes long on the wire.
+
+    RFC 8701's GREASE values, and numbers that are in no table here, are named as such.
+    """
     if number in names:
         return names[number]
-    what = (
-        "GREASE"
-        if data == 2 and number & 0x0F0F == 0x0A0A and number >> 8 == number & 0xFF
-        else "unknown here"
-    )
-    return f"{what} (0x{number:0{2 * data}x})"
+    what = "GREASE" if length == 2 and _is_grease(number) else "unknown here"
+    return f"{what} (0x{number:0{2 * length}x})"
+
+
+def _is_grease(number: int) -> bool:
+    """Whether both bytes are the same and end in A: 0x0a0a, 0x1a1a, … (RFC 8701 §2)."""
+    return number & 0x0F0F == 0x0A0A and number >> 8 == number & 0xFF
 
 
 def is_hello_retry_request(message: bytes) -> bool:
-    """Whether a handshake message is a ServerHello with that one random (§4.1.3)."""
+    """Whether a handshake message is a ServerHello with the one random of a HelloRetryRequest."""
     return message[:1] == b"\x02" and message[6:38] == HELLO_RETRY_REQUEST_RANDOM
