@@ -1,4 +1,4 @@
-"""A certificate authority for the lab: one key, short lives, and names that belong to no real site."""
+"""A certificate authority for the lab: one key, short lives, only names that no site owns."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ _CLOCKS_DIFFER = timedelta(minutes=5)
 
 
 class IdentityFiles(NamedTuple):
-    """The paths that `Identity.save` wrote, for OpenSSL, Redis and other programs that want paths."""
+    """The paths that `Identity.save` wrote, for programs that want paths, as Redis does."""
 
     certificate: Path
     key: Path
@@ -75,7 +75,7 @@ class Identity:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The host names and addresses in the certificate or, without any, the client's plain name."""
+        """The certificate's host names and addresses or, without any, the client's plain name."""
         return names_of(self.certificate)
 
     @property

@@ -1,4 +1,4 @@
-"""Connections: opened within a time-out, named after the peer's certificate, and closed in order."""
+"""Opens connections within a time-out, reads whom the peer is certified as, and closes in order."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def tcp_connected(host: str, port: int, timeout: float) -> Iterator[socket.socke
 def tls_connected(
     host: str, port: int, context: ssl.SSLContext, server_name: str, timeout: float
 ) -> Iterator[ssl.SSLSocket]:
-    """Open a TLS 1.3 connection for a `with` block, with the server's certificate and name verified.
+    """Open a TLS 1.3 connection for a `with` block, the server and its name verified.
 
     Raises CertificateError, NodeError, InvalidParameter.
     """

@@ -1,4 +1,4 @@
-"""The two ends of a connection as `ssl` wants them: TLS 1.3 only, both with a certificate by default.
+"""Makes the two ends of a connection as `ssl` wants them: TLS 1.3 only, both with a certificate.
 
 `server_context` and `client_context` make an ssl.SSLContext each (RFC 8446). `MemoryEndpoint` is
 one end of a connection that has no socket: its bytes pass through the caller's hands.
@@ -47,7 +47,7 @@ def server_context(
 
 
 def client_context(ca: Authority, identity: Identity | None = None) -> ssl.SSLContext:
-    """Make the client's end: it trusts servers certified by `ca`, and shows `identity` if given one.
+    """Make the client's end: it trusts servers that `ca` certified, and shows `identity` if given.
 
     Only `ca` is trusted: the system's trust store is not consulted. The server's certificate must
     be for the name that the client asks for. SSLKEYLOGFILE is not honoured. With no identity the
@@ -167,7 +167,7 @@ class MemoryEndpoint:
         return True
 
     def read(self) -> bytes | None:
-        """Return application data that has arrived, b"" at an orderly end, None if there is none yet."""
+        """Return application data, b"" at an orderly end, None if nothing has arrived yet."""
         try:
             return self.tls.read(_LONGEST_RECORD)
         except ssl.SSLWantReadError:

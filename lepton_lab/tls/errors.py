@@ -59,7 +59,7 @@ def typed_errors(peer: str) -> Iterator[None]:
 
 
 def explained(error: OSError, peer: str) -> CertificateError | NodeError:
-    """Return a CertificateError if a certificate was refused, ours or the peer's, else a NodeError."""
+    """Return a CertificateError if a certificate was refused, by either end, else a NodeError."""
     if isinstance(error, ssl.SSLCertVerificationError):
         fault = _CERTIFICATE_FAULTS.get(error.verify_code, error.verify_message)
         return CertificateError(f"{peer}: {fault}")
@@ -71,11 +71,10 @@ def explained(error: OSError, peer: str) -> CertificateError | NodeError:
         return CertificateError(f"{peer}: {_ALERTS[alert]}")
     if reason == _NO_CLIENT_CERTIFICATE:
         return CertificateError(f"{peer}: it has shown no certificate, and one is required")
+    why = _OTHER_REASONS.get(reason) or f"TLS failed: {reason.replace('_', ' ').lower() or error}"
     if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError | ssl.SSLSyscallError):
-        return NodeError(peer, _BROKEN_OFF)
-    if reason in _OTHER_REASONS:
-        return NodeError(peer, _OTHER_REASONS[reason])
-    return NodeError(peer, f"TLS failed: {reason.replace('_', ' ').lower() or error}")
+        why = _BROKEN_OFF
+    return NodeError(peer, why)
 
 
 def _network_reason(error: OSError) -> str:

@@ -99,7 +99,7 @@ def inspect(
 
 
 class _Conversation:
-    """A MemoryEndpoint joined to a socket; keeps the server's first bytes to look at its ServerHello."""
+    """A MemoryEndpoint joined to a socket; keeps the server's first bytes for its ServerHello."""
 
     def __init__(self, wire: socket.socket, end: MemoryEndpoint, deadline: float) -> None:
         self.end = end

@@ -37,10 +37,10 @@ _HOST = re.compile(rf"(?:{_LABEL}\.)*(?!\d+\Z){_LABEL}", re.ASCII)
 
 
 def general_name(name: str) -> GeneralName:
-    """Parse an address as an iPAddress, any other name as a dNSName in lower case (RFC 5280 §4.2.1.6).
+    """Parse an address as an iPAddress, any other name as a dNSName in lower case.
 
-    Raises InvalidName for anything else. Wildcards and underscores are refused; names beyond ASCII
-    must be given in their xn-- form.
+    RFC 5280 §4.2.1.6. Raises InvalidName for anything else. Wildcards and underscores are refused;
+    names beyond ASCII must be given in their xn-- form.
     """
     if not isinstance(name, str):
         raise InvalidName(f"a name is a str, not {type(name).__name__}")
@@ -51,7 +51,7 @@ def general_name(name: str) -> GeneralName:
     if "%" in name:
         # An IPv6 zone ("fe80::1%eth0") has a meaning on one machine only.
         raise InvalidName(
-            f"{name[:_SHOWN]!r} names an interface of one machine; give the address without its zone"
+            f"{name[:_SHOWN]!r} names an interface of one machine; leave out its zone"
         )
     return x509.IPAddress(address)
 
@@ -78,7 +78,7 @@ def client_label(name: str) -> str:
 
 
 def names_of(certificate: x509.Certificate) -> tuple[str, ...]:
-    """List whom a certificate names: its dNSNames and iPAddresses or, without any, its common names."""
+    """List whom a certificate names: dNSNames and iPAddresses or, without any, common names."""
     try:
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except x509.ExtensionNotFound:
@@ -109,7 +109,8 @@ def constraints(permitted: Iterable[str]) -> x509.NameConstraints:
     kinds = {type(each) for each in subtrees}
     if kinds != {x509.DNSName, x509.IPAddress}:
         raise InvalidParameter(
-            "permit at least one domain and one network: a kind that is not named is not constrained"
+            "permit at least one domain and one network: "
+            "a kind that is not mentioned is not constrained"
         )
     return x509.NameConstraints(permitted_subtrees=subtrees, excluded_subtrees=None)
 

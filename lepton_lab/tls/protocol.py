@@ -46,7 +46,7 @@ _CHUNK = 2**16  # bytes read at once
 
 
 class FrameReader:
-    """Reads exact numbers of bytes from a peer that may be slow, but not silent or slower than SLOWEST.
+    """Reads exact numbers of bytes from a peer that may be slow, but not slower than SLOWEST.
 
     Time is a credit. It begins at `timeout` seconds, every byte earns 1/SLOWEST of a second, and it
     never exceeds `timeout`. So reading n bytes takes at most timeout + n/SLOWEST seconds, and a
@@ -63,7 +63,10 @@ class FrameReader:
         self._deadline = time.monotonic() + self._timeout
 
     def some(self, buffer: memoryview) -> int:
-        """Read between 1 and len(buffer) bytes and return how many. Raises OSError, also at the end."""
+        """Read between 1 and len(buffer) bytes and return how many.
+
+        Raises OSError, also at an orderly end.
+        """
         credit = self._deadline - time.monotonic()
         if credit <= 0:
             raise TimeoutError
@@ -112,7 +115,7 @@ class IncomingMessage:
         return self._digest.digest()
 
     def hold(self, has_room: Callable[[int], bool]) -> bool:
-        """Read into memory until the message is whole or there is no more room. True if it is whole."""
+        """Read into memory while there is room. True if the message is whole."""
         self._reader.restart()
         for chunk in self._chunks:
             self.held += chunk
@@ -147,7 +150,7 @@ class IncomingMessage:
         close_in_order(self.connection, 0)
 
     def close(self) -> None:
-        """Close the connection. Without an acknowledgement the sender knows that nothing arrived."""
+        """Close the connection. Without an acknowledgement the sender counts it as lost."""
         self.connection.close()
 
     def _read(self) -> Iterator[memoryview]:
@@ -173,6 +176,6 @@ class IncomingMessage:
         self.size += length
         if self.size > self._limit:
             raise MessageTooLarge(
-                f"{self.peer}: its message is longer than the {self._limit} bytes this receiver takes"
+                f"{self.peer}: its message is longer than the limit of {self._limit} bytes"
             )
         return int(length)
