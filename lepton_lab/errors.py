@@ -1,6 +1,7 @@
 """Every error that the package raises on purpose. Catch `LabError` for all of them.
 
-An error says what to do next where something can be done, and never why a decryption failed: a reason is an oracle.
+An error says what to do next where something can be done, and never why a decryption failed: a
+reason would be an oracle.
 """
 
 
@@ -9,11 +10,11 @@ class LabError(Exception):
 
 
 class InvalidParameter(LabError, ValueError):
-    """An argument of the wrong kind or outside its range (a threshold of 0, more shards than the field has points)."""
+    """An argument of the wrong kind or outside its range (a threshold of 0, text for bytes)."""
 
 
 class DecryptionError(LabError):
-    """Wrong key, wrong associated data, altered or truncated ciphertext: one error and one message for all of them."""
+    """Wrong key, wrong associated data, altered or truncated ciphertext: one message for all."""
 
     def __init__(self, message: str = "decryption failed") -> None:
         super().__init__(message)
@@ -28,7 +29,10 @@ class InvalidKey(LabError):
 
 
 class MessageTooLarge(LabError):
-    """The message is longer than the scheme takes: RSA-OAEP's limit, one AES-GCM call, Paillier's plaintext range."""
+    """The message is longer than the scheme takes.
+
+    The limit is RSA-OAEP's, that of one AES-GCM call, or Paillier's plaintext range.
+    """
 
 
 class PlaintextOverflow(LabError):
@@ -36,7 +40,10 @@ class PlaintextOverflow(LabError):
 
 
 class NotEnoughShards(LabError):
-    """Too few good shards or nodes: says how many were found, how many are needed, which nodes failed and why."""
+    """Too few good shards or nodes.
+
+    `found` and `needed` count them; `failures` says for each failed node why.
+    """
 
     def __init__(
         self,
@@ -46,11 +53,14 @@ class NotEnoughShards(LabError):
         needed: int = 0,
         failures: dict[str, str] | None = None,
     ) -> None:
-        self.found, self.needed, self.failures = found, needed, dict(failures or {})
-        why = "; ".join(f"{node}: {reason}" for node, reason in self.failures.items())
-        super().__init__(
-            f"{message}: {found} found, {needed} needed" + (f" ({why})" if why else "")
-        )
+        self.found = found
+        self.needed = needed
+        self.failures = dict(failures or {})
+        text = f"{message}: {found} found, {needed} needed"
+        if self.failures:
+            why = "; ".join(f"{node}: {reason}" for node, reason in self.failures.items())
+            text = f"{text} ({why})"
+        super().__init__(text)
 
 
 class IntegrityError(LabError):
@@ -58,26 +68,28 @@ class IntegrityError(LabError):
 
 
 class StaleVersion(LabError):
-    """A node, or all of them, answered with an older version than the receipt (or the key ring) names."""
+    """Something older was found than the receipt, or the key ring, knows of."""
 
 
 class NodeError(LabError):
     """One node cannot be reached or refused; `node` names it."""
 
     def __init__(self, node: str, reason: str) -> None:
-        self.node, self.reason = node, reason
+        self.node = node
+        self.reason = reason
         super().__init__(f"{node}: {reason}")
 
 
 class UnreadableValue(NodeError):
     """What lies under this one key cannot be read as a value; the node itself works.
 
-    A damaged sector, or a folder, pipe or link where a file should be. It counts as one bad shard, not as a dead node.
+    A damaged sector, or a folder, pipe or link where a file should be. It counts as one bad shard,
+    not as a dead node.
     """
 
 
 class OversizedValue(UnreadableValue):
-    """The value under this key is longer than any that can have been written there; the node itself works."""
+    """The value under this key is longer than any that a writer puts there; the node works."""
 
 
 class CertificateError(LabError):
@@ -85,12 +97,19 @@ class CertificateError(LabError):
 
 
 class NotFound(LabError):
-    """No such object: unknown, deleted or shredded."""
+    """There is no such object or file: unknown, deleted or shredded."""
 
 
 class InvalidName(LabError):
-    """A name that cannot be: an object's is 1 to 1024 bytes of UTF-8 without NUL, a certificate's its CA allows."""
+    """An unusable name.
+
+    An object's name is 1 to 1024 bytes of UTF-8 without NUL; a certificate's is one its CA allows.
+    """
 
 
 class WriteConflict(LabError):
     """Another writer took this version of the object; read again and retry."""
+
+
+class LockTimeout(LabError):
+    """Another process has held a file's lock for too long; the message names it."""

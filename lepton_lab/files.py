@@ -1,23 +1,36 @@
-"""Files that are whole or absent: written beside their place, synced, then renamed over it. Folders for a while."""
+"""Files that are whole or absent, a lock between those who write them, and temporary folders."""
 
 from __future__ import annotations
 
 import os
 import secrets
 import shutil
+import socket
+import stat
+import sys
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from datetime import datetime
 from pathlib import Path
+
+from lepton_lab.errors import LockTimeout, NotFound
+
+LOCK_TIMEOUT = 30.0  # seconds; a writing takes milliseconds, or as long as a disk needs for a sync
+
+_FIRST_PAUSE = 0.001  # seconds
+_LONGEST_PAUSE = 0.02
 
 
 def write_atomically(
     path: Path, data: bytes | memoryview, *, mode: int = 0o600, sync: bool = True
 ) -> None:
-    """Replace the file at `path` with `data`, or leave it as it was: at no instant is there half of it.
+    """Replace the file at `path` with `data`, or leave it as it was: there is never half of it.
 
-    The new file gets `mode` before its first byte. With `sync` the data and the folder entry are on the medium when
-    this returns, so a power cut leaves the old file or the new one; without it, only a crash of this process does.
+    The data is written beside its place and renamed over it. The new file gets `mode` before its
+    first byte. With `sync` the data and the folder entry are on the medium when this returns, so a
+    power cut leaves the old file or the new one; without it, only a crash of this process does.
     Raises OSError when the folder cannot be written.
     """
     beside = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
@@ -37,12 +50,25 @@ def write_atomically(
         sync_folder(path.parent)
 
 
+def sync_folder(folder: Path) -> None:
+    """Put a folder's entries on the medium: until then a power cut loses a rename or an unlink."""
+    # Windows offers no handle for this; its file systems log the rename themselves.
+    if os.name == "nt":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 @contextmanager
 def private_folder() -> Iterator[Path]:
-    """A folder among the temporary ones that only its owner can enter, and that is gone at the end.
+    """A temporary folder that only its owner can enter, and that is removed at the end.
 
-    Ctrl-C at any moment leaves nothing: the name is there before the folder is, and a removal that was interrupted is
-    made once more; `tempfile.TemporaryDirectory` forgets its folder in both cases.
+    Ctrl-C at any moment leaves nothing: the name is known before the folder exists, and a removal
+    that was interrupted is made once more; `tempfile.TemporaryDirectory` forgets its folder in both
+    cases.
     """
     folder = Path(tempfile.gettempdir(), f"lepton-lab-{secrets.token_hex(8)}")
     try:
@@ -55,14 +81,144 @@ def private_folder() -> Iterator[Path]:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def sync_folder(folder: Path) -> None:
-    """Put a folder's entries on the medium: a rename or an unlink is lost in a power cut until this has run."""
-    if (
-        os.name == "nt"
-    ):  # Windows offers no handle for this; its file systems log the rename themselves
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
+# --- one writer at a time, between processes and between threads ---------------------------------
+
+
+@contextmanager
+def write_lock(path: Path, timeout: float = LOCK_TIMEOUT) -> Iterator[None]:
+    """Hold the right to replace the file at `path`, for the time of a block.
+
+    What is locked is a file of its own beside it, `.<name>.lock`, which stays: the file itself is
+    replaced, and whoever held the old one would hold nothing. Only the owner can open the lock file
+    (mode 0600), so nobody else can hold it and stop the owner. On POSIX the lock is `flock`, on
+    Windows a locked byte; it ends with the process that holds it. Both are advisory, and a network
+    file system may refuse them (OSError). A process that is forked meanwhile neither holds the lock
+    nor keeps it from ending.
+
+    timeout: how many seconds to wait for another writer. Raises LockTimeout after that, which names
+    the process that holds the lock; NotFound when the folder does not exist.
+    """
+    lock_path = path.with_name(f".{path.name}.lock")
+    lock_file = _LockFile(_open_lock_file(lock_path))
+    _open_locks.add(lock_file)
     try:
-        os.fsync(descriptor)
+        _wait_for_lock(lock_file.descriptor, lock_path, timeout)
+        _say_who_holds_it(lock_file.descriptor)
+        yield
     finally:
+        _open_locks.discard(lock_file)
+        # A forked child has closed its descriptor already. It must not unlock what its parent
+        # holds: the two share one lock.
+        if lock_file.descriptor != _CLOSED:
+            with suppress(OSError):  # it was never locked
+                # Said outright, because closing is not enough: a process that was forked by other
+                # code than Python's may still have the descriptor.
+                _unlock(lock_file.descriptor)
+            os.close(lock_file.descriptor)
+
+
+_CLOSED = -1
+
+
+class _LockFile:
+    """An open lock file; `descriptor` is `_CLOSED` in a child that was forked meanwhile."""
+
+    def __init__(self, descriptor: int) -> None:
+        self.descriptor = descriptor
+
+
+_open_locks: set[_LockFile] = set()
+
+
+def _close_inherited_locks() -> None:
+    """In a forked child: close the parent's lock files, so that only the parent holds them."""
+    for lock_file in _open_locks:
+        with suppress(OSError):
+            os.close(lock_file.descriptor)
+        lock_file.descriptor = _CLOSED
+    _open_locks.clear()
+
+
+def _open_lock_file(lock_path: Path) -> int:
+    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+    try:
+        descriptor = os.open(lock_path, flags, 0o600)
+    except (FileNotFoundError, NotADirectoryError):
+        raise NotFound(f"the folder {lock_path.parent} does not exist") from None
+    try:
+        mode = os.fstat(descriptor).st_mode
+        if not stat.S_ISREG(mode):
+            raise FileExistsError(f"{lock_path} is not a regular file: remove it")
+        if os.name != "nt" and mode & 0o077:
+            with suppress(OSError):  # a file system without modes
+                os.fchmod(descriptor, 0o600)
+    except BaseException:
         os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _wait_for_lock(descriptor: int, lock_path: Path, timeout: float) -> None:
+    end = time.monotonic() + timeout
+    pause = _FIRST_PAUSE
+    while not _try_lock(descriptor):
+        if time.monotonic() >= end:
+            raise LockTimeout(
+                f"another writer has held {lock_path} for {timeout:g} seconds: "
+                f"{_who_holds_it(descriptor)}. Wait for it or end it, then try again"
+            )
+        time.sleep(pause)
+        pause = min(2 * pause, _LONGEST_PAUSE)
+
+
+def _say_who_holds_it(descriptor: int) -> None:
+    """Write into the lock file who holds it, for the message of a writer that waited too long."""
+    now = datetime.now().isoformat(timespec="seconds")
+    text = f"process {os.getpid()} on {socket.gethostname()}, since {now}\n"
+    with suppress(OSError):  # a full disk: the lock holds without its note
+        os.ftruncate(descriptor, 0)
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        os.write(descriptor, text.encode())
+
+
+def _who_holds_it(descriptor: int) -> str:
+    try:
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        text = os.read(descriptor, 200).decode(errors="replace").strip()
+    except OSError:
+        text = ""
+    return text if text.isprintable() and text else "it does not say who it is"
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    # Behind the text in the lock file: Windows lets nobody read a locked byte.
+    _LOCKED_BYTE = 1 << 20
+
+    def _try_lock(descriptor: int) -> bool:
+        os.lseek(descriptor, _LOCKED_BYTE, os.SEEK_SET)
+        try:
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        except PermissionError:  # another process or thread holds it
+            return False
+        return True
+
+    def _unlock(descriptor: int) -> None:
+        os.lseek(descriptor, _LOCKED_BYTE, os.SEEK_SET)
+        msvcrt.locking(descriptor, msvcrt.LK_UNLCK, 1)
+
+else:
+    import fcntl
+
+    os.register_at_fork(after_in_child=_close_inherited_locks)
+
+    def _try_lock(descriptor: int) -> bool:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:  # another process or thread holds it
+            return False
+        return True
+
+    def _unlock(descriptor: int) -> None:
+        fcntl.flock(descriptor, fcntl.LOCK_UN)

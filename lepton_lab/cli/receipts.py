@@ -22,9 +22,8 @@ from collections.abc import Callable
 from lepton_lab import aes
 from lepton_lab.cli.words import Advice
 from lepton_lab.errors import DecryptionError
-from lepton_lab.files import write_atomically
+from lepton_lab.files import write_atomically, write_lock
 from lepton_lab.keyring import KeyRing
-from lepton_lab.keyring.lock import exclusive
 from lepton_lab.sharding import Receipt
 
 _HEAD = b"LLR\x01"
@@ -58,7 +57,7 @@ class Receipts:
         self._change(lambda receipts: receipts.pop(name, None))
 
     def _change(self, change: Callable[[dict[str, Receipt]], object]) -> None:
-        with exclusive(self._path):
+        with write_lock(self._path):
             receipts = self._read()
             change(receipts)
             entries = {

@@ -18,13 +18,13 @@ comes back is not believed. Never put the file on a storage node.
 - `ring`: the verbs.
 - `handle`: one handle on the file, which is read again when it changed and changed under a lock.
 - `file`: the bytes of the file.
-- `records`: what is sealed inside it.
+- `records`: what is sealed inside it; `acknowledged`: one of its parts.
 - `export`: the wrapped data key, and its export to a recipient.
-- `lock`: the lock between processes.
 """
 
+from lepton_lab.keyring.acknowledged import Acknowledged
 from lepton_lab.keyring.export import DataKey, open_for
-from lepton_lab.keyring.records import Acknowledged, AuditEntry
+from lepton_lab.keyring.records import AuditEntry
 from lepton_lab.keyring.ring import KeyRing
 
 __all__ = ["Acknowledged", "AuditEntry", "DataKey", "KeyRing", "open_for"]

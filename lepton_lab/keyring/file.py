@@ -43,7 +43,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
 from lepton_lab import aes
-from lepton_lab.buffers import framed
+from lepton_lab.buffers import framed, whole_number
 from lepton_lab.errors import DecryptionError, InvalidParameter, NotFound
 from lepton_lab.keyring.records import BODY_FORMAT, WRITING_ID_SIZE, RingBody
 
@@ -77,12 +77,10 @@ class PassphraseKey:
 
         n: scrypt's cost, a power of two from 2¹⁴ to 2¹⁹. Raises InvalidParameter for another.
         """
-        allowed = [1 << log2 for log2 in range(_SMALLEST_COST, _LARGEST_COST + 1)]
-        if type(n) is not int or n not in allowed:
-            raise InvalidParameter(
-                f"scrypt's N is a power of two from 2^{_SMALLEST_COST} to 2^{_LARGEST_COST}"
-            )
-        return cls.of(passphrase, secrets.token_bytes(16), n.bit_length() - 1)
+        cost = whole_number(n, "scrypt's N", 1 << _SMALLEST_COST, 1 << _LARGEST_COST)
+        if cost & (cost - 1):
+            raise InvalidParameter(f"scrypt's N is a power of two, not {cost}")
+        return cls.of(passphrase, secrets.token_bytes(16), cost.bit_length() - 1)
 
     @classmethod
     def of(cls, passphrase: str, salt: bytes, log2_n: int) -> Self:

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import os
 import re
+import secrets
 import threading
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,7 +20,7 @@ from pathlib import Path
 from typing import Self
 
 from lepton_lab.errors import DecryptionError, InvalidKey, InvalidParameter, StaleVersion
-from lepton_lab.files import write_atomically
+from lepton_lab.files import write_atomically, write_lock
 from lepton_lab.keyring.file import (
     HEADER_SIZE,
     PassphraseKey,
@@ -27,7 +29,6 @@ from lepton_lab.keyring.file import (
     open_for_reading,
     read_rest,
 )
-from lepton_lab.keyring.lock import exclusive
 from lepton_lab.keyring.records import HISTORY_LIMIT, RingBody
 
 
@@ -73,6 +74,67 @@ class RingHandle:
         self.passphrase_key = passphrase_key
         self.content = content
         self._lock = threading.RLock()
+        _handles.add(self)
+
+    def renew_lock(self) -> None:
+        """In a forked child: no thread of the parent's, which are not here, holds the handle."""
+        self._lock = threading.RLock()
+
+    @classmethod
+    def create(cls, path: str | os.PathLike[str], passphrase: str, scrypt_n: int) -> Self:
+        """Make a new, empty ring. Raises as `KeyRing.create` does."""
+        place = real_path(path)
+        key = PassphraseKey.new(passphrase, scrypt_n)
+        master = secrets.token_bytes(32)
+        body = RingBody.new()
+        body.note("created")
+        with write_lock(place):
+            if place.exists():
+                raise InvalidParameter(f"{place} exists already: open it, or name another file")
+            slot = PassphraseSlot.seal(key, secrets.token_bytes(16), 1, master)
+            content = write_ring(place, slot, master, body)
+            if others_may_reach(place):
+                # A file system without modes (exFAT, FAT, some network shares) has just ignored
+                # 0600. `open` would refuse the ring, so it is not made.
+                place.unlink()
+                raise InvalidKey(
+                    f"others may reach {place}, because its file system keeps no permissions: "
+                    "make the ring on another one, or in a folder that only you can enter"
+                )
+        return cls(place, key, content)
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str], passphrase: str) -> Self:
+        """Open a ring by its passphrase. Raises as `KeyRing.open` does."""
+        place = real_path(path)
+        with open_for_reading(place) as file:
+            sealed = read_rest(file)
+        key = PassphraseKey.of(passphrase, sealed.slot.salt, sealed.slot.log2_n)
+        content = RingContent.opened(sealed, sealed.slot.open(key))
+        _refuse_exposed(place)
+        return cls(place, key, content)
+
+    @classmethod
+    def recover(
+        cls, path: str | os.PathLike[str], shared: bytes, passphrase: str, scrypt_n: int
+    ) -> Self:
+        """Open a ring by what its custodians shared, and give it a new passphrase.
+
+        Raises as `KeyRing.recover` does.
+        """
+        place = real_path(path)
+        key = PassphraseKey.new(passphrase, scrypt_n)
+        with write_lock(place):
+            with open_for_reading(place) as file:
+                sealed = read_rest(file)
+            slot = sealed.slot
+            master = _master_among(shared, slot)
+            body = RingContent.opened(sealed, master).body
+            _refuse_exposed(place)
+            body.note("recovered")
+            new_slot = PassphraseSlot.seal(key, slot.ring_id, slot.generation, master)
+            content = write_ring(place, new_slot, master, body, predecessor=sealed)
+        return cls(place, key, content)
 
     def current(self) -> RingContent:
         """What the file holds now, read again if it has changed.
@@ -89,7 +151,8 @@ class RingHandle:
     @contextmanager
     def changing(self) -> Iterator[RingDraft]:
         """Give a draft of the ring, and write it when the block ends without an exception."""
-        with self._lock, exclusive(self.path):
+        # The thread lock first: the threads of one handle then need not poll for the file's.
+        with self._lock, write_lock(self.path):
             known = self.current()
             draft = RingDraft(known.slot, known.master, known.body.copy(), self.passphrase_key)
             yield draft
@@ -141,6 +204,18 @@ class RingHandle:
             )
 
 
+_handles: weakref.WeakSet[RingHandle] = weakref.WeakSet()
+
+
+def _renew_locks() -> None:
+    for handle in list(_handles):
+        handle.renew_lock()
+
+
+if os.name != "nt":
+    os.register_at_fork(after_in_child=_renew_locks)
+
+
 def write_ring(
     path: Path,
     slot: PassphraseSlot,
@@ -173,16 +248,43 @@ def real_path(path: str | os.PathLike[str]) -> Path:
         raise InvalidParameter("a key ring's path is the path of one file") from None
 
 
-def refuse_exposed(path: Path) -> None:
-    """Raise InvalidKey when others may reach the file: its mode and every folder let them."""
-    if os.name == "nt":  # the access lists of Windows do not show in the mode
-        return
-    mode = path.stat().st_mode & 0o777
-    others_get_there = all(folder.stat().st_mode & 0o011 for folder in path.parents)
-    if mode & 0o077 and others_get_there:
+def others_may_reach(path: Path) -> bool:
+    """Whether the file's mode lets others at it, and every folder lets them get there."""
+    # The access lists of Windows do not show in the mode.
+    if os.name == "nt" or not path.stat().st_mode & 0o077:
+        return False
+    return all(folder.stat().st_mode & 0o011 for folder in path.parents)
+
+
+def _refuse_exposed(path: Path) -> None:
+    if others_may_reach(path):
+        mode = path.stat().st_mode & 0o777
         raise InvalidKey(
             f"others may reach {path} (mode {mode:04o}); for its owner alone: chmod 600 {path}"
         )
+
+
+def shared_bytes(slot: PassphraseSlot, master: bytes) -> bytes:
+    """What custodians share: ring id(16) ‖ generation(4) ‖ master key(32)."""
+    return slot.ring_id + slot.generation.to_bytes(4, "big") + master
+
+
+def _master_among(shared: bytes, slot: PassphraseSlot) -> bytes:
+    """The master key that custodians put together, if it is this file's.
+
+    Ring id and generation are not secret, so the message may name them.
+    """
+    ring_id = shared[:16]
+    generation = int.from_bytes(shared[16:20], "big")
+    master = shared[20:]
+    if len(master) != 32 or ring_id != slot.ring_id:
+        raise DecryptionError("these shares are not this key ring's")
+    if generation != slot.generation:
+        raise DecryptionError(
+            f"these shares are of generation {generation}, the key ring of {slot.generation}: "
+            "shares open the files of their own generation, its backups among them"
+        )
+    return master
 
 
 def _remove_leftovers(path: Path) -> None:

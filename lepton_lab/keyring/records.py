@@ -9,7 +9,7 @@ The body:
     …       4     number of events
     …       …     the events, oldest first
     …       4     number of acknowledged states
-    …       …     the acknowledged states, one per subject
+    …       …     the acknowledged states, one per subject (see `acknowledged`)
     …       4     number of earlier writings
     …       …     the first 8 bytes of the body's salt in each of them, oldest first
 
@@ -30,15 +30,6 @@ An event:
     4       1     what happened: an index into `EVENTS`
     5       16    to what: a data key's id, a set id of shares, or zeros
 
-An acknowledged state:
-
-    offset  size  field
-    0       8     version
-    8       32    digest
-    40      1     deleted: 0 or 1
-    41      2     length of the subject, from 1
-    43      …     subject
-
 Numbers are big-endian. The body is authenticated before it is read.
 
 Rings of the first release have body format 0: their body ends behind the events. They are read as
@@ -50,20 +41,19 @@ from __future__ import annotations
 import secrets
 import struct
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import NamedTuple, Self
 
 from lepton_lab.errors import DecryptionError, InvalidParameter
+from lepton_lab.keyring.acknowledged import AcknowledgedStates
 
 ID_SIZE = 16
-DIGEST_SIZE = 32
 EVENTS = ("created", "passphrase changed", "rotated", "split", "recovered", "exported", "shredded")
 
 BODY_FORMAT = 1  # what is written; 0 is read too
 CONTEXT_LIMIT = 0xFFFF  # bytes
-SUBJECT_LIMIT = 4096  # bytes
-VERSION_LIMIT = (1 << 64) - 1
 TRAIL_LIMIT = 4096  # events kept; the oldest leave first
 HISTORY_LIMIT = 2048  # earlier writings kept; the oldest leave first
 WRITING_ID_SIZE = 8
@@ -71,7 +61,6 @@ WRITING_ID_SIZE = 8
 _ROOT_SIZE = 32
 _KEY = struct.Struct(">16sIB32sH")
 _EVENT = struct.Struct(">IB16s")
-_ACKNOWLEDGED = struct.Struct(">Q32sBH")
 _COUNT = struct.Struct(">I")
 
 
@@ -84,14 +73,6 @@ class AuditEntry(NamedTuple):
     time: datetime
     event: str
     id: str
-
-
-class Acknowledged(NamedTuple):
-    """The newest acknowledged state of a subject: version, digest (32 bytes), whether deleted."""
-
-    version: int
-    digest: bytes
-    deleted: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,14 +133,13 @@ class KeyRecord:
 class RingBody:
     """The ring's content. `records` (by data key id) keeps the order of creation.
 
-    `acknowledged` holds each subject's state as its bytes in the file; `history` the ids of the
-    writings before this one, 8 bytes each, oldest first.
+    `history` holds the ids of the writings before this one, 8 bytes each, oldest first.
     """
 
     root: bytes
     records: dict[bytes, KeyRecord]
     trail: list[bytes]
-    acknowledged: dict[bytes, bytes] = field(default_factory=dict)
+    acknowledged: AcknowledgedStates = field(default_factory=AcknowledgedStates)
     history: bytes = b""
 
     @classmethod
@@ -176,7 +156,7 @@ class RingBody:
             self.root,
             dict(self.records),
             list(self.trail),
-            dict(self.acknowledged),
+            self.acknowledged.copy(),
             self.history,
         )
 
@@ -196,22 +176,14 @@ class RingBody:
             return None
         return self.history[start : start + WRITING_ID_SIZE]
 
-    def state_of(self, subject: bytes) -> Acknowledged | None:
-        """The newest acknowledged state of a subject, or None."""
-        data = self.acknowledged.get(subject)
-        if data is None:
-            return None
-        version, digest, deleted, _ = _ACKNOWLEDGED.unpack_from(data)
-        return Acknowledged(version, digest, bool(deleted))
-
-    def is_deleted(self, subject: bytes) -> bool:
-        """Whether the acknowledged state of a subject, which must be there, is a deletion."""
-        return self.acknowledged[subject][_ACKNOWLEDGED.size - 3] == 1
-
-    def set_state(self, subject: bytes, state: Acknowledged) -> None:
-        """Replace the acknowledged state of a subject, whose bounds were checked before."""
-        head = _ACKNOWLEDGED.pack(state.version, state.digest, state.deleted, len(subject))
-        self.acknowledged[subject] = head + subject
+    def older_than(self, version: int, version_of: Callable[[bytes], int | None]) -> list[bytes]:
+        """The ids of the data keys whose context belongs to an older version."""
+        outdated = []
+        for record in self.records.values():
+            found = version_of(record.context)
+            if found is not None and found < version:
+                outdated.append(record.id)
+        return outdated
 
     def account(self) -> list[AuditEntry]:
         """The trail and the making of every data key that is still there, in order of time."""
@@ -237,8 +209,7 @@ class RingBody:
                 *(record.data for record in self.records.values()),
                 _COUNT.pack(len(self.trail)),
                 *self.trail,
-                _COUNT.pack(len(self.acknowledged)),
-                *self.acknowledged.values(),
+                self.acknowledged.to_bytes(),
                 _COUNT.pack(len(self.history) // WRITING_ID_SIZE),
                 self.history,
             ]
@@ -258,7 +229,7 @@ class RingBody:
         trail, position = _read_trail(data, position)
         body = cls(data[:_ROOT_SIZE], records, trail)
         if body_format != 0:
-            body.acknowledged, position = _read_acknowledged(data, position)
+            body.acknowledged, position = AcknowledgedStates.read(data, position)
             body.history, position = _read_history(data, position)
         if position != len(data):
             raise DecryptionError
@@ -292,24 +263,6 @@ def _read_trail(data: bytes, position: int) -> tuple[list[bytes], int]:
     if any(event[4] >= len(EVENTS) for event in trail):
         raise DecryptionError
     return trail, end
-
-
-def _read_acknowledged(data: bytes, position: int) -> tuple[dict[bytes, bytes], int]:
-    (count,) = _COUNT.unpack_from(data, position)
-    position += _COUNT.size
-    acknowledged: dict[bytes, bytes] = {}
-    for _ in range(count):
-        *_, deleted, subject_size = _ACKNOWLEDGED.unpack_from(data, position)
-        start = position + _ACKNOWLEDGED.size
-        end = start + subject_size
-        if deleted > 1 or not 1 <= subject_size <= SUBJECT_LIMIT or end > len(data):
-            raise DecryptionError
-        acknowledged[data[start:end]] = data[position:end]
-        position = end
-    # Fewer states than were counted: two are of the same subject.
-    if len(acknowledged) != count:
-        raise DecryptionError
-    return acknowledged, position
 
 
 def _read_history(data: bytes, position: int) -> tuple[bytes, int]:

@@ -13,38 +13,14 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from lepton_lab import aes, shamir
-from lepton_lab.buffers import BytesLike, framed, view_of
-from lepton_lab.errors import DecryptionError, IntegrityError, InvalidParameter, NotFound
+from lepton_lab.buffers import BytesLike, framed, view_of, whole_number
+from lepton_lab.errors import DecryptionError, InvalidParameter, NotFound
 from lepton_lab.keyring import export
+from lepton_lab.keyring.acknowledged import Acknowledged, checked_subject
 from lepton_lab.keyring.export import DataKey, Recipient
-from lepton_lab.keyring.file import (
-    SCRYPT_N,
-    PassphraseKey,
-    PassphraseSlot,
-    open_for_reading,
-    read_rest,
-)
-from lepton_lab.keyring.handle import (
-    RingContent,
-    RingDraft,
-    RingHandle,
-    real_path,
-    refuse_exposed,
-    write_ring,
-)
-from lepton_lab.keyring.lock import exclusive
-from lepton_lab.keyring.records import (
-    DIGEST_SIZE,
-    SUBJECT_LIMIT,
-    VERSION_LIMIT,
-    Acknowledged,
-    AuditEntry,
-    KeyRecord,
-    RingBody,
-)
-
-# What custodians share, inside `shamir.split`: ring id(16) ‖ generation(4) ‖ master key(32).
-_SHARED_SIZE = 52
+from lepton_lab.keyring.file import SCRYPT_N, PassphraseKey, PassphraseSlot
+from lepton_lab.keyring.handle import RingDraft, RingHandle, shared_bytes
+from lepton_lab.keyring.records import AuditEntry, KeyRecord, RingBody
 
 
 class KeyRing:
@@ -59,7 +35,8 @@ class KeyRing:
 
     A method raises NotFound when the file is gone; DecryptionError when it was altered, or has
     another passphrase *and* another master key than this handle knows (open it again); StaleVersion
-    when it was put back to an earlier state, even if others have written it since. To tell that,
+    when it was put back to an earlier state, even if others have written it since; LockTimeout when
+    another process has kept the ring from being written for 30 seconds. To tell an earlier state,
     the file names its last 2,048 writings (16 KiB): a handle that was not used while others wrote
     more than these raises StaleVersion too, and is to be opened again. OSError from the disk passes
     through: a change that raised it was made or was not, and the next use reads which.
@@ -101,17 +78,7 @@ class KeyRing:
         of two from 2¹⁴ (16 MiB) to 2¹⁹ (512 MiB). Raises InvalidParameter for others and when the
         file exists already; NotFound when its folder does not. RFC 7914.
         """
-        place = real_path(path)
-        key = PassphraseKey.new(passphrase, scrypt_n)
-        master = secrets.token_bytes(32)
-        body = RingBody.new()
-        body.note("created")
-        with exclusive(place):
-            if place.exists():
-                raise InvalidParameter(f"{place} exists already: open it, or name another file")
-            slot = PassphraseSlot.seal(key, secrets.token_bytes(16), 1, master)
-            content = write_ring(place, slot, master, body)
-        return cls(RingHandle(place, key, content))
+        return cls(RingHandle.create(path, passphrase, scrypt_n))
 
     @classmethod
     def open(cls, path: str | os.PathLike[str], passphrase: str) -> Self:
@@ -121,13 +88,7 @@ class KeyRing:
         newer release wrote is named as such); NotFound when there is none; InvalidKey when others
         may read it; InvalidParameter for a passphrase that is not a non-empty str.
         """
-        place = real_path(path)
-        with open_for_reading(place) as file:
-            sealed = read_rest(file)
-        key = PassphraseKey.of(passphrase, sealed.slot.salt, sealed.slot.log2_n)
-        content = RingContent.opened(sealed, sealed.slot.open(key))
-        refuse_exposed(place)
-        return cls(RingHandle(place, key, content))
+        return cls(RingHandle.open(path, passphrase))
 
     @classmethod
     def recover(
@@ -147,19 +108,7 @@ class KeyRing:
         ring's shares, for those of another generation (says which), and for a damaged file;
         NotFound, InvalidKey, InvalidParameter as `create` and `open` do.
         """
-        place = real_path(path)
-        shared = shamir.combine(shares)
-        key = PassphraseKey.new(new_passphrase, scrypt_n)
-        with exclusive(place):
-            with open_for_reading(place) as file:
-                sealed = read_rest(file)
-            master = _master_among(shared, sealed.slot)
-            body = RingContent.opened(sealed, master).body
-            refuse_exposed(place)
-            slot = PassphraseSlot.seal(key, sealed.slot.ring_id, sealed.slot.generation, master)
-            body.note("recovered")
-            content = write_ring(place, slot, master, body, predecessor=sealed)
-        return cls(RingHandle(place, key, content))
+        return cls(RingHandle.recover(path, shamir.combine(shares), new_passphrase, scrypt_n))
 
     # --- data keys -------------------------------------------------------------------------------
 
@@ -233,11 +182,10 @@ class KeyRing:
         It comes from a random root inside the file, by HKDF-SHA256 (RFC 5869) with
         info = framed("lepton_lab derive", purpose). Raises InvalidParameter.
         """
-        if type(length) is not int or not 1 <= length <= 255 * 32:
-            raise InvalidParameter("HKDF-SHA256 gives 1 to 8160 bytes")
+        size = whole_number(length, "the length of a derived key", 1, 255 * 32)
         info = framed(b"lepton_lab derive", bytes(view_of(purpose)))
         root = self._handle.current().body.root
-        return HKDF(SHA256(), length, None, info).derive(root)
+        return HKDF(SHA256(), size, None, info).derive(root)
 
     # --- the newest acknowledged state of what the keys protect ----------------------------------
 
@@ -262,20 +210,16 @@ class KeyRing:
         that one. Nothing is written when nothing would change. Raises IntegrityError, and changes
         nothing, when the ring has noted this version with another digest; InvalidParameter.
         """
-        name = _checked_subject(subject)
-        state = _checked_state(version, digest, deleted)
+        name = checked_subject(subject)
+        state = Acknowledged.checked(version, digest, deleted)
         with self._handle.changing() as draft:
-            known = draft.body.state_of(name)
-            if known is not None and known.version == state.version and known != state:
-                raise IntegrityError(
-                    f"version {state.version} was acknowledged before with another digest"
-                )
-            newest = state if known is None or known.version < state.version else known
-            outdated = _older_than(newest.version, draft.body, version_of)
+            known = draft.body.acknowledged.get(name)
+            newest = state.or_newer(known)
+            outdated = draft.body.older_than(newest.version, version_of)
             if newest == known and not outdated:
                 draft.unchanged = True
                 return
-            draft.body.set_state(name, newest)
+            draft.body.acknowledged.set(name, newest)
             for data_key_id in outdated:
                 _shred_in(draft, data_key_id)
 
@@ -284,12 +228,11 @@ class KeyRing:
 
         None when nothing was acknowledged, or after `forget`. Raises InvalidParameter.
         """
-        return self._handle.current().body.state_of(_checked_subject(subject))
+        return self._handle.current().body.acknowledged.get(checked_subject(subject))
 
     def acknowledged_subjects(self) -> list[bytes]:
         """Every subject whose newest acknowledged version is not a deletion, sorted."""
-        body = self._handle.current().body
-        return [subject for subject in sorted(body.acknowledged) if not body.is_deleted(subject)]
+        return self._handle.current().body.acknowledged.subjects()
 
     def forget(self, subject: BytesLike, *data_key_ids: str) -> None:
         """Remove what was acknowledged of a subject, and shred these data keys, in one writing.
@@ -298,13 +241,13 @@ class KeyRing:
         passed over, so that a second call finishes what another process has begun; nothing is
         written when nothing would change. Raises InvalidParameter.
         """
-        name = _checked_subject(subject)
+        name = checked_subject(subject)
         _check_ids(data_key_ids)
         with self._handle.changing() as draft:
-            known = draft.body.acknowledged.pop(name, None)
+            was_known = draft.body.acknowledged.remove(name)
             wanted = [_bytes_of(data_key_id) for data_key_id in dict.fromkeys(data_key_ids)]
             held = [data_key_id for data_key_id in wanted if data_key_id in draft.body.records]
-            if known is None and not held:
+            if not was_known and not held:
                 draft.unchanged = True
                 return
             draft.sweep = True
@@ -355,9 +298,7 @@ class KeyRing:
         InvalidParameter.
         """
         with self._handle.changing() as draft:
-            generation = draft.slot.generation.to_bytes(4, "big")
-            shared = draft.slot.ring_id + generation + draft.master
-            made = shamir.split(shared, threshold, shares)
+            made = shamir.split(shared_bytes(draft.slot, draft.master), threshold, shares)
             draft.body.note("split", made[0].set_id)
         return made
 
@@ -423,51 +364,3 @@ def _shred_in(draft: RingDraft, data_key_id: bytes) -> None:
     del draft.body.records[data_key_id]
     draft.body.note("shredded", data_key_id)
     draft.sweep = True
-
-
-def _older_than(
-    version: int, body: RingBody, version_of: Callable[[bytes], int | None]
-) -> list[bytes]:
-    """The ids of the data keys whose context belongs to an older version."""
-    outdated = []
-    for record in body.records.values():
-        found = version_of(record.context)
-        if found is not None and found < version:
-            outdated.append(record.id)
-    return outdated
-
-
-def _checked_subject(subject: BytesLike) -> bytes:
-    name = bytes(view_of(subject))
-    if not 1 <= len(name) <= SUBJECT_LIMIT:
-        raise InvalidParameter(f"a subject is 1 to {SUBJECT_LIMIT} bytes, not {len(name)}")
-    return name
-
-
-def _checked_state(version: int, digest: BytesLike, deleted: bool) -> Acknowledged:
-    fixed = bytes(view_of(digest))
-    if type(version) is not int or not 0 <= version <= VERSION_LIMIT:
-        raise InvalidParameter("a version is a whole number from 0 to 2^64 - 1")
-    if len(fixed) != DIGEST_SIZE:
-        raise InvalidParameter(f"a digest is {DIGEST_SIZE} bytes, not {len(fixed)}")
-    if not isinstance(deleted, bool):
-        raise InvalidParameter("deleted is True or False")
-    return Acknowledged(version, fixed, deleted)
-
-
-def _master_among(shared: bytes, slot: PassphraseSlot) -> bytes:
-    """The master key that custodians put together, if it is this file's.
-
-    Ring id and generation are not secret, so the message may name them.
-    """
-    ring_id = shared[:16]
-    generation = int.from_bytes(shared[16:20], "big")
-    master = shared[20:]
-    if len(shared) != _SHARED_SIZE or ring_id != slot.ring_id:
-        raise DecryptionError("these shares are not this key ring's")
-    if generation != slot.generation:
-        raise DecryptionError(
-            f"these shares are of generation {generation}, the key ring of {slot.generation}: "
-            "shares open the files of their own generation, its backups among them"
-        )
-    return master

@@ -14,8 +14,9 @@ import pytest
 from lepton_lab.errors import DecryptionError, IntegrityError, InvalidParameter, StaleVersion
 from lepton_lab.keyring import Acknowledged, KeyRing
 from lepton_lab.keyring import handle as ring_handle
+from lepton_lab.keyring.acknowledged import SUBJECT_LIMIT
 from lepton_lab.keyring.file import SealedFile
-from lepton_lab.keyring.records import HISTORY_LIMIT, SUBJECT_LIMIT, RingBody
+from lepton_lab.keyring.records import HISTORY_LIMIT, RingBody
 from tests.support.paths import VECTORS
 from tests.support.rings import CHEAP, WORDS
 

@@ -9,6 +9,7 @@ import hashlib
 import hmac
 import itertools
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -24,9 +25,10 @@ from hypothesis import strategies as st
 from lepton_lab import files, shamir
 from lepton_lab.buffers import framed
 from lepton_lab.errors import DecryptionError, InvalidKey, InvalidParameter, NotFound
-from lepton_lab.keyring import KeyRing, lock
+from lepton_lab.keyring import KeyRing
 from lepton_lab.keyring import file as ring_file
-from lepton_lab.keyring.records import Acknowledged, KeyRecord, RingBody
+from lepton_lab.keyring.acknowledged import Acknowledged
+from lepton_lab.keyring.records import KeyRecord, RingBody
 
 CHEAP = {"scrypt_n": 1 << 14}
 WORDS = "a passphrase for tests"
@@ -308,7 +310,7 @@ def test_a_body_is_read_as_it_was_written(found):
         record = KeyRecord.new(context)
         body.records[record.id] = record
         body.note("exported", record.id)
-        body.set_state(context + b"!", Acknowledged(len(context), bytes(32), False))
+        body.acknowledged.set(context + b"!", Acknowledged(len(context), bytes(32), False))
         body.follow(record.id[:8])
     again = RingBody.from_bytes(body.to_bytes())
     assert again == body
@@ -323,7 +325,7 @@ def test_a_body_of_another_shape_is_a_decryption_error(found, data):
         record = KeyRecord.new(context)
         body.records[record.id] = record
     body.note("created")
-    body.set_state(b"subject", Acknowledged(3, bytes(32), True))
+    body.acknowledged.set(b"subject", Acknowledged(3, bytes(32), True))
     body.follow(b"8 bytes.")
     raw = body.to_bytes()
     position = data.draw(st.integers(32, len(raw) - 1))
@@ -446,7 +448,8 @@ def test_the_file_is_its_owners_alone_after_every_writing(path):
     finally:
         os.umask(before)
     assert modes == {0o600}
-    assert list(path.parent.iterdir()) == [path]
+    assert {file.name for file in path.parent.iterdir()} == {"ring", ".ring.lock"}
+    assert path.with_name(".ring.lock").stat().st_mode & 0o777 == 0o600
 
 
 @on_posix
@@ -509,7 +512,7 @@ VERBS = {
 def test_a_failing_disk_leaves_the_old_ring_or_the_new(ring, path, verb, monkeypatch, remembered):
     made = ring.new_data_key(b"old")
     outcomes = set()
-    for at, after in itertools.product(range(1, 8), (False, True)):
+    for at, after in itertools.product(range(1, 10), (False, True)):
         before = path.read_bytes()
         with monkeypatch.context() as patch:
             patch.setattr(files, "os", FullDisk(at, after))
@@ -519,7 +522,7 @@ def test_a_failing_disk_leaves_the_old_ring_or_the_new(ring, path, verb, monkeyp
                 outcomes.add("raised, " + ("old" if path.read_bytes() == before else "new"))
             else:
                 outcomes.add("done")
-        assert [file.name for file in path.parent.iterdir()] == [path.name]
+        assert {file.name for file in path.parent.iterdir()} == {"ring", ".ring.lock"}
         assert KeyRing.open(path, WORDS).find(b"") == ring.find(b"")
         if verb == "shred" and made.id not in ring:
             made = ring.new_data_key(b"old")
@@ -594,7 +597,7 @@ def test_a_power_cut_at_any_step_leaves_the_old_ring_or_the_new(ring, path, verb
         assert found in ([b"old"], changed)
         states[copy.name[-1]].add(found == changed)
     assert states == {"9": {False, True}, "0": {True}}
-    left = [file for file in path.parent.iterdir() if file.name.startswith(".ring.")]
+    left = [file for file in path.parent.iterdir() if re.fullmatch(r"\.ring\.\w{16}", file.name)]
     assert left or verb == "shred"  # shredding has swept what its own earlier tries left
     shutil.copy(path.with_name("saved"), path)
     KeyRing.open(path, WORDS).shred(made.id)
@@ -651,34 +654,159 @@ def test_two_processes_at_once_lose_no_key(ring, path):
         assert again.unwrap(wrapped, context) == ring.unwrap(wrapped, context) == key
 
 
-@on_posix
-def test_the_lock_ends_with_the_process_that_held_it(ring, path):
-    code = f"""
-import os
-from pathlib import Path
-from lepton_lab.keyring.lock import exclusive
-with exclusive(Path({str(path)!r})):
-    print("held", flush=True)
-    os.kill(os.getpid(), 9)
-"""
-    assert (
-        subprocess.run([sys.executable, "-c", code], capture_output=True, check=False).stdout
-        == b"held\n"
-    )
-    ring.new_data_key(b"c")
-    assert [file.name for file in path.parent.iterdir()] == [path.name]
-
-
 def test_the_lock_is_held_while_a_change_is_made(ring, path, monkeypatch):
     held = []
-    genuine = lock.exclusive
+    genuine = files.write_lock
 
     def watched(place):
         held.append(place)
         return genuine(place)
 
-    monkeypatch.setattr("lepton_lab.keyring.handle.exclusive", watched)
+    monkeypatch.setattr("lepton_lab.keyring.handle.write_lock", watched)
     made = ring.new_data_key(b"c")
     ring.unwrap(made.wrapped, b"c")
     ring.find(b"")
     assert held == [path]
+
+
+FORK = """
+import os, sys, time
+from pathlib import Path
+from lepton_lab import files
+from lepton_lab.keyring import KeyRing
+
+ring = KeyRing.open(sys.argv[1], "a passphrase for tests")
+children = []
+genuine = files.os.replace
+
+class Os:
+    def __getattr__(self, name):
+        return fork_and_replace if name == "replace" else getattr(os, name)
+
+def fork_and_replace(*paths):
+    child = os.fork()
+    if not child:
+        time.sleep(600)  # a worker that lives long and never heard of the ring
+    children.append(child)
+    genuine(*paths)
+    if sys.argv[2] == "dies":
+        print(*children, flush=True)
+        os._exit(0)
+
+files.os = Os()
+ring.new_data_key(b"forked while this was written")
+print(*children, flush=True)
+sys.stdin.read()
+"""
+
+
+@on_posix
+@pytest.mark.parametrize("parent", ["lives", "dies"])
+def test_a_child_forked_while_the_ring_is_written_does_not_keep_it_locked(ring, path, parent):
+    with subprocess.Popen(
+        [sys.executable, "-c", FORK, path, parent],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as writer:
+        children = [int(number) for number in writer.stdout.readline().split()]
+        try:
+            assert len(children) == 1
+            started = time.monotonic()
+            ring.new_data_key(b"c")
+            assert time.monotonic() - started < 10
+        finally:
+            for child in children:
+                os.kill(child, 9)
+            writer.stdin.close()
+    assert len(ring.find(b"")) == 2
+
+
+IN_A_FORK = """
+import os, sys, threading, time
+from lepton_lab.keyring import KeyRing
+
+ring = KeyRing.open(sys.argv[1], "a passphrase for tests")
+inside, leave = threading.Event(), threading.Event()
+
+def hold():
+    with ring._handle.changing():
+        inside.set()
+        leave.wait()
+
+thread = threading.Thread(target=hold)
+thread.start()
+inside.wait()
+child = os.fork()
+if not child:
+    print(len(ring.find(b"")), flush=True)  # no thread here holds the handle
+    os._exit(0)
+os.waitpid(child, 0)
+leave.set()
+thread.join()
+"""
+
+
+@on_posix
+def test_a_forked_child_uses_a_ring_that_another_thread_was_changing(ring, path):
+    ring.new_data_key(b"c")
+    command = [sys.executable, "-c", IN_A_FORK, path]
+    done = subprocess.run(command, capture_output=True, check=True, timeout=60)
+    assert done.stdout == b"1\n"
+
+
+# --- the largest ring -------------------------------------------------------------------------------
+
+
+def test_a_ring_is_never_written_larger_than_it_is_read(ring, path, monkeypatch):
+    shares = ring.split(1, 1)
+    ring.new_data_key(bytes(1000))
+    limit = path.stat().st_size + 2 * (8 + 55 + 100)  # each key adds the name of a writing too
+    monkeypatch.setattr(ring_file, "FILE_LIMIT", limit)
+    made = [ring.new_data_key(bytes(100)) for _ in range(2)]
+    assert path.stat().st_size == limit
+    KeyRing.open(path, WORDS)
+    before = path.read_bytes()
+    for change in (
+        lambda: ring.new_data_key(b""),
+        lambda: ring.acknowledge(b"s", 1, bytes(32), version_of=lambda _: None),
+        lambda: KeyRing.recover(path, shares, "another", **CHEAP),
+        ring.rotate,
+    ):
+        with pytest.raises(InvalidParameter, match="full"):
+            change()
+        assert path.read_bytes() == before
+    assert ring.unwrap(made[0].wrapped, bytes(100)) == made[0].key
+    ring.shred(made[1].id)  # what makes room is possible
+    ring.rotate()
+    KeyRing.open(path, WORDS)
+    monkeypatch.setattr(ring_file, "FILE_LIMIT", path.stat().st_size - 1)
+    with pytest.raises(DecryptionError):
+        KeyRing.open(path, WORDS)
+
+
+@on_posix
+def test_no_ring_is_made_where_permissions_are_not_kept(path, monkeypatch):
+    """As on exFAT: every file is open to all, and `open` would refuse the ring for ever."""
+
+    class NoModes:
+        def __getattr__(self, name):
+            return getattr(os, name)
+
+        def open(self, place, flags, mode=0o777):
+            descriptor = os.open(place, flags, mode)
+            if flags & os.O_CREAT:
+                os.fchmod(descriptor, 0o777)
+            return descriptor
+
+    monkeypatch.setattr(files, "os", NoModes())
+    KeyRing.create(path, WORDS, **CHEAP)  # the folder is its owner's alone
+    path.unlink()
+    with tempfile.TemporaryDirectory() as folder:
+        if not all(above.stat().st_mode & 0o011 for above in Path(folder).resolve().parents):
+            pytest.skip("only on POSIX with a temporary folder that is not private")
+        Path(folder).chmod(0o755)
+        place = Path(folder) / "ring"
+        with pytest.raises(InvalidKey, match="keeps no permissions"):
+            KeyRing.create(place, WORDS, **CHEAP)
+        assert not place.exists()
