@@ -17,7 +17,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from lepton_lab.errors import InvalidParameter
-from lepton_lab.workshop.catalogue import find
+from lepton_lab.workshop.engine import find
 from tools.notebook_page import CHECK, Cell, Page
 
 ROOT = Path(__file__).resolve().parent.parent

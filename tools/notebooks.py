@@ -17,7 +17,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from lepton_lab.workshop.student import student_edition
+from lepton_lab.workshop.copies import student_edition
 from tools.notebook_lint import IGNORED, faults
 from tools.notebook_run import NotebookFailed, run
 

@@ -76,14 +76,14 @@ def exercises(
     ],
 ) -> None:
     """Say of each exercise of a notebook whether it is done, or give its hint."""
-    from lepton_lab.workshop.progress import show_standings  # noqa: PLC0415  # as above
+    from lepton_lab.workshop.exercise_progress import print_progress  # noqa: PLC0415  # as above
 
     if not notebook.name.isprintable():
         raise Advice(f"{notebook}: rename it first, without control characters")
     if notebook.exists() and not notebook.is_file():  # a pipe would wait for its writer
         raise Advice(f"{notebook} is no notebook: name a file, as my/01_aes.ipynb")
     with _saying_what_to_do():
-        show_standings(notebook, Console(highlight=False))
+        print_progress(notebook, Console(highlight=False))
 
 
 nodes.add_to(app)

@@ -1,8 +1,9 @@
-"""The workshop: exercise checks with hints, the students' edition, and the copies in which learners work.
+"""Exercise checks with hints, the notebooks that learners and teachers get, and progress reports.
 
     check("aes.xtime", xtime)        # 'done', or 'not yet' with a hint; it never raises
 
-Exercises are declared as data, in the file named after their notebook: `aes.py` holds those of `01_aes`.
+Exercises are declared as data. The file is named after the first part of their id:
+`exercises/aes.py` declares `aes.xtime`.
 """
 
 from lepton_lab.workshop.checking import Verdict, check

@@ -1,15 +1,20 @@
-"""The learner's own copies of the notebooks: made once, never overwritten.
+"""Copies of the notebooks for the learner to work in, and the students' edition of a notebook.
 
-A folder of copies keeps a small record, `.copies.json`: for every file, the SHA-256 of what it was copied from and of
-what a learner can change in it (its cells' sources; running a notebook changes only outputs). When the project brings a
-newer notebook, the record tells an untouched copy from an edited one:
+A copy is made once and never overwritten. A folder of copies keeps a small record,
+`.copies.json`. For every file it holds two SHA-256 digests: of the file that was copied ("from"),
+and of what a learner can change in it ("sources": the cells' sources, because running a notebook
+changes only its outputs). When the project brings a newer notebook, the record tells an untouched
+copy from an edited one:
 
-- untouched: the old copy moves to `older/` and the newer one takes its place, so that even outputs are kept;
-- edited: it stays, and `newer` names it. To get the newer one, rename the copy and ask again.
+- untouched: the old copy moves to `older/` and the newer one takes its place, so that even the
+  outputs
+  are kept;
+- edited: it stays, and `newer_pages` names it. To get the newer one, rename the copy and ask again.
 """
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 from pathlib import Path
@@ -19,90 +24,129 @@ from lepton_lab.files import write_atomically
 
 _RECORD = ".copies.json"
 _OLDER = "older"
-_PAGES = ("*.ipynb", "*.md")  # the notebooks, and the pages that they link to
+_PATTERNS = ("*.ipynb", "*.md")  # the notebooks, and the pages that they link to
 _MODE = 0o644
+
+Notebook = dict[str, Any]  # nbformat 4, as parsed JSON
+Record = dict[str, dict[str, str]]  # the digests of each copy, by file name
+
+# The learner's copies -----------------------------------------------------------------------------
 
 
 def copy_notebooks(source: Path, target: Path) -> list[Path]:
-    """Copy the notebooks of the folder `source`, and the pages beside them, into `target`; return the new files.
+    """Copy the notebooks of the folder `source`, and the pages beside them, into `target`.
 
-    What the learner has edited is never touched, and nothing is deleted: see the top of this page. `target` is made
-    when it is not there. Raises OSError when it cannot be written.
+    Returns the new files. Nothing that the learner has edited is touched, and nothing is deleted:
+    see the top of this file. `target` is created when it does not exist. Raises OSError when it
+    cannot be written.
     """
     target.mkdir(parents=True, exist_ok=True)
-    record = _read(target)
-    new = []
+    record = _read_record(target)
+    new_files = []
     for page in _pages(source):
-        copy = target / page.name
-        content, entry = page.read_bytes(), record.get(page.name)
-        if copy.exists():
-            if not _has_moved_on(content, copy, entry) or _is_edited(copy, entry):
+        content = page.read_bytes()
+        path = target / page.name
+        if path.exists():
+            digests = record.get(page.name)
+            if not _is_outdated(path, content, digests) or _is_edited(path, digests):
                 continue
-            _set_aside(copy)
-        write_atomically(copy, content, mode=_MODE)
-        record[page.name] = {"from": _digest(content), "sources": _sources(content)}
+            _set_aside(path)
+        write_atomically(path, content, mode=_MODE)
+        record[page.name] = {"from": _digest(content), "sources": _sources_digest(content)}
+        # Written after every file, so that an interruption leaves no copy without its entry.
         write_atomically(target / _RECORD, json.dumps(record, indent=1).encode(), mode=_MODE)
-        new.append(copy)
-    return new
+        new_files.append(path)
+    return new_files
 
 
-def newer(source: Path, target: Path) -> list[Path]:
-    """The copies in `target` that `source` has a newer page for; after `copy_notebooks`, those that were edited."""
-    record = _read(target)
-    copies = [(page.read_bytes(), target / page.name) for page in _pages(source)]
-    return [
-        copy
-        for content, copy in copies
-        if copy.exists() and _has_moved_on(content, copy, record.get(copy.name))
-    ]
+def newer_pages(source: Path, target: Path) -> list[Path]:
+    """The copies in `target` for which `source` has a newer page.
+
+    After `copy_notebooks` these are the copies that the learner has edited.
+    """
+    record = _read_record(target)
+    outdated = []
+    for page in _pages(source):
+        path = target / page.name
+        if path.exists() and _is_outdated(path, page.read_bytes(), record.get(page.name)):
+            outdated.append(path)
+    return outdated
 
 
 def _pages(source: Path) -> list[Path]:
-    return sorted(page for pattern in _PAGES for page in source.glob(pattern))
+    return sorted(page for pattern in _PATTERNS for page in source.glob(pattern))
 
 
-def _read(target: Path) -> dict[str, dict[str, str]]:
-    """The record; without one, or with a damaged one, every copy counts as edited."""
+def _read_record(target: Path) -> Record:
     try:
         record = json.loads((target / _RECORD).read_bytes())
     except (FileNotFoundError, ValueError):
+        # Without a readable record every copy counts as edited: nothing is moved by mistake.
         return {}
-    entries = record.items() if isinstance(record, dict) else ()
-    return {name: entry for name, entry in entries if isinstance(entry, dict)}
+    if not isinstance(record, dict):
+        return {}
+    return {name: digests for name, digests in record.items() if isinstance(digests, dict)}
 
 
-def _has_moved_on(content: bytes, copy: Path, entry: dict[str, str] | None) -> bool:
-    """Whether the project's page is another than the one that was copied."""
-    if entry is None:
-        return _sources(content) != _sources(copy.read_bytes())
-    return entry.get("from") != _digest(content)
+def _is_outdated(path: Path, content: bytes, digests: dict[str, str] | None) -> bool:
+    """Whether the project's page is another one than the page that was copied."""
+    if digests is None:
+        return _sources_digest(content) != _sources_digest(path.read_bytes())
+    return digests.get("from") != _digest(content)
 
 
-def _is_edited(copy: Path, entry: dict[str, str] | None) -> bool:
-    return entry is None or entry.get("sources") != _sources(copy.read_bytes())
+def _is_edited(path: Path, digests: dict[str, str] | None) -> bool:
+    return digests is None or digests.get("sources") != _sources_digest(path.read_bytes())
 
 
-def _set_aside(copy: Path) -> None:
+def _set_aside(path: Path) -> None:
     """Move a copy to `older/`, under a name that is free there."""
-    folder = copy.parent / _OLDER
+    folder = path.parent / _OLDER
     folder.mkdir(exist_ok=True)
     number = 1
-    while (kept := folder / f"{copy.stem}.{number}{copy.suffix}").exists():
+    kept = folder / f"{path.stem}.{number}{path.suffix}"
+    while kept.exists():
         number += 1
-    copy.rename(kept)
+        kept = folder / f"{path.stem}.{number}{path.suffix}"
+    path.rename(kept)
 
 
-def _sources(content: bytes) -> str:
-    """A digest of what a learner writes: kinds and sources of the cells, or the whole file if it is no notebook."""
+def _sources_digest(content: bytes) -> str:
+    """A digest of what a learner writes: the kinds and sources of the cells.
+
+    Of a file that is not a notebook, it is the digest of the whole file.
+    """
     try:
         cells: list[Any] = json.loads(content)["cells"]
-        written = json.dumps(
-            [(cell["cell_type"], "".join(cell["source"])) for cell in cells]
-        ).encode()
+        sources = [(cell["cell_type"], "".join(cell["source"])) for cell in cells]
     except (ValueError, KeyError, TypeError):
-        written = content
-    return _digest(written)
+        return _digest(content)
+    return _digest(json.dumps(sources).encode())
 
 
 def _digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
+
+
+# Editions -----------------------------------------------------------------------------------------
+
+
+def student_edition(notebook: Notebook) -> Notebook:
+    """A copy of a notebook without the cells tagged `solution`, and with no outputs.
+
+    In class, a result is predicted first and run then, so outputs and execution counts are cleared.
+    """
+    edition = copy.deepcopy(notebook)
+    edition["cells"] = [
+        cell for cell in edition["cells"] if "solution" not in cell["metadata"].get("tags", [])
+    ]
+    clear_outputs(edition)
+    return edition
+
+
+def clear_outputs(notebook: Notebook) -> None:
+    """Remove the outputs and execution counts of every code cell, in place."""
+    for cell in notebook["cells"]:
+        if cell["cell_type"] == "code":
+            cell["outputs"] = []
+            cell["execution_count"] = None

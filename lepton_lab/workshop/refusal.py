@@ -1,4 +1,4 @@
-"""For the cells in which something must fail: the failure is printed, and its absence is an error."""
+"""For notebook cells in which a call must fail: prints the error's name, or fails itself."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from lepton_lab.errors import LabError
 
 @contextmanager
 def refused(*errors: type[LabError]) -> Iterator[None]:
-    """Expect one of these errors inside the block and print its name; raise LabError when none comes."""
+    """Expect one of these errors inside the block and print its name.
+
+    Raises LabError when the block ends without one. Any other error passes through.
+    """
     try:
         yield
     except errors as error:

@@ -11,7 +11,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from lepton_lab.workshop.catalogue import every_exercise
+from lepton_lab.workshop.engine import all_exercises
 from slides import cells
 from slides.decks import FOLDER, Deck, Slide
 from tools import slides as tool
@@ -257,7 +257,7 @@ def test_the_guide_discusses_every_solution():
         .split("\n## ")[0]
     )
     assert sorted(re.findall(r"^- `([^`]+)`", guide, re.MULTILINE)) == sorted(
-        each.id for each in every_exercise()
+        each.id for each in all_exercises()
     )
 
 

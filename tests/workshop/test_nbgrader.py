@@ -1,4 +1,4 @@
-"""The exercises in nbgrader's format; and nbgrader itself releases, collects and grades them."""
+"""Tests lepton_lab.workshop.nbgrader: nbgrader itself releases, collects and grades."""
 
 from __future__ import annotations
 
@@ -43,13 +43,22 @@ def test_a_skeleton_carries_its_solution_in_a_region_and_its_check_is_a_locked_t
     ]
     assert test.source == 'verdict = check("aes.xtime", xtime)\nassert verdict.done, verdict'
     assert answer.metadata.nbgrader == {
-        "schema_version": 3, "grade_id": "aes-xtime-answer", "solution": True, "grade": False, "locked": False,
+        "schema_version": 3,
+        "grade_id": "aes-xtime-answer",
+        "solution": True,
+        "grade": False,
+        "locked": False,
         "task": False,
-    }  # fmt: skip
+    }
     assert test.metadata.nbgrader == {
-        "schema_version": 3, "grade_id": "aes-xtime-check", "solution": False, "grade": True, "locked": True,
-        "task": False, "points": 1,
-    }  # fmt: skip
+        "schema_version": 3,
+        "grade_id": "aes-xtime-check",
+        "solution": False,
+        "grade": True,
+        "locked": True,
+        "task": False,
+        "points": 1,
+    }
 
 
 def test_an_exercise_that_comes_twice_has_two_names() -> None:
@@ -84,7 +93,7 @@ def test_every_exercise_of_every_notebook_is_there_and_no_output_is(path: Path) 
 
 
 def nbgrader(course: Path, *arguments: str) -> None:
-    """Run nbgrader in a course's folder, with the settings and the database of that course alone."""
+    """Run nbgrader in a course's folder, with that course's settings and database alone."""
     scripts = str(Path(sys.executable).parent)
     folders = {
         name: str(course / name.lower())
@@ -101,7 +110,7 @@ def nbgrader(course: Path, *arguments: str) -> None:
 def marks(
     course: Path, assignment: str, submissions: dict[str, str]
 ) -> dict[str, tuple[float, float]]:
-    """Release an assignment, hand in each submission, grade; by learner, the score and the most there is."""
+    """Release an assignment, hand in submissions, grade: (score, maximum) by learner."""
     nbgrader(course, "generate_assignment", assignment, "--create")
     released = (course / "release" / assignment / f"{assignment}.ipynb").read_text(encoding="utf-8")
     assert "SOLUTION" not in released
@@ -118,7 +127,8 @@ def marks(
         }
 
 
-# Of those with exercises; nbgrader runs each from its first cell to its last for every submission, a minute or so.
+# Of those with exercises; nbgrader runs each from its first cell to its last for every
+# submission, a minute or so.
 GRADED = [path for path in NOTEBOOKS if path.stem in ("01_aes", "02_rsa", "04_keys")]
 
 

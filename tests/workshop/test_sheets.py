@@ -1,4 +1,7 @@
-"""A learner's own sheet: solved by its owner, useless to anybody else, and no answer in it."""
+"""Tests lepton_lab.workshop.sheets and lepton_lab.workshop.sheet_tasks.
+
+A sheet is solved by its owner, useless to anybody else, and holds no answer.
+"""
 
 from __future__ import annotations
 
@@ -17,8 +20,8 @@ from lepton_lab import aes
 from lepton_lab.errors import InvalidParameter, NotFound
 from lepton_lab.textbook.primitives import numtheory, shamir
 from lepton_lab.textbook.primitives.modes import xor_bytes
+from lepton_lab.workshop.sheet_tasks import TASKS, SeededBytes
 from lepton_lab.workshop.sheets import Sheet, make_sheet, sheet
-from lepton_lab.workshop.tasks import TASKS, Source
 from tools import instances
 
 SEED = bytes(range(32))
@@ -175,12 +178,16 @@ def test_a_sheet_whose_fields_are_damaged_is_refused(alice: Sheet, tmp_path: Pat
 
 
 def test_the_stream_and_the_bytes_of_a_source_never_repeat_between_purposes() -> None:
-    source = Source(SEED, "alice", "aes.open")
+    source = SeededBytes(SEED, "alice", "aes.open")
     following = source.stream("key")
     assert following(7) + following(40) + following(1) == source.draw_bytes("key", 48)
     assert source.draw_bytes("key", 32) != source.draw_bytes("nonce", 32)
-    assert source.draw_bytes("key", 32) != Source(SEED, "alice", "rsa.cube").draw_bytes("key", 32)
-    assert source.draw_bytes("key", 32) != Source(SEED, "alicea", "es.open").draw_bytes("key", 32)
+    assert source.draw_bytes("key", 32) != SeededBytes(SEED, "alice", "rsa.cube").draw_bytes(
+        "key", 32
+    )
+    assert source.draw_bytes("key", 32) != SeededBytes(SEED, "alicea", "es.open").draw_bytes(
+        "key", 32
+    )
     assert len(source.text("text")) == 64
 
 

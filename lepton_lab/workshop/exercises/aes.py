@@ -9,8 +9,15 @@ from typing import Any
 from lepton_lab.textbook.attacks import padding_oracle, weak
 from lepton_lab.textbook.primitives.aes import InvShiftRows, ShiftRows
 from lepton_lab.textbook.primitives.modes import ghash, ghash_input, xor_bytes
-from lepton_lab.workshop.answers import expect, in_hex, written
-from lepton_lab.workshop.engine import Exercise, Wrong, function, value
+from lepton_lab.workshop.engine import (
+    Exercise,
+    WrongAnswer,
+    expect,
+    function,
+    in_hex,
+    value,
+    written,
+)
 
 Ask = Callable[[bytes], bool]
 
@@ -120,12 +127,12 @@ EXERCISES: tuple[Exercise, ...] = (
         solution=48,
         otherwise="count whole blocks of 16 bytes: those of the message, and what the padding adds",
         wrong=[
-            Wrong(
+            WrongAnswer(
                 32,
                 "padding is never empty: the receiver takes it off unasked, so there must always be some",
             ),
-            Wrong(33, "a block cipher gives whole blocks of 16 bytes"),
-            Wrong(64, "leave the IV out of the count"),
+            WrongAnswer(33, "a block cipher gives whole blocks of 16 bytes"),
+            WrongAnswer(64, "leave the IV out of the count"),
         ],
     ),
     function(
@@ -136,19 +143,19 @@ EXERCISES: tuple[Exercise, ...] = (
         probes=[(0x57,), (0xAE,), (0x47,), (0x8E,), (0x80,), (0x00,)],
         notation=in_hex,
         wrong=[
-            Wrong(
+            WrongAnswer(
                 lambda b: b << 1,
                 "the product must fit a byte again: what is subtracted when bit 7 was set?",
             ),
-            Wrong(
+            WrongAnswer(
                 lambda b: b << 1 & 0xFF,
                 "cutting off bit 8 is not reducing: subtract the whole polynomial, 0x11b",
             ),
-            Wrong(
+            WrongAnswer(
                 lambda b: b << 1 ^ 0x11B,
                 "only reduce when there is something to reduce: when bit 7 of b was set",
             ),
-            Wrong(
+            WrongAnswer(
                 lambda b: (b << 1) ^ (0x1B if b & 0x80 else 0),
                 "bit 8 is still there: subtract 0x11b, or cut the product to a byte as well",
             ),
@@ -161,16 +168,16 @@ EXERCISES: tuple[Exercise, ...] = (
         solution=InvShiftRows,
         probes=[(bytes(range(16)),), (bytes(range(200, 216)),)],
         wrong=[
-            Wrong(ShiftRows, "that rotates to the left, which is ShiftRows itself"),
-            Wrong(
+            WrongAnswer(ShiftRows, "that rotates to the left, which is ShiftRows itself"),
+            WrongAnswer(
                 lambda state: bytes(state[4 * (i // 4) + (i % 4 - i // 4) % 4] for i in range(16)),
                 "you rotate the columns: byte i stands in row i % 4 and column i // 4",
             ),
-            Wrong(
+            WrongAnswer(
                 lambda state: bytes(state[(i - 4) % 16] for i in range(16)),
                 "row r moves by r: row 0 stays",
             ),
-            Wrong(lambda state: state, "nothing has moved"),
+            WrongAnswer(lambda state: state, "nothing has moved"),
         ],
     ),
     function(
@@ -180,19 +187,19 @@ EXERCISES: tuple[Exercise, ...] = (
         solution=_flip,
         probes=[(bytes(range(48)), 3, b"guest", b"admin"), (bytes(range(64)), 26, b"100", b"999")],
         wrong=[
-            Wrong(
+            WrongAnswer(
                 lambda message, at, known, wanted: _flip(message, at + 16, known, wanted),
                 "that garbles the block itself: which block is XORed into P_j? (The IV stands in front, 16 bytes.)",
             ),
-            Wrong(
+            WrongAnswer(
                 lambda message, at, known, wanted: _replaced(message, at, wanted),
                 "the plaintext is not in the message: change it by a difference, do not write into it",
             ),
-            Wrong(
+            WrongAnswer(
                 lambda message, at, known, wanted: _replaced(message, at, xor_bytes(known, wanted)),
                 "XOR the difference with the bytes that are there; do not put it in their place",
             ),
-            Wrong(
+            WrongAnswer(
                 lambda message, at, known, wanted: _flip(message, at, bytes(len(known)), wanted),
                 "then the plaintext reads known ⊕ wanted: which difference turns known into wanted?",
             ),
@@ -205,15 +212,15 @@ EXERCISES: tuple[Exercise, ...] = (
         solution=_query,
         probes=[(b"PIN of alice: 73", _IV, _NEXT_IV), (b"PIN of alice: 74", _NEXT_IV, _IV[::-1])],
         wrong=[
-            Wrong(
+            WrongAnswer(
                 lambda guess, iv, next_iv: guess,
                 "then AES is given guess ⊕ next_iv: cancel the next IV first",
             ),
-            Wrong(
+            WrongAnswer(
                 lambda guess, iv, next_iv: xor_bytes(guess, iv),
                 "the next IV is XORed in by the server: put it in as well, so that it cancels",
             ),
-            Wrong(
+            WrongAnswer(
                 lambda guess, iv, next_iv: xor_bytes(guess, next_iv),
                 "then AES is given the bare guess, but the first time it was given P_1 ⊕ iv",
             ),
@@ -237,18 +244,20 @@ EXERCISES: tuple[Exercise, ...] = (
             ),
         ],
         wrong=[
-            Wrong(_forge_with(lambda H, body, tag: tag), "the tag is still the old message's"),
-            Wrong(
+            WrongAnswer(
+                _forge_with(lambda H, body, tag: tag), "the tag is still the old message's"
+            ),
+            WrongAnswer(
                 _forge_with(lambda H, body, tag: ghash(H, ghash_input(b"", body)).result),
                 "that is GHASH alone: a tag is GHASH under a mask, E_K(J_0), which the old tag still holds",
             ),
-            Wrong(
+            WrongAnswer(
                 _forge_with(
                     lambda H, body, tag: xor_bytes(tag, ghash(H, ghash_input(b"", body)).result)
                 ),
                 "the old GHASH is still in your tag: XOR it out as the new one comes in",
             ),
-            Wrong(
+            WrongAnswer(
                 _forge_with(
                     lambda H, body, tag: xor_bytes(
                         tag, ghash(H, body + bytes(-len(body) % 16)).result
@@ -274,22 +283,22 @@ EXERCISES: tuple[Exercise, ...] = (
         seconds=30.0,
         notation=_bytes_or_ask,
         wrong=[
-            Wrong(
+            WrongAnswer(
                 _unchecked,
                 "right for most blocks; but 02 02 is right padding too: change the byte before and ask again",
             ),
-            Wrong(
+            WrongAnswer(
                 _guesses_kept,
                 "what you keep is R's byte; the one of D_K(block) is R's byte ⊕ the padding's value",
             ),
-            Wrong(
+            WrongAnswer(
                 _tail_kept,
                 "for padding n the bytes behind must read n too: set them anew, known byte ⊕ n, in every step",
             ),
-            Wrong(
+            WrongAnswer(
                 _tail_unmasked, "the bytes behind become 0 that way, not n: send the known byte ⊕ n"
             ),
-            Wrong(
+            WrongAnswer(
                 _backwards,
                 "the bytes are right and their order is not: the last one is found first",
             ),

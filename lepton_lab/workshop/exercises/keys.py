@@ -6,7 +6,7 @@ import hmac
 import math
 from collections.abc import Mapping, Sequence
 
-from lepton_lab.workshop.engine import Exercise, Wrong, function, value
+from lepton_lab.workshop.engine import Exercise, WrongAnswer, function, value
 
 
 def _bits(choices: int, draws: int) -> float:
@@ -83,23 +83,23 @@ EXERCISES: tuple[Exercise, ...] = (
         solution=_bits,
         probes=[(2, 128), (10, 4), (7776, 6), (86_400, 1), (256, 32)],
         wrong=[
-            Wrong(
+            WrongAnswer(
                 lambda choices, draws: choices**draws,
                 "that is how many keys there are; bits are its logarithm",
             ),
-            Wrong(
+            WrongAnswer(
                 lambda choices, draws: draws * math.log(choices),
                 "a bit is a logarithm to base 2, not to base e",
             ),
-            Wrong(
+            WrongAnswer(
                 lambda choices, draws: draws * math.log10(choices),
                 "that counts decimal digits: take base 2",
             ),
-            Wrong(
+            WrongAnswer(
                 lambda choices, draws: choices * math.log2(draws),
                 "draws choices out of 2 are draws bits: which of the two stands under the logarithm?",
             ),
-            Wrong(
+            WrongAnswer(
                 lambda choices, draws: math.log2(choices * draws),
                 "independent choices multiply: choices ** draws outcomes, not choices * draws",
             ),
@@ -117,14 +117,14 @@ EXERCISES: tuple[Exercise, ...] = (
             (_A1, b"mac", 16),
         ],
         wrong=[
-            Wrong(_from_zero, "the counter starts at 1"),
-            Wrong(_unchained, "T(i) also takes T(i - 1) in, in front of info; T(0) is empty"),
-            Wrong(_whole_blocks, "only the first `length` bytes of the blocks are wanted"),
-            Wrong(
+            WrongAnswer(_from_zero, "the counter starts at 1"),
+            WrongAnswer(_unchained, "T(i) also takes T(i - 1) in, in front of info; T(0) is empty"),
+            WrongAnswer(_whole_blocks, "only the first `length` bytes of the blocks are wanted"),
+            WrongAnswer(
                 _everything_before,
                 "T(i) takes in the one block before it, not all that there are so far",
             ),
-            Wrong(
+            WrongAnswer(
                 lambda prk, info, length: hmac.digest(prk, info + b"\x01", "sha256")[:length],
                 "one block is 32 bytes: for more of them, go on to T(2), T(3), …",
             ),
@@ -144,19 +144,19 @@ EXERCISES: tuple[Exercise, ...] = (
             (0, 5),
         ],
         wrong=[
-            Wrong(
+            WrongAnswer(
                 lambda y, shift: y,
                 "the top `shift` bits of x stand in y unchanged; the others do not",
             ),
-            Wrong(
+            WrongAnswer(
                 lambda y, shift: y ^ y >> shift,
                 "right for shift 16 and more. Below that only the top 2 * shift bits are: go on from there",
             ),
-            Wrong(
+            WrongAnswer(
                 lambda y, shift: y ^ y >> shift ^ y >> 2 * shift,
                 "right as far as three times shift reaches to 32: repeat until all 32 bits are known",
             ),
-            Wrong(
+            WrongAnswer(
                 lambda y, shift: y ^ y << shift,
                 "the shift was to the right: what is missing comes from above",
             ),
@@ -170,13 +170,13 @@ EXERCISES: tuple[Exercise, ...] = (
         solution=49,
         otherwise="2³² messages, 1,000 of them in each of a day's 86,400 seconds; whole days only",
         wrong=[
-            Wrong(50, "whole days: on the fiftieth the limit is passed"),
-            Wrong(49.71, "whole days are wanted: round down"),
-            Wrong(
+            WrongAnswer(50, "whole days: on the fiftieth the limit is passed"),
+            WrongAnswer(49.71, "whole days are wanted: round down"),
+            WrongAnswer(
                 3_257_812,
                 "that is 2⁴⁸, where a collision is likely; the limit keeps it below one in 2³²",
             ),
-            Wrong(1193, "that is hours"),
+            WrongAnswer(1193, "that is hours"),
         ],
     ),
     function(
@@ -187,21 +187,21 @@ EXERCISES: tuple[Exercise, ...] = (
         solution=_secret,
         probes=[(shares, 17) for shares in _SHARES],
         wrong=[
-            Wrong(
+            WrongAnswer(
                 lambda shares, p: sum(shares.values()) % p,
                 "each share has a weight of its own: Lagrange's w",
             ),
-            Wrong(
+            WrongAnswer(
                 _secret_with_negated_weights,
                 "nearly: the factors of w are (0 - xⱼ)/(xᵢ - xⱼ), and the 0 - makes a minus of each",
             ),
-            Wrong(
+            WrongAnswer(
                 lambda shares, p: (
                     sum(y * math.prod(o for o in shares if o != x) for x, y in shares.items()) % p
                 ),
                 "these are the numerators of w; divide by the product of (xⱼ - xᵢ): pow(…, -1, p)",
             ),
-            Wrong(
+            WrongAnswer(
                 lambda shares, p: sum(y * _weight(list(shares), x, p) for x, y in shares.items()),
                 "the sum, too, is taken modulo p",
             ),

@@ -1,53 +1,15 @@
-"""Exercises of `03_paillier`, and the rung of its ladder of speed that the helper has skipped."""
+"""Exercises of `03_paillier`."""
 # ruff: noqa: N803 - M is the packed integer, as on the page
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from gmpy2 import mpz
-
-from lepton_lab.paillier.noise import Comb, FixedBase
-from lepton_lab.workshop.answers import written
-from lepton_lab.workshop.engine import Exercise, Wrong, function, value
+from lepton_lab.workshop.engine import Exercise, WrongAnswer, function, value, written
 
 Score = Callable[[Sequence[float]], float]
-_COMB = Comb(width=12, layers=11)  # what suits exponents of 1024 bits
-
-
-class PlainTables(FixedBase):
-    """Noise from the same tables as the helper's, but of whole entries, without its κ: for the clock, beside it.
-
-    `base`: an n-th residue modulo n². `bits`: how long a random exponent is.
-    """
-
-    def __init__(self, base: int, n: int, bits: int, comb: Comb = _COMB) -> None:
-        self.n, self.n_square, self.comb, self.digits = (
-            mpz(n),
-            mpz(n) ** 2,
-            comb,
-            comb.tables(bits) * comb.layers,
-        )
-        self._whole: list[list[mpz]] = []
-        power = mpz(base)
-        for _ in range(comb.tables(bits)):
-            table = [mpz(1)]
-            for _ in range(comb.width):
-                table += [entry * power % self.n_square for entry in table]
-                for _ in range(comb.layers):
-                    power = power * power % self.n_square
-            self._whole.append(table)
-
-    def masked(self, message: int | mpz, digits: Iterable[int]) -> mpz:
-        """(1 + message·n)·base^x mod n²; the digits of x layer by layer from the highest, one for every table."""
-        c, left = mpz(1), iter(digits)
-        for _ in range(self.comb.layers):
-            c = c * c % self.n_square
-            for table, digit in zip(self._whole, left):  # noqa: B905 - the rest is the next layers'
-                c = c * table[digit] % self.n_square
-        return c * (1 + message % self.n * self.n) % self.n_square
 
 
 def _decrypt(c: int, p: int, q: int) -> int:
@@ -109,15 +71,17 @@ EXERCISES: tuple[Exercise, ...] = (
         solution=lambda c: 4 * c,
         probes=[(25,), (0,), (9,), (144,)],
         wrong=[
-            Wrong(
+            WrongAnswer(
                 lambda c: 2 * c,
                 "that is f applied to the ciphertext; what is (2m)², written with m² only?",
             ),
-            Wrong(lambda c: c * c, "c² = (m²)² = E(m²): the message was squared, not doubled"),
-            Wrong(
+            WrongAnswer(
+                lambda c: c * c, "c² = (m²)² = E(m²): the message was squared, not doubled"
+            ),
+            WrongAnswer(
                 lambda c: (2 * c) ** 2, "E is applied already: c is m², so do not square once more"
             ),
-            Wrong(
+            WrongAnswer(
                 lambda c: 2 * math.isqrt(c),
                 "that is f(m) in the clear: what should come out is its ciphertext",
             ),
@@ -130,17 +94,17 @@ EXERCISES: tuple[Exercise, ...] = (
         solution=_decrypt,
         probes=[(88, 5, 7), (141, 5, 7), (36, 5, 7), (19874, 11, 13), (9001, 11, 13), (1, 11, 13)],
         wrong=[
-            Wrong(
+            WrongAnswer(
                 lambda c, p, q: (
                     (pow(c, math.lcm(p - 1, q - 1), p * p * q * q) - 1) // (p * q) % (p * q)
                 ),
                 "L(c^λ) is λ·m, not m: multiply by the inverse of λ modulo n, pow(λ, -1, n)",
             ),
-            Wrong(
+            WrongAnswer(
                 lambda c, p, q: (pow(c, math.lcm(p - 1, q - 1), p * q) - 1) // (p * q),
                 "modulo n the power is always 1, and the message is gone: it stands in the n's place, modulo n²",
             ),
-            Wrong(
+            WrongAnswer(
                 lambda c, p, q: (
                     (pow(c, math.lcm(p - 1, q - 1), p * p * q * q) - 1)
                     // (p * q)
@@ -149,7 +113,7 @@ EXERCISES: tuple[Exercise, ...] = (
                 ),
                 "dividing modulo n is multiplying by the inverse: // forgets the remainder",
             ),
-            Wrong(
+            WrongAnswer(
                 lambda c, p, q: (
                     pow(c, math.lcm(p - 1, q - 1), p * p * q * q)
                     * pow(math.lcm(p - 1, q - 1), -1, p * q)
@@ -172,19 +136,19 @@ EXERCISES: tuple[Exercise, ...] = (
             (130, 268, 13996, 143),
         ],
         wrong=[
-            Wrong(
+            WrongAnswer(
                 lambda m1, c1, c2, n: (c2 * pow(c1, -1, n * n) % (n * n) - 1) // n,
                 "that is the difference m2 − m1: add the message that you know",
             ),
-            Wrong(
+            WrongAnswer(
                 lambda m1, c1, c2, n: (m1 + (c1 * pow(c2, -1, n * n) % (n * n) - 1) // n) % n,
                 "your quotient holds m1 − m2: divide the unknown by the known",
             ),
-            Wrong(
+            WrongAnswer(
                 lambda m1, c1, c2, n: m1 + (c2 * pow(c1, -1, n * n) % (n * n) - 1) // n,
                 "messages are counted modulo n: reduce at the end",
             ),
-            Wrong(
+            WrongAnswer(
                 lambda m1, c1, c2, n: (m1 + (c2 - c1) // n) % n,
                 "c2 − c1 = (m2 − m1)·n·rⁿ: the noise is still in it; divide the ciphertexts instead of subtracting",
             ),
@@ -202,22 +166,22 @@ EXERCISES: tuple[Exercise, ...] = (
         ],
         notation=_argument,
         wrong=[
-            Wrong(
+            WrongAnswer(
                 lambda score, d: ([score(unit) for unit in _units(d)], score([0.0] * d)),
                 "score of a unit vector is wᵢ + b: take b away",
             ),
-            Wrong(
+            WrongAnswer(
                 lambda score, d: ([score(unit) for unit in _units(d)], 0.0),
                 "which input makes all the weights disappear, so that only b is left?",
             ),
-            Wrong(
+            WrongAnswer(
                 lambda score, d: (
                     [score(unit) - score([0.0] * d) for unit in _units(d)],
                     score([1.0] * d),
                 ),
                 "the weights are right; b is the score of nothing, of the list of zeros",
             ),
-            Wrong(
+            WrongAnswer(
                 lambda score, d: ([score([1.0] * d) / d] * d, score([0.0] * d)),
                 "a list of ones mixes all the weights: ask with a single 1 among zeros, once for each place",
             ),
@@ -230,23 +194,23 @@ EXERCISES: tuple[Exercise, ...] = (
         solution=_outbid,
         probes=[(88, 35, 3), (88, 35, 1), (18, 35, 11), (10135, 143, 3)],
         wrong=[
-            Wrong(
+            WrongAnswer(
                 lambda c, n, r: (c + 1) % (n * n),
                 "adding to a message is multiplying its ciphertext: by what power?",
             ),
-            Wrong(
+            WrongAnswer(
                 lambda c, n, r: c * (1 + n) % (n * n),
                 "right message, old noise: whoever sees both bids divides them and finds 1 + n",
             ),
-            Wrong(
+            WrongAnswer(
                 lambda c, n, r: c * (1 + n) * r % (n * n),
                 "noise is rⁿ, not r: only an n-th power disappears in decryption",
             ),
-            Wrong(
+            WrongAnswer(
                 lambda c, n, r: c * pow(r, n, n * n) % (n * n),
                 "the noise is fresh and the bid unchanged: where is the plus 1?",
             ),
-            Wrong(
+            WrongAnswer(
                 lambda c, n, r: c * (1 + n) * pow(r, n, n) % n,
                 "ciphertexts live modulo n²; modulo n the message is gone",
             ),
@@ -259,14 +223,14 @@ EXERCISES: tuple[Exercise, ...] = (
         solution=31,
         otherwise="the packed integer M must stay within ±n/3: how many bits has n/3 at least, and how many slots fit?",
         wrong=[
-            Wrong(
+            WrongAnswer(
                 32,
                 "2048/64 would fill all of n: M would not stay within ±n/3, and negative totals need room too",
             ),
-            Wrong(
+            WrongAnswer(
                 64, "the ciphertext has 4096 bits, but only n of it, 2048 bits, is the message's"
             ),
-            Wrong(30, "one fewer than needed: 31·64 = 1984 bits still lie well below n/3"),
+            WrongAnswer(30, "one fewer than needed: 31·64 = 1984 bits still lie well below n/3"),
         ],
     ),
     function(
@@ -283,19 +247,19 @@ EXERCISES: tuple[Exercise, ...] = (
             ((1 << 40) - (1 << 20) - 1, 20, 3),
         ],
         wrong=[
-            Wrong(
+            WrongAnswer(
                 _read,
                 "a slot whose top bit is set stands for a negative number: v and v + 2^bits look alike",
             ),
-            Wrong(
+            WrongAnswer(
                 lambda M, bits, count: _signed(_read(M, bits, count), bits),
                 "the sign is right, its debt is not: a negative slot has borrowed 1 from the one above; give it back",
             ),
-            Wrong(
+            WrongAnswer(
                 lambda M, bits, count: _unpack(M, bits, count)[::-1],
                 "the lowest slot comes first: reverse the list",
             ),
-            Wrong(
+            WrongAnswer(
                 lambda M, bits, count: [abs(v) for v in _unpack(M, bits, count)],
                 "the sizes are right: keep the signs",
             ),

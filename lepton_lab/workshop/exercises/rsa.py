@@ -7,8 +7,15 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from lepton_lab.textbook.primitives.numtheory import crt, integer_root
-from lepton_lab.workshop.answers import NotYet, expect, expect_kind
-from lepton_lab.workshop.engine import Exercise, Wrong, function, value
+from lepton_lab.workshop.engine import (
+    Exercise,
+    NotYet,
+    WrongAnswer,
+    expect,
+    expect_kind,
+    function,
+    value,
+)
 
 # e·d ≡ 1 --------------------------------------------------------------------------------------------------------------
 
@@ -166,14 +173,14 @@ EXERCISES: tuple[Exercise, ...] = (
         solution=23,
         otherwise="multiply your number by 7 and divide by 40: the rest should be 1",
         wrong=[
-            Wrong(17, "7 · 17 = 119, which is -1 modulo 40: the right size, the wrong sign"),
-            Wrong(
+            WrongAnswer(17, "7 · 17 = 119, which is -1 modulo 40: the right size, the wrong sign"),
+            WrongAnswer(
                 33,
                 "7 + 33 = 40: that is the inverse for addition; wanted is the one for multiplication",
             ),
-            Wrong(63, "that is one of them; the one from 0 to 39 is wanted, so subtract 40"),
-            Wrong(-17, "that is one of them; the one from 0 to 39 is wanted, so add 40"),
-            Wrong(1 / 7, "no fractions: the residues 0 to 39 are all there is"),
+            WrongAnswer(63, "that is one of them; the one from 0 to 39 is wanted, so subtract 40"),
+            WrongAnswer(-17, "that is one of them; the one from 0 to 39 is wanted, so add 40"),
+            WrongAnswer(1 / 7, "no fractions: the residues 0 to 39 are all there is"),
         ],
     ),
     Exercise(
@@ -183,12 +190,12 @@ EXERCISES: tuple[Exercise, ...] = (
         _judge_private_exponent,
         _private_exponent,
         (
-            *(Wrong(_inverse_modulo(modulus), hint) for modulus, hint in _OTHER_MODULI),
-            Wrong(
+            *(WrongAnswer(_inverse_modulo(modulus), hint) for modulus, hint in _OTHER_MODULI),
+            WrongAnswer(
                 lambda p, q, e: _private_exponent(p, q, e) - math.lcm(p - 1, q - 1),
                 "right modulo λ(n), but below 0: take it modulo λ(n), so that it can be an exponent",
             ),
-            Wrong(lambda p, q, e: 1 / e, "your function should return an int, not a float"),
+            WrongAnswer(lambda p, q, e: 1 / e, "your function should return an int, not a float"),
         ),
     ),
     function(
@@ -198,19 +205,19 @@ EXERCISES: tuple[Exercise, ...] = (
         solution=_raised,
         probes=_BIDS,
         wrong=[
-            Wrong(
+            WrongAnswer(
                 lambda c, n, e: c * 11 * pow(10, -1, n) % n,
                 "that multiplies c, so what is inside grows by the d-th power of 11/10: put 11/10 to the power e first",
             ),
-            Wrong(
+            WrongAnswer(
                 lambda c, n, e: c * 11**e // 10**e % n,
                 "c is a residue, so // means nothing to it: multiply by the inverse of 10^e modulo n, pow(10, -e, n)",
             ),
-            Wrong(
+            WrongAnswer(
                 lambda c, n, e: c * pow(11, e, n) % n,
                 "that makes it eleven times as much; now divide by 10",
             ),
-            Wrong(
+            WrongAnswer(
                 lambda c, n, e: c * 11 // 10,
                 "what is done to c is not done to m: only powers pass through",
             ),
@@ -223,16 +230,16 @@ EXERCISES: tuple[Exercise, ...] = (
         solution=_broadcast,
         probes=[_sent(m, _RECEIVERS) for m in (2, 10**20, 3**55, 2**88 + 12345)],
         wrong=[
-            Wrong(crt, "that is m³, the hard half: now its cube root"),
-            Wrong(
+            WrongAnswer(crt, "that is m³, the hard half: now its cube root"),
+            WrongAnswer(
                 lambda c, n: round(crt(c, n) ** (1 / 3)),
                 "a float keeps 53 bits, and m has more: take numtheory.integer_root",
             ),
-            Wrong(
+            WrongAnswer(
                 lambda c, n: integer_root(c[0], 3),
                 "one ciphertext alone was reduced modulo its n: put the three together with the CRT first",
             ),
-            Wrong(
+            WrongAnswer(
                 lambda c, n: integer_root(sum(c), 3),
                 "adding residues of different moduli means nothing: the CRT puts them together",
             ),
@@ -245,19 +252,19 @@ EXERCISES: tuple[Exercise, ...] = (
         solution=lambda n, e, m, s: math.gcd(pow(s, e, n) - m, n),
         probes=_FAULTS,
         wrong=[
-            Wrong(
+            WrongAnswer(
                 lambda n, e, m, s: math.gcd(s - m, n),
                 "s is no m: raise it to e first, as whoever verifies does",
             ),
-            Wrong(
+            WrongAnswer(
                 lambda n, e, m, s: n // math.gcd(pow(s, e, n) - m, n),
                 "that is the other prime: the one that divides s^e - m is the one modulo which s is right",
             ),
-            Wrong(
+            WrongAnswer(
                 lambda n, e, m, s: (pow(s, e, n) - m) % n,
                 "that is a multiple of one of the primes; what does it have in common with n?",
             ),
-            Wrong(
+            WrongAnswer(
                 lambda n, e, m, s: math.gcd(pow(s, e, n), n),
                 "subtract m: only the difference is 0 modulo one prime",
             ),
@@ -271,23 +278,23 @@ EXERCISES: tuple[Exercise, ...] = (
         probes=_SLICES,
         seconds=10.0,
         wrong=[
-            Wrong(
+            WrongAnswer(
                 _sliced(lower=_lower_rounded_down),
                 "a lower end must be rounded up: below it m·s is not yet 2B; -(-x // s) is x / s rounded up",
             ),
-            Wrong(
+            WrongAnswer(
                 _sliced(upper=_upper_with_3B),
                 "3B itself is no longer well padded: the last one is (3B - 1 + r·n) // s",
             ),
-            Wrong(
+            WrongAnswer(
                 _sliced(upper=_upper_rounded_up),
                 "an upper end must be rounded down: above it m·s has already left [2B, 3B)",
             ),
-            Wrong(
+            WrongAnswer(
                 _sliced(clip=False),
                 "a slice may stick out of low..high: keep what both have in common",
             ),
-            Wrong(
+            WrongAnswer(
                 _sliced(beyond=0),
                 "a slice is missing at the top: the last r is (high·s - 2B) // n, and range stops short of its end",
             ),

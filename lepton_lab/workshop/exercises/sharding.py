@@ -10,8 +10,7 @@ from typing import Any
 from lepton_lab.textbook.primitives import gf256, reed_solomon
 from lepton_lab.textbook.primitives.durability import mean_time_to_loss
 from lepton_lab.textbook.primitives.placement import place, weigh
-from lepton_lab.workshop.answers import in_hex
-from lepton_lab.workshop.engine import Exercise, Wrong, function, value
+from lepton_lab.workshop.engine import Exercise, WrongAnswer, function, in_hex, value
 
 Fold = Callable[[int, int], int]
 
@@ -85,10 +84,14 @@ EXERCISES: tuple[Exercise, ...] = (
         solution=6,
         otherwise="any k of the n shards suffice, so n − k of them may be lost",
         wrong=[
-            Wrong(12, "that is three copies of each of the four shards: the code needs no copies"),
-            Wrong(5, "five shards of which four suffice survive one death"),
-            Wrong(8, "eight shards of which four suffice survive four deaths: more than was asked"),
-            Wrong(2, "two is how many may die; four must be left"),
+            WrongAnswer(
+                12, "that is three copies of each of the four shards: the code needs no copies"
+            ),
+            WrongAnswer(5, "five shards of which four suffice survive one death"),
+            WrongAnswer(
+                8, "eight shards of which four suffice survive four deaths: more than was asked"
+            ),
+            WrongAnswer(2, "two is how many may die; four must be left"),
         ],
     ),
     function(
@@ -102,19 +105,21 @@ EXERCISES: tuple[Exercise, ...] = (
             ([b"\xff", b"\xff", b"\xff"],),
         ],
         wrong=[
-            Wrong(
+            WrongAnswer(
                 lambda shards: _folded(shards, or_),
                 "from a | b and a nobody gets b back: which operation undoes itself?",
             ),
-            Wrong(
+            WrongAnswer(
                 lambda shards: _folded(shards, lambda a, b: (a + b) & 0xFF),
                 "a sum modulo 256 would do too, but codes add in GF(2⁸), where sum and difference are one: XOR",
             ),
-            Wrong(
+            WrongAnswer(
                 lambda shards: _parity(shards[:2]),
                 "every shard counts: only the first two are in yours",
             ),
-            Wrong(lambda shards: shards[-1], "a copy saves only the shard that it is a copy of"),
+            WrongAnswer(
+                lambda shards: shards[-1], "a copy saves only the shard that it is a copy of"
+            ),
         ],
     ),
     function(
@@ -129,15 +134,15 @@ EXERCISES: tuple[Exercise, ...] = (
             ({1: 2, 2: 3}, 0),
         ],
         wrong=[
-            Wrong(
+            WrongAnswer(
                 lambda values, at: _interpolated(values, at, divided=False),
                 "at its own point a weight must be 1: divide by the product of (xᵢ − xⱼ)",
             ),
-            Wrong(
+            WrongAnswer(
                 lambda values, at: _interpolated(values, at, at_zero=True),
                 "that is the value at 0, whatever `at` is: the factors are (at − xⱼ)",
             ),
-            Wrong(
+            WrongAnswer(
                 lambda values, at: _interpolated(values, at, plain_sum=True),
                 "the terms are elements of the field as well: they are added by XOR",
             ),
@@ -155,15 +160,15 @@ EXERCISES: tuple[Exercise, ...] = (
         ],
         notation=in_hex,
         wrong=[
-            Wrong(
+            WrongAnswer(
                 lambda shares, mine, change: shares[mine] ^ change,
                 "the secret is Σ shares[x] • w(x): your change arrives there multiplied by w(mine)",
             ),
-            Wrong(
+            WrongAnswer(
                 _forged_by_the_weight,
                 "the weight will multiply your change: divide by it beforehand",
             ),
-            Wrong(
+            WrongAnswer(
                 lambda shares, mine, change: change,
                 "start from the share that you have, and change it",
             ),
@@ -180,21 +185,21 @@ EXERCISES: tuple[Exercise, ...] = (
         ]
         + [("x", ["ada", "bob", "dan", "fay", "gus"], 3)],
         wrong=[
-            Wrong(
+            WrongAnswer(
                 lambda key, nodes, count: place(key, nodes, count)[::-1],
                 "the highest weight comes first",
             ),
-            Wrong(
+            WrongAnswer(
                 lambda key, nodes, count: sorted(nodes, key=lambda node: weigh(node, key))[:count],
                 "those are the lowest weights: sort the other way round",
             ),
-            Wrong(
+            WrongAnswer(
                 lambda key, nodes, count: sorted(
                     nodes, key=lambda node: weigh(node, ""), reverse=True
                 )[:count],
                 "the key must have a say, or every object lies on the same nodes",
             ),
-            Wrong(
+            WrongAnswer(
                 _place_by_remainder,
                 "a remainder moves almost everything when a node joins: let each node draw its lot",
             ),
@@ -207,19 +212,19 @@ EXERCISES: tuple[Exercise, ...] = (
         solution=lambda n, k, fail, repair: mean_time_to_loss(n, k, fail, repair).result,
         probes=[(5, 3, 0.5, 12.0), (3, 1, 1.0, 50.0), (2, 2, 0.25, 1.0), (14, 10, 2.0, 12.0)],
         wrong=[
-            Wrong(
+            WrongAnswer(
                 _variant(spare=0),
                 "with n − k down it is still readable: the sum goes on for one more step",
             ),
-            Wrong(
+            WrongAnswer(
                 _variant(dwindling=False),
                 "a dead node does not die again: with j down, n − j can fail",
             ),
-            Wrong(
+            WrongAnswer(
                 _variant(at_once=False),
                 "every node that is down is mended at the same time: the rate is j • repair",
             ),
-            Wrong(
+            WrongAnswer(
                 lambda n, k, fail, repair: sum(
                     1 / ((n - down) * fail) for down in range(n - k + 1)
                 ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fnmatch
 import hmac
 
-from lepton_lab.workshop.engine import Exercise, Wrong, function
+from lepton_lab.workshop.engine import Exercise, WrongAnswer, function
 
 
 def _matches(certified: str, host: str) -> bool:
@@ -91,19 +91,19 @@ EXERCISES: tuple[Exercise, ...] = (
         solution=lambda p, received, b: pow(received, b, p),
         probes=[(23, 8, 15), (227, 14, 9), (10007, 5, 4242), (2**127 - 1, 3, 2**100 + 7)],
         wrong=[
-            Wrong(
+            WrongAnswer(
                 lambda p, received, b: received * b % p,
                 "that multiplies; what came is to be raised to the power b",
             ),
-            Wrong(
+            WrongAnswer(
                 lambda p, received, b: pow(b, received, p),
                 "base and exponent are exchanged: what came is raised",
             ),
-            Wrong(
+            WrongAnswer(
                 lambda p, received, b: received ^ b,
                 "^ is XOR in Python; a power modulo p is pow(…, …, p)",
             ),
-            Wrong(
+            WrongAnswer(
                 lambda p, received, b: pow(received, b, p - 1),
                 "exponents live modulo p - 1, powers modulo p",
             ),
@@ -128,31 +128,31 @@ EXERCISES: tuple[Exercise, ...] = (
             ("db.*.test", "db.clinic.test"),
         ],
         wrong=[
-            Wrong(
+            WrongAnswer(
                 lambda certified, host: certified == host,
                 "server.test and SERVER.test are one name, and * is none",
             ),
-            Wrong(
+            WrongAnswer(
                 lambda certified, host: certified.lower() == host.lower(),
                 "and a wildcard: *.clinic.test covers db.clinic.test",
             ),
-            Wrong(
+            WrongAnswer(
                 lambda certified, host: host.lower().endswith(certified.lower().lstrip("*")),
                 "anybody may register evil-server.test: compare label by label, not the end of the text",
             ),
-            Wrong(
+            WrongAnswer(
                 lambda certified, host: certified.lower().lstrip("*.") in host.lower(),
                 "server.test.evil.example contains server.test and belongs to evil.example: compare label by label",
             ),
-            Wrong(
+            WrongAnswer(
                 _matches_any_depth,
                 "* covers one label, not several, and only the first: a.db.clinic.test is somebody else's to certify",
             ),
-            Wrong(
+            WrongAnswer(
                 _matches_wildcard_in_any_place,
                 "* may stand for the first label alone: db.*.test covers nothing",
             ),
-            Wrong(_matches_case, "nearly: DB.Clinic.test and db.clinic.test are one name"),
+            WrongAnswer(_matches_case, "nearly: DB.Clinic.test and db.clinic.test are one name"),
         ],
     ),
     function(
@@ -168,19 +168,21 @@ EXERCISES: tuple[Exercise, ...] = (
             (_SECRET, "c hs traffic", _HASH, 32),
         ],
         wrong=[
-            Wrong(
+            WrongAnswer(
                 _label_without_prefix,
                 "every label of TLS 1.3 begins with 'tls13 ', the space included",
             ),
-            Wrong(_label_with_short_length, "the length in front of the label counts 'tls13 ' too"),
-            Wrong(
+            WrongAnswer(
+                _label_with_short_length, "the length in front of the label counts 'tls13 ' too"
+            ),
+            WrongAnswer(
                 _label_without_lengths, "label and context each stand behind their length, one byte"
             ),
-            Wrong(
+            WrongAnswer(
                 _label_with_length_of_one_byte,
                 "the length of the output takes two bytes, big-endian",
             ),
-            Wrong(
+            WrongAnswer(
                 _label_without_counter,
                 "HKDF-Expand appends its counter: the first block ends in a byte 1",
             ),
@@ -193,29 +195,29 @@ EXERCISES: tuple[Exercise, ...] = (
         solution=_nonce,
         probes=[(_IV, 0), (_IV, 1), (_IV, 255), (_IV, 256), (_IV, 2**64 - 1)],
         wrong=[
-            Wrong(
+            WrongAnswer(
                 lambda iv, sequence: _xor(iv, sequence.to_bytes(12, "little")),
                 "numbers are big-endian on the wire: the last byte counts the ones",
             ),
-            Wrong(
+            WrongAnswer(
                 lambda iv, sequence: iv[:4] + sequence.to_bytes(8, "big"),
                 "that is TLS 1.2's way: here the number is XORed into the IV, not put in its place",
             ),
-            Wrong(
+            WrongAnswer(
                 lambda iv, sequence: _xor(iv, (sequence + 1).to_bytes(12, "big")),
                 "the first record under a key has the number 0",
             ),
-            Wrong(
+            WrongAnswer(
                 lambda iv, sequence: _xor(iv, sequence.to_bytes(8, "big") + bytes(4)),
                 "the 8 bytes of the number are filled with zeros on the left, up to 12",
             ),
-            Wrong(
+            WrongAnswer(
                 lambda iv, sequence: (int.from_bytes(iv, "big") + sequence).to_bytes(13, "big")[
                     -12:
                 ],
                 "the number is XORed into the IV, not added to it",
             ),
-            Wrong(
+            WrongAnswer(
                 lambda iv, sequence: iv,
                 "with the same nonce twice, AES-GCM is lost: where does the number go in?",
             ),
@@ -229,22 +231,22 @@ EXERCISES: tuple[Exercise, ...] = (
         solution=lambda length: length - 17,
         probes=[(26,), (23,), (17 + 2**14,), (19,)],
         wrong=[
-            Wrong(
+            WrongAnswer(
                 lambda length: length - 16,
                 "beside the tag of 16 bytes there is one more: the content's real type",
             ),
-            Wrong(
+            WrongAnswer(
                 lambda length: length - 22,
                 "the header's length does not count the header's own 5 bytes",
             ),
-            Wrong(
+            WrongAnswer(
                 lambda length: length - 5,
                 "that is the header, which it does not count; what AES-GCM adds, it does",
             ),
-            Wrong(
+            WrongAnswer(
                 lambda length: length, "AES-GCM adds a tag, and TLS 1.3 puts the real type inside"
             ),
-            Wrong(lambda length: length - 29, "no nonce is sent: both sides count"),
+            WrongAnswer(lambda length: length - 29, "no nonce is sent: both sides count"),
         ],
     ),
 )

@@ -1,1 +1,1 @@
-"""What the cells of one notebook call, in the file that bears its number."""
+"""What the cells of one notebook call, in a file with its number. `speed` serves several."""

@@ -1,4 +1,4 @@
-"""What one guess at a passphrase costs: what a notebook draws from the reader's own machine."""
+"""What one guess at a passphrase costs, measured on the reader's own machine for notebook 04."""
 
 from __future__ import annotations
 
@@ -11,30 +11,33 @@ from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 from cryptography.hazmat.primitives.kdf.pbkdf2 import PBKDF2HMAC
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
-Stretch = Callable[[bytes], bytes]  # a passphrase to 32 bytes, under some salt
+Stretch = Callable[[bytes], bytes]  # from a passphrase to 32 bytes, under some salt
 
 _SALT = b"a salt of 16 oct"
-_QUICK = (
-    20_000  # so many calls make a measurement of a function that takes less than a clock's step
-)
+_PBKDF2_ROUNDS = 600_000
+# One call of a bare hash takes less than a step of the clock, so this many are measured together.
+_CALLS_OF_A_HASH = 20_000
 
 
 def stretches() -> dict[str, Stretch]:
-    """A bare hash, and the functions in use for passphrases (RFC 8018, 7914, 9106), by name; with 16 bytes of salt."""
+    """A bare hash, and the functions in use for passphrases (RFC 8018, 7914, 9106), by name."""
+
+    def sha256(passphrase: bytes) -> bytes:
+        return hashlib.sha256(_SALT + passphrase).digest()
+
+    def pbkdf2(passphrase: bytes) -> bytes:
+        return PBKDF2HMAC(SHA256(), 32, _SALT, _PBKDF2_ROUNDS).derive(passphrase)
 
     def scrypt(n: int) -> Stretch:
         return lambda passphrase: Scrypt(salt=_SALT, length=32, n=n, r=8, p=1).derive(passphrase)
 
     def argon2id(passphrase: bytes) -> bytes:
-        return Argon2id(salt=_SALT, length=32, iterations=3, lanes=4, memory_cost=1 << 16).derive(
-            passphrase
-        )
+        kdf = Argon2id(salt=_SALT, length=32, iterations=3, lanes=4, memory_cost=1 << 16)
+        return kdf.derive(passphrase)
 
     return {
-        "SHA-256": lambda passphrase: hashlib.sha256(_SALT + passphrase).digest(),
-        "PBKDF2, 600,000 rounds": lambda passphrase: PBKDF2HMAC(
-            SHA256(), 32, _SALT, 600_000
-        ).derive(passphrase),
+        "SHA-256": sha256,
+        "PBKDF2, 600,000 rounds": pbkdf2,
         "scrypt, 16 MiB": scrypt(1 << 14),
         "scrypt, 128 MiB": scrypt(1 << 17),
         "Argon2id, 64 MiB": argon2id,
@@ -42,10 +45,13 @@ def stretches() -> dict[str, Stretch]:
 
 
 def costs(rounds: int = 1) -> dict[str, float]:
-    """Milliseconds of one guess by each function: the best of some rounds, for a busy machine only makes one slower."""
+    """Milliseconds of one guess with each function: the best of some rounds.
+
+    The best, because whatever else the machine does only makes a round slower.
+    """
     found: dict[str, float] = {}
     for name, stretch in stretches().items():
-        calls = _QUICK if name == "SHA-256" else 1
+        calls = _CALLS_OF_A_HASH if name == "SHA-256" else 1
         found[name] = min(_milliseconds(stretch, calls) for _ in range(rounds))
     return found
 

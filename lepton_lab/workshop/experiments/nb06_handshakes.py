@@ -1,8 +1,10 @@
-"""What a handshake costs, in bytes and in time: full and resumed, mutual and one-sided, with and without ML-KEM.
+"""What a handshake costs in bytes and in time, for notebook 06.
 
-Both ends stand in this process and the bytes go from memory to memory, so that the cryptography is what is measured
-and not the network. For the hybrid group another OpenSSL is asked than Python's own: the one inside `cryptography`,
-which is newer, by way of pyOpenSSL, in a process of its own because a group can be chosen only by its settings.
+Compared are full and resumed, mutual and one-sided handshakes, with and without ML-KEM. Both ends
+are in this process and the bytes go from memory to memory, so that the cryptography is measured
+and not the network. The hybrid group needs a newer OpenSSL than Python's own: the one inside
+`cryptography`, used through pyOpenSSL. It runs in another process, because a group can be chosen
+only in OpenSSL's settings file, which a process reads when it starts.
 """
 
 from __future__ import annotations
@@ -24,14 +26,27 @@ from lepton_lab import tls
 from lepton_lab.errors import NotFound
 
 NAME = "localhost"
-CLASSIC, HYBRID = "X25519", "X25519MLKEM768"
+CLASSIC = "X25519"
+HYBRID = "X25519MLKEM768"
 KINDS = ("mutual", "one-sided", "resumed")
-_PATIENCE = 60  # seconds for the other process to answer
+_TIMEOUT = 60  # seconds for the other process to end
+_SETTINGS = """openssl_conf=a
+[a]
+ssl_conf=b
+[b]
+system_default=c
+[c]
+Groups={group}
+"""
 
 
 @dataclass(frozen=True)
-class Handshake:
-    """What it took: bytes from each side, up to the last one before application data, tickets included; seconds."""
+class HandshakeCost:
+    """What one handshake took.
+
+    client_bytes, server_bytes: what each side sent before any application data, tickets included.
+    seconds: the time on the clock. group: the key exchange that was agreed on, where it is known.
+    """
 
     client_bytes: int
     server_bytes: int
@@ -40,80 +55,92 @@ class Handshake:
 
     @property
     def size(self) -> int:
-        """From both sides."""
+        """Bytes from both sides."""
         return self.client_bytes + self.server_bytes
 
 
-def kinds() -> dict[str, Callable[[], Handshake]]:
-    """A function for each of KINDS that makes a handshake and says what it took."""
+Measure = Callable[[], HandshakeCost]
+
+
+def kinds() -> dict[str, Measure]:
+    """A function for each of KINDS that makes one handshake and returns what it took."""
     ca = tls.LabCA.create()
-    server, alice = ca.issue(NAME), ca.issue("alice", client=True)
-    mutual = tls.server_context(server, ca), tls.client_context(ca, alice)
-    one_sided = tls.server_context(server, ca, require_client=False), tls.client_context(ca)
-    ticket = shake(*mutual)[1]
+    identity = ca.issue(NAME)
+    server = tls.server_context(identity, ca)
+    client = tls.client_context(ca, ca.issue("alice", client=True))
+    server_for_anyone = tls.server_context(identity, ca, require_client=False)
+    anonymous_client = tls.client_context(ca)
+    _, ticket = shake(server, client)
     return {
-        "mutual": lambda: shake(*mutual)[0],
-        "one-sided": lambda: shake(*one_sided)[0],
-        "resumed": lambda: shake(*mutual, ticket)[0],
+        "mutual": lambda: shake(server, client)[0],
+        "one-sided": lambda: shake(server_for_anyone, anonymous_client)[0],
+        "resumed": lambda: shake(server, client, ticket)[0],
     }
 
 
 def shake(
     server: ssl.SSLContext, client: ssl.SSLContext, ticket: ssl.SSLSession | None = None
-) -> tuple[Handshake, ssl.SSLSession | None]:
-    """One handshake in memory, and the client's ticket for the next. Raises ssl.SSLError."""
-    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
-    began = time.perf_counter()
-    there = server.wrap_bio(to_server, to_client, server_side=True)
-    here = client.wrap_bio(to_client, to_server, server_hostname=NAME, session=ticket)
-    sizes = {here: 0, there: 0}
-    sinks = {here: to_server, there: to_client}
-    waiting = [here, there]
-    while waiting:
-        for end in list(waiting):
-            before = sinks[end].pending
+) -> tuple[HandshakeCost, ssl.SSLSession | None]:
+    """Make one handshake in memory. Returns what it took, and the client's ticket for the next one.
+
+    Raises ssl.SSLError when either side refuses the other.
+    """
+    to_server = ssl.MemoryBIO()
+    to_client = ssl.MemoryBIO()
+    start = time.perf_counter()
+    server_end = server.wrap_bio(to_server, to_client, server_side=True)
+    client_end = client.wrap_bio(to_client, to_server, server_hostname=NAME, session=ticket)
+    sent = {client_end: 0, server_end: 0}
+    output_of = {client_end: to_server, server_end: to_client}
+    unfinished = [client_end, server_end]
+    while unfinished:
+        for end in list(unfinished):
+            before = output_of[end].pending
             try:
                 end.do_handshake()
-                waiting.remove(end)
+                unfinished.remove(end)
             except ssl.SSLWantReadError:
-                pass
-            sizes[end] += sinks[end].pending - before
-    seconds = time.perf_counter() - began
+                pass  # it waits for the other end's bytes: that end's turn comes next
+            sent[end] += output_of[end].pending - before
+    seconds = time.perf_counter() - start
     with suppress(ssl.SSLWantReadError):
-        here.read(1)  # takes in the tickets
-    return Handshake(sizes[here], sizes[there], seconds), here.session
+        client_end.read(1)  # there is no data to read, but reading processes the tickets
+    return HandshakeCost(sent[client_end], sent[server_end], seconds), client_end.session
 
 
-def best(works: Mapping[str, Callable[[], Handshake]], rounds: int) -> dict[str, Handshake]:
-    """The quickest of some rounds of each, all in turn: whatever else the machine does only makes one slower."""
-    taken: dict[str, list[Handshake]] = {name: [] for name in works}
+def best(measures: Mapping[str, Measure], rounds: int) -> dict[str, HandshakeCost]:
+    """The quickest of some rounds of each, in which all take turns.
+
+    The quickest, because whatever else the machine does only makes a handshake slower.
+    """
+    taken: dict[str, list[HandshakeCost]] = {name: [] for name in measures}
     for _ in range(rounds):
-        for name, work in works.items():
-            taken[name].append(work())
-    return {name: min(times, key=lambda each: each.seconds) for name, times in taken.items()}
+        for name, measure in measures.items():
+            taken[name].append(measure())
+    return {name: min(costs, key=lambda cost: cost.seconds) for name, costs in taken.items()}
 
 
 @contextmanager
-def groups() -> Iterator[dict[str, Callable[[], Handshake]]]:
-    """A function for CLASSIC and one for HYBRID, each making a one-sided handshake with that group.
+def groups() -> Iterator[dict[str, Measure]]:
+    """A function for CLASSIC and one for HYBRID that makes a one-sided handshake with that group.
 
-    Raises NotFound, saying what is missing, where pyOpenSSL or an OpenSSL with ML-KEM (3.5 or later) is not there.
+    Raises NotFound, saying what is missing, without pyOpenSSL or an OpenSSL with ML-KEM (3.5 or
+    later).
     """
     if find_spec("OpenSSL") is None:
         raise NotFound("pyOpenSSL is not installed: pip install pyopenssl")
-    with ExitStack() as running:
-        yield {group: running.enter_context(_agreeing_on(group)) for group in (CLASSIC, HYBRID)}
+    with ExitStack() as processes:
+        yield {group: processes.enter_context(_agreeing_on(group)) for group in (CLASSIC, HYBRID)}
 
 
 @contextmanager
-def _agreeing_on(group: str) -> Iterator[Callable[[], Handshake]]:
+def _agreeing_on(group: str) -> Iterator[Measure]:
+    """Run a process whose OpenSSL offers this group only. It makes a handshake at every call."""
     with TemporaryDirectory() as folder:
         settings = Path(folder, "openssl.cnf")
-        settings.write_text(
-            f"openssl_conf=a\n[a]\nssl_conf=b\n[b]\nsystem_default=c\n[c]\nGroups={group}\n"
-        )
+        settings.write_text(_SETTINGS.format(group=group))
         process = subprocess.Popen(
-            [sys.executable, "-m", "lepton_lab.workshop.experiments.nb06_hybrid"],
+            [sys.executable, "-m", "lepton_lab.workshop.experiments.nb06_hybrid_server"],
             env={**os.environ, "OPENSSL_CONF": str(settings)},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -121,17 +148,20 @@ def _agreeing_on(group: str) -> Iterator[Callable[[], Handshake]]:
             text=True,
         )
         try:
-            yield lambda: _asked(process, group)
+            yield lambda: _ask_for_handshake(process, group)
         finally:
-            process.communicate(timeout=_PATIENCE)
+            # Closes its standard input, which ends it.
+            process.communicate(timeout=_TIMEOUT)
 
 
-def _asked(process: subprocess.Popen[str], group: str) -> Handshake:
-    with suppress(BrokenPipeError):
+def _ask_for_handshake(process: subprocess.Popen[str], group: str) -> HandshakeCost:
+    with suppress(BrokenPipeError):  # it has ended; then it answers nothing below
         print(file=process.stdin, flush=True)
     answer = process.stdout.readline() if process.stdout else ""
-    if not answer or (handshake := Handshake(**json.loads(answer))).group.lower() != group.lower():
-        raise NotFound(
-            f"the OpenSSL inside `cryptography` does not agree on {group}: pip install -U cryptography"
-        )
-    return handshake
+    if answer:
+        cost = HandshakeCost(**json.loads(answer))
+        if cost.group.lower() == group.lower():
+            return cost
+    raise NotFound(
+        f"the OpenSSL inside `cryptography` does not agree on {group}: pip install -U cryptography"
+    )

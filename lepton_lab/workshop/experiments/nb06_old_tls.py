@@ -1,4 +1,8 @@
-"""TLS as it was: a connection of version 1.2 whose secret the client encrypts to the server's RSA key, recorded."""
+"""TLS without forward secrecy: a connection of TLS 1.2 whose secret is encrypted to the server's
+RSA key.
+
+Notebook 06 records one and decrypts it afterwards with the stolen key.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,6 @@ import ssl
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Literal
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
@@ -15,70 +18,90 @@ from cryptography.x509 import Certificate
 from lepton_lab.capture import CapturedRecord
 from lepton_lab.errors import NodeError
 
-_SUITE = "AES256-GCM-SHA384"  # OpenSSL's name for TLS_RSA_WITH_AES_256_GCM_SHA384
+_CIPHER_SUITE = "AES256-GCM-SHA384"  # OpenSSL's name for TLS_RSA_WITH_AES_256_GCM_SHA384
+_HEADER_SIZE = 5  # bytes before a record's content, the last two of them its length
 
 
 def record_rsa_key_exchange(
     certificate: Certificate, key: RSAPrivateKey, request: bytes, response: bytes
 ) -> list[CapturedRecord]:
-    """Every record of such a connection in memory, a request and a response in it. Nobody should use it any more.
+    """Every record of one such connection in memory, with a request and a response. For study only.
 
-    certificate: self-signed, so that the client can be told to trust it. Raises NodeError where this machine's OpenSSL
-    has the key exchange switched off, as well it may.
+    certificate: the server's, self-signed, so that the client can be told to trust it. key: its
+    key.
+
+    Raises NodeError where this machine's OpenSSL has the key exchange switched off, as many now do.
     """
     try:
-        server, client = (
-            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER),
-            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
-        )
+        server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         for context in (server, client):
-            context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1_2
-            context.set_ciphers(_SUITE)
-        _show(server, certificate, key)
+            context.minimum_version = ssl.TLSVersion.TLSv1_2
+            context.maximum_version = ssl.TLSVersion.TLSv1_2
+            context.set_ciphers(_CIPHER_SUITE)
+        _load_key(server, certificate, key)
         client.load_verify_locations(cadata=certificate.public_bytes(Encoding.DER))
-        client.check_hostname = False  # of this certificate nothing matters but its key
-        return list(_recorded(server, client, request, response))
+        client.check_hostname = False  # only the key of this certificate matters here
+        return list(_record(server, client, request, response))
     except ssl.SSLError as error:
-        raise NodeError("OpenSSL", f"it no longer has this key exchange ({error.reason})") from None
+        reason = f"this OpenSSL no longer has the RSA key exchange ({error.reason})"
+        raise NodeError("OpenSSL", reason) from None
 
 
-def _show(context: ssl.SSLContext, certificate: Certificate, key: RSAPrivateKey) -> None:
-    with TemporaryDirectory() as folder:  # 0700; the key is for this demonstration alone
+def _load_key(context: ssl.SSLContext, certificate: Certificate, key: RSAPrivateKey) -> None:
+    # `ssl` reads keys from files only. The folder is 0700, and the key is for this demonstration
+    # alone.
+    with TemporaryDirectory() as folder:
         file = Path(folder, "server.pem")
         pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
         file.write_bytes(certificate.public_bytes(Encoding.PEM) + pem)
         context.load_cert_chain(file)
 
 
-def _recorded(
+def _record(
     server: ssl.SSLContext, client: ssl.SSLContext, request: bytes, response: bytes
 ) -> Iterator[CapturedRecord]:
-    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
-    here, there = (
-        client.wrap_bio(to_client, to_server),
-        server.wrap_bio(to_server, to_client, server_side=True),
-    )
-    waiting: list[ssl.SSLObject] = [here, there]
-    while waiting:
-        for end in list(waiting):
+    """Make the connection in memory and yield each record that passes."""
+    to_server = ssl.MemoryBIO()
+    to_client = ssl.MemoryBIO()
+    client_end = client.wrap_bio(to_client, to_server)
+    server_end = server.wrap_bio(to_server, to_client, server_side=True)
+    unfinished: list[ssl.SSLObject] = [client_end, server_end]
+    while unfinished:
+        for end in list(unfinished):
             try:
                 end.do_handshake()
-                waiting.remove(end)
+                unfinished.remove(end)
             except ssl.SSLWantReadError:
-                pass
-            yield from _carried(end is here, to_server if end is here else to_client)
-    for end, data in ((here, request), (there, response)):
-        end.write(data)
-        yield from _carried(end is here, to_server if end is here else to_client)
+                pass  # it waits for the other end's bytes
+            if end is client_end:
+                yield from _client_records(to_server)
+            else:
+                yield from _server_records(to_client)
+    client_end.write(request)
+    yield from _client_records(to_server)
+    server_end.write(response)
+    yield from _server_records(to_client)
 
 
-def _carried(is_client: bool, wire: ssl.MemoryBIO) -> Iterator[CapturedRecord]:
-    """What lies on a wire, noted record by record and put back for its reader."""
-    data = wire.read()
+def _client_records(to_server: ssl.MemoryBIO) -> Iterator[CapturedRecord]:
+    for record in _waiting_records(to_server):
+        yield CapturedRecord("client", record)
+
+
+def _server_records(to_client: ssl.MemoryBIO) -> Iterator[CapturedRecord]:
+    for record in _waiting_records(to_client):
+        yield CapturedRecord("server", record)
+
+
+def _waiting_records(buffer: ssl.MemoryBIO) -> list[bytes]:
+    """The records that wait in a buffer. They are put back for the end that will read them."""
+    data = buffer.read()
     if data:
-        wire.write(data)
-    sender: Literal["client", "server"] = "client" if is_client else "server"
+        buffer.write(data)
+    records = []
     while data:
-        end = 5 + int.from_bytes(data[3:5], "big")
-        yield CapturedRecord(sender, data[:end])
+        end = _HEADER_SIZE + int.from_bytes(data[3:_HEADER_SIZE], "big")
+        records.append(data[:end])
         data = data[end:]
+    return records

@@ -1,4 +1,4 @@
-"""What the case studies need besides the helpers: a ledger of costs, and noise that is just what its proof assumes."""
+"""What the case studies of notebook 12 need: a table of costs, and exact noise."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ RandBelow = Callable[[int], int]
 
 
 @dataclass
-class Step:
-    """One step of a case: what it took, and the bytes that were sent or stored for it, when somebody set them."""
+class CostStep:
+    """One step of a case: the seconds it took, and its bytes sent or stored, where set."""
 
     name: str
     seconds: float = 0.0
@@ -26,14 +26,21 @@ class Step:
 
 @dataclass
 class Costs:
-    """The ledger of a case: `with costs.step("what is done") as step: …`, and perhaps `step.bytes = …` inside."""
+    """The costs of a case, step by step.
 
-    steps: list[Step] = field(default_factory=list)
+    with costs.step("what is done") as step:
+        step.size = len(what_was_sent)
+    """
+
+    steps: list[CostStep] = field(default_factory=list)
 
     @contextmanager
-    def step(self, name: str) -> Iterator[Step]:
-        """Measure the block; nothing is entered when it raises. The same name again adds to what stands there."""
-        step = Step(name)
+    def step(self, name: str) -> Iterator[CostStep]:
+        """Measure the block. A name that was used before adds to that step.
+
+        When the block raises, nothing is recorded.
+        """
+        step = CostStep(name)
         start = time.perf_counter()
         yield step
         step.seconds = time.perf_counter() - start
@@ -46,21 +53,27 @@ class Costs:
         self.steps.append(step)
 
     def table(self, caption: str) -> show.Shown:
-        """The ledger, with the time in all."""
+        """All steps, with the time in all."""
         rows = [(step.name, 1000 * step.seconds, step.size) for step in self.steps]
-        rows.append(("in all", sum(milliseconds for _, milliseconds, _ in rows), None))
-        return show.table(
-            rows, ["step", "time / ms", "bytes"], caption=caption, formats={"time / ms": ",.1f"}
-        )
+        in_all = sum(milliseconds for _, milliseconds, _ in rows)
+        rows.append(("in all", in_all, None))
+        heads = ["step", "time / ms", "bytes"]
+        return show.table(rows, heads, caption=caption, formats={"time / ms": ",.1f"})
 
 
 def discrete_laplace(scale: int | Fraction, randbelow: RandBelow = secrets.randbelow) -> int:
     """A whole number X with P(X = x) proportional to e^(−|x|/scale), exactly: no float is involved.
 
-    Added to a count or a sum that one person changes by at most Δ, with scale = Δ/ε, it gives ε-differential privacy.
-    Laplace noise drawn in floats does not: its low bits tell (Mironov, 2012). `randbelow`: from 0 to its argument − 1;
-    give another only where nothing is to be protected. Canonne, Kamath and Steinke (2020), algorithm 2. Its time
-    depends on what is drawn. Raises InvalidParameter unless scale is an int or a Fraction above 0.
+    scale: an int or a Fraction above 0. For ε-differential privacy of a count or a sum that one
+    person
+        changes by at most Δ, add X with scale = Δ/ε.
+    randbelow: returns a number from 0 to its argument − 1. Give another one only where nothing is
+    to be
+        protected.
+
+    Laplace noise drawn in floats does not give that privacy: its low bits leak (Mironov, 2012).
+    This is algorithm 2 of Canonne, Kamath and Steinke (2020). The time it takes depends on what
+    is drawn. Raises InvalidParameter for another scale.
     """
     if isinstance(scale, bool) or not isinstance(scale, int | Fraction) or scale <= 0:
         raise InvalidParameter(
@@ -68,24 +81,25 @@ def discrete_laplace(scale: int | Fraction, randbelow: RandBelow = secrets.randb
         )
     t, s = Fraction(scale).as_integer_ratio()
     while True:
-        rest = randbelow(t)
-        if not _happens(
-            rest, t, randbelow
-        ):  # so that rest has probability proportional to e^(−rest/t)
+        remainder = randbelow(t)
+        # Keeps a remainder with probability e^(−remainder/t); otherwise draws another one.
+        if not _happens(remainder, t, randbelow):
             continue
-        whole = 0
+        quotient = 0
         while _happens(1, 1, randbelow):
-            whole += 1
-        size, negative = (rest + t * whole) // s, randbelow(2)
-        if size or not negative:  # 0 is one number, not two
-            return -size if negative else size
+            quotient += 1
+        size = (remainder + t * quotient) // s
+        is_negative = randbelow(2) == 1
+        # 0 is one number: counting −0 as well would give it twice its probability.
+        if size or not is_negative:
+            return -size if is_negative else size
 
 
 def _happens(numerator: int, denominator: int, randbelow: RandBelow) -> bool:
     """True with probability e^(−γ), for γ = numerator/denominator from 0 to 1.
 
-    It is the series of e^(−γ), drawn term by term: the first k for which an event of probability γ/k fails is odd with
-    just that probability (von Neumann, 1951).
+    It draws the series of e^(−γ) term by term: the first k for which an event of probability γ/k
+    fails is odd with exactly that probability (von Neumann, 1951).
     """
     k = 1
     while randbelow(denominator * k) < numerator:

@@ -1,10 +1,11 @@
-"""The article's claims with their verdicts, and the reading that has to bear them out.
+"""The article's claims with their verdicts, and a reading of the article that must bear them out.
 
     reading = Reading()
     reading.settle({"2.1d": False})     # what was observed; LabError when the table says otherwise
 
-The claims are data, `lepton_lab/data/article_claims.toml`. No verdict is merely written down: notebook 13 settles every
-claim that something was run for, and what it observes has to be what the table says.
+The claims are data: `lepton_lab/data/article_claims.toml`. No verdict is merely written down.
+Notebook 13 settles every claim for which something was run, and what it observes must be what the
+table says.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from html import escape
@@ -23,15 +24,26 @@ from lepton_lab.errors import InvalidParameter, LabError
 from lepton_lab.show import table
 from lepton_lab.show.display import Shown
 
-HOLDS, CONDITION, FALSE, UNKNOWN = "holds", "holds with a condition", "false", "cannot be checked"
+HOLDS = "holds"
+CONDITION = "holds with a condition"
+FALSE = "false"
+UNKNOWN = "cannot be checked"
 VERDICTS = (HOLDS, CONDITION, FALSE, UNKNOWN)
 
 Observed = bool | tuple[bool, ...]
 
+# The claims ---------------------------------------------------------------------------------------
+
 
 @dataclass(frozen=True)
 class Claim:
-    """One claim. `ran` says what notebook 13 runs for it, or `not_run` why it runs nothing: exactly one is there."""
+    """One claim of the article.
+
+    verdict: one of VERDICTS. rather: what is right instead, or what has to be added.
+    ran: what notebook 13 runs for it. not_run: why it runs nothing. Exactly one of the two is
+    there.
+    see: the notebooks that go deeper.
+    """
 
     id: str
     claim: str
@@ -53,25 +65,24 @@ class Claim:
 
 
 def sections() -> dict[str, str]:
-    """Every section of the article that makes a claim, with its title, in order."""
-    found: dict[str, str] = _written()["sections"]
+    """The title of every section of the article that makes a claim, in order."""
+    found: dict[str, str] = _read_table()["sections"]
     return found
 
 
 def claims() -> list[Claim]:
     """All claims, in the article's order. Raises LabError when the table contradicts itself."""
-    written = _written()
-    order = [*written["sections"]]
-    found = [Claim(**{**row, "see": tuple(row.get("see", ()))}) for row in written["claims"]]
-    for claim in found:
-        if (
-            claim.verdict not in VERDICTS
-            or bool(claim.ran) == bool(claim.not_run)
-            or claim.section not in order
-        ):
+    page = _read_table()
+    order = list(page["sections"])
+    found = []
+    for row in page["claims"]:
+        claim = Claim(**{**row, "see": tuple(row.get("see", ()))})
+        says_one_of_both = bool(claim.ran) != bool(claim.not_run)
+        if claim.verdict not in VERDICTS or claim.section not in order or not says_one_of_both:
             raise LabError(
                 f"the claim {claim.id} needs a section, a verdict, and either `ran` or `not_run`"
             )
+        found.append(claim)
     places = [order.index(claim.section) for claim in found]
     if places != sorted(places):
         raise LabError("the claims are not in the article's order")
@@ -79,13 +90,23 @@ def claims() -> list[Claim]:
 
 
 def functions() -> list[str]:
-    """The names of the functions that the article's code has, as the claims of section 5.2 begin with them."""
-    found = [re.match(r"`(\w+)`", claim.claim) for claim in claims() if claim.section == "5.2"]
-    return [match[1] for match in found if match]
+    """The names of the functions in the article's code.
+
+    The claims of section 5.2 begin with them.
+    """
+    names = []
+    for claim in claims():
+        match = re.match(r"`(\w+)`", claim.claim)
+        if claim.section == "5.2" and match:
+            names.append(match[1])
+    return names
 
 
-def _written() -> dict[str, Any]:
+def _read_table() -> dict[str, Any]:
     return tomllib.loads(data.read("article_claims.toml").decode())
+
+
+# Tables of claims ---------------------------------------------------------------------------------
 
 
 def summary() -> Shown:
@@ -93,23 +114,23 @@ def summary() -> Shown:
     found = claims()
     chapters = list(dict.fromkeys(claim.chapter for claim in found))
     counts = Counter((claim.chapter, claim.verdict) for claim in found)
-    rows = [
-        (c, *(counts[c, v] for v in VERDICTS), sum(claim.chapter == c for claim in found))
-        for c in chapters
-    ]
+    rows = []
+    for chapter in chapters:
+        of_chapter = [counts[chapter, verdict] for verdict in VERDICTS]
+        rows.append((chapter, *of_chapter, sum(of_chapter)))
     totals = [sum(claim.verdict == verdict for claim in found) for verdict in VERDICTS]
-    return table(
-        [*rows, ("all", *totals, len(found))],
-        ["chapter", *VERDICTS, "claims"],
-        caption="The article's claims",
-    )
+    rows.append(("all", *totals, len(found)))
+    return table(rows, ["chapter", *VERDICTS, "claims"], caption="The article's claims")
 
 
 def claims_table(chapter: str = "") -> Shown:
-    """The claims of one chapter ('abstract', '1' to '9'), or of all, with what was run, verdict and correction.
+    """A table of the claims of one chapter, or of all: what was run, the verdict, and the
+    correction.
 
-    Its text form has a paragraph for each claim, which a terminal and a screen reader take better than wide columns.
-    Raises InvalidParameter for a chapter without claims.
+    chapter: 'abstract', or '1' to '9'; empty for all.
+
+    Its text form has a paragraph for each claim, which suits a terminal and a screen reader
+    better than wide columns. Raises InvalidParameter for a chapter without claims.
     """
     chosen = [claim for claim in claims() if chapter in ("", claim.chapter)]
     if not chosen:
@@ -117,24 +138,31 @@ def claims_table(chapter: str = "") -> Shown:
     by_chapter: dict[str, list[Claim]] = {}
     for claim in chosen:
         by_chapter.setdefault(claim.chapter, []).append(claim)
-    return Shown(
-        "\n\n".join(_paragraphs(chosen)),
-        "".join(_folded(name, group, opened=bool(chapter)) for name, group in by_chapter.items()),
-    )
+    # One chapter that was asked for stands open. Of all chapters, the reader opens one.
+    is_open = bool(chapter)
+    html = [_chapter_html(name, group, is_open=is_open) for name, group in by_chapter.items()]
+    return Shown("\n\n".join(_paragraphs(chosen)), "".join(html))
 
 
-def _paragraphs(chosen: Iterable[Claim]) -> Iterator[str]:
-    titles, last = sections(), ""
-    for claim in chosen:
-        if claim.section != last:
-            yield f"§ {claim.section} · {titles[claim.section]}"
-            last = claim.section
-        lines = [
-            f"{claim.id}  {claim.claim}",
-            f"run:     {_what_was_run(claim)}",
-            f"verdict: {claim.verdict}",
-        ]
-        yield "\n      ".join([*lines, f"rather:  {claim.rather}"])
+def _by_section(group: list[Claim]) -> Iterator[tuple[str, list[Claim]]]:
+    """The claims of each section, under '§ 2.1 · the section's title'."""
+    for section, title in sections().items():
+        chosen = [claim for claim in group if claim.section == section]
+        if chosen:
+            yield f"§ {section} · {title}", chosen
+
+
+def _paragraphs(chosen: list[Claim]) -> Iterator[str]:
+    for heading, group in _by_section(chosen):
+        yield heading
+        for claim in group:
+            lines = [
+                f"{claim.id}  {claim.claim}",
+                f"run:     {_what_was_run(claim)}",
+                f"verdict: {claim.verdict}",
+                f"rather:  {claim.rather}",
+            ]
+            yield "\n      ".join(lines)
 
 
 def _what_was_run(claim: Claim) -> str:
@@ -143,16 +171,17 @@ def _what_was_run(claim: Claim) -> str:
 
 
 # Each verdict has a sign beside its colour, for those who do not see the colour.
-_SIGNS = {
+_BADGES = {
     HOLDS: ("✓", "#1b6e3c"),
     CONDITION: ("◐", "#7a5a00"),
     FALSE: ("✗", "#a3161f"),
     UNKNOWN: ("?", "#4a4a4a"),
 }
 _LEFT = 'style="text-align: left; vertical-align: top"'
+_HEADS = ["§", "claim", "what was run", "verdict", "rather, or also"]
 
-
-# What the table's lines may carry: `code`, *stress*, an index as in E_K or E_{K⁻¹}, a power as in C^d or C^(e·e).
+# What the table's lines may hold: `code`, *stress*, an index (E_K, E_{K⁻¹}), a power (C^d,
+# C^(e·e)).
 _MARKS = [
     (r"`([^`]+)`", r"<code>\1</code>"),
     (r"\*(\w[^*]*)\*", r"<em>\1</em>"),
@@ -162,78 +191,89 @@ _MARKS = [
 
 
 def _marked_up(line: str) -> str:
-    written = escape(line, quote=False)
-    for mark, html in _MARKS:
-        written = re.sub(mark, html, written)
-    return written
+    html = escape(line, quote=False)
+    for mark, replacement in _MARKS:
+        html = re.sub(mark, replacement, html)
+    return html
 
 
 def _badge(verdict: str) -> str:
-    sign, colour = _SIGNS[verdict]
-    chip = f"background: {colour}; color: #fff; padding: 0 0.4em; border-radius: 0.3em; font-weight: bold"
-    return f'<span style="{chip}">{sign} {verdict}</span>'  # on a ground of its own it is read on a dark page, too
+    sign, colour = _BADGES[verdict]
+    # It has its own background, so that it can be read on a dark page too.
+    css = (
+        f"background: {colour}; color: #fff; "
+        "padding: 0 0.4em; border-radius: 0.3em; font-weight: bold"
+    )
+    return f'<span style="{css}">{sign} {verdict}</span>'
 
 
-def _folded(chapter: str, group: list[Claim], *, opened: bool) -> str:
+def _chapter_html(chapter: str, group: list[Claim], *, is_open: bool) -> str:
+    """One chapter as a table that folds away under a line with its verdicts."""
     counts = Counter(claim.verdict for claim in group)
     said = ", ".join(f"{counts[verdict]} {verdict}" for verdict in VERDICTS if counts[verdict])
     name = "Abstract" if chapter == "abstract" else f"Chapter {chapter}"
-    heads = ["§", "claim", "what was run", "verdict", "rather, or also"]
-    head = "".join(f'<th scope="col" {_LEFT}>{text}</th>' for text in heads)
-    body = "".join(_rows(group))
+    head = "".join(f'<th scope="col" {_LEFT}>{text}</th>' for text in _HEADS)
+    body = "".join(_rows_html(group))
     rows = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-    return f"<details{' open' * opened}><summary><b>{name}</b>: {said}</summary>{rows}</details>"
+    opening = "<details open>" if is_open else "<details>"
+    return f"{opening}<summary><b>{name}</b>: {said}</summary>{rows}</details>"
 
 
-def _rows(group: list[Claim]) -> Iterator[str]:
-    titles, last = sections(), ""
-    for claim in group:
-        if claim.section != last:
-            last, title = claim.section, escape(titles[claim.section])
-            yield f'<tr><th scope="rowgroup" colspan="5" {_LEFT}>§ {claim.section} · {title}</th></tr>'
-        claimed, run, rather = map(_marked_up, (claim.claim, _what_was_run(claim), claim.rather))
-        columns = "".join(
-            f"<td {_LEFT}>{cell}</td>" for cell in (claimed, run, _badge(claim.verdict), rather)
-        )
-        yield f'<tr><th scope="row" {_LEFT}>{claim.id}</th>{columns}</tr>'
+def _rows_html(group: list[Claim]) -> Iterator[str]:
+    for heading, chosen in _by_section(group):
+        yield f'<tr><th scope="rowgroup" colspan="5" {_LEFT}>{escape(heading)}</th></tr>'
+        for claim in chosen:
+            cells = [
+                _marked_up(claim.claim),
+                _marked_up(_what_was_run(claim)),
+                _badge(claim.verdict),
+                _marked_up(claim.rather),
+            ]
+            columns = "".join(f"<td {_LEFT}>{cell}</td>" for cell in cells)
+            yield f'<tr><th scope="row" {_LEFT}>{claim.id}</th>{columns}</tr>'
 
 
-def _settled_text(claim: Claim) -> str:
-    return f"{claim.id}  {claim.claim}\n      {claim.verdict}. {claim.rather}"
-
-
-def _settled_html(claim: Claim) -> str:
-    said = f"<b>{claim.id}</b> {_marked_up(claim.claim)}<br>{_badge(claim.verdict)}. {_marked_up(claim.rather)}"
-    return f'<p style="margin: 0.3em 0; line-height: 1.5">{said}</p>'
+# A reading ----------------------------------------------------------------------------------------
 
 
 class Reading:
-    """One reading of the article: what its cells observed, claim by claim, held against the table."""
+    """A reading of the article: what its cells observed, compared with the table of claims."""
 
     def __init__(self) -> None:
         self._claims = {claim.id: claim for claim in claims()}
         self._settled: list[str] = []
 
     def settle(self, observed: Mapping[str, Observed]) -> Shown:
-        """What was observed: for each claim whether it held, or a tuple where several cases were run.
+        """Record what was observed of some claims. Returns their verdicts with the corrections.
 
-        True in all cases means that it holds, in none that it is false, in some that it holds with a condition. Returns
-        the verdicts with their corrections. Raises LabError when the table says something else, InvalidParameter for an
-        unknown claim, one that nothing was to be run for, or no case.
+        observed: for each claim whether it held, or a tuple where several cases were run. True in
+        all
+            cases means that it holds, in none that it is false, in some that it holds with a
+            condition.
+
+        Raises LabError when the table says something else, and InvalidParameter for an unknown
+        claim, a claim for which nothing was to be run, or no case.
         """
         for id, held in observed.items():
-            self._check(id, held if isinstance(held, tuple) else (held,))
+            cases = held if isinstance(held, tuple) else (held,)
+            self._compare(id, cases)
         self._settled += observed
         chosen = [self._claims[id] for id in observed]
-        return Shown("\n".join(map(_settled_text, chosen)), "".join(map(_settled_html, chosen)))
+        text = "\n".join(_settled_text(claim) for claim in chosen)
+        return Shown(text, "".join(_settled_html(claim) for claim in chosen))
 
-    def _check(self, id: str, cases: tuple[bool, ...]) -> None:
+    def _compare(self, id: str, cases: tuple[bool, ...]) -> None:
         claim = self._claims.get(id)
         if claim is None or claim.not_run:
-            raise InvalidParameter(f"the table has no claim {id!r} that something is run for")
+            raise InvalidParameter(f"the table has no claim {id!r} for which something is run")
         if not cases or not all(isinstance(case, bool) for case in cases):
             raise InvalidParameter(f"{id}: give True or False for every case that was run")
-        verdict = HOLDS if all(cases) else CONDITION if any(cases) else FALSE
+        if all(cases):
+            verdict = HOLDS
+        elif any(cases):
+            verdict = CONDITION
+        else:
+            verdict = FALSE
         if verdict != claim.verdict:
             raise LabError(
                 f"{id}: the table says {claim.verdict!r}, and what was run says {verdict!r}"
@@ -241,24 +281,40 @@ class Reading:
 
     @property
     def open(self) -> list[str]:
-        """Claims that something is to be run for and that nothing has settled yet."""
-        return [id for id, claim in self._claims.items() if claim.ran and id not in self._settled]
+        """The claims for which something is to be run and that are not settled yet."""
+        run = [id for id, claim in self._claims.items() if claim.ran]
+        return [id for id in run if id not in self._settled]
 
 
-class Call:
+def _settled_text(claim: Claim) -> str:
+    return f"{claim.id}  {claim.claim}\n      {claim.verdict}. {claim.rather}"
+
+
+def _settled_html(claim: Claim) -> str:
+    claimed = f"<b>{claim.id}</b> {_marked_up(claim.claim)}"
+    verdict = f"{_badge(claim.verdict)}. {_marked_up(claim.rather)}"
+    return f'<p style="margin: 0.3em 0; line-height: 1.5">{claimed}<br>{verdict}</p>'
+
+
+# Calls that must fail -----------------------------------------------------------------------------
+
+
+class FailingCall:
     """One call that is expected to fail."""
 
     worked = False
 
 
 @contextmanager
-def fails(*errors: type[Exception], reason: bool = True) -> Iterator[Call]:
-    """Expect an error of another's library inside the block; print its type and reason, raise LabError if none comes.
+def fails(*errors: type[Exception], reason: bool = True) -> Iterator[FailingCall]:
+    """Expect an error of another library inside the block, and print its type and reason.
 
-    reason=False leaves the reason out, where it names the library's version. For the errors of this package there is
-    `refused`, which never prints one.
+    reason: False leaves the reason out, where it names the library's version.
+
+    Raises LabError when no error comes. For this package's own errors there is `refused`, which
+    prints the type alone.
     """
-    call = Call()
+    call = FailingCall()
     try:
         yield call
     except errors as error:

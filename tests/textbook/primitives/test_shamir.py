@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from lepton_lab import shamir as helper
 from lepton_lab.errors import InvalidParameter
 from lepton_lab.textbook.primitives import shamir
-from lepton_lab.workshop.catalogue import find
+from lepton_lab.workshop.engine import find
 from tests.support.paths import VECTORS
 
 VECTORS = json.loads((VECTORS / "shamir_gf256.json").read_text())

@@ -1,4 +1,4 @@
-"""The exercises of `01_aes`: other right answers pass as well, and a wrong one learns what is wrong with it."""
+"""Tests lepton_lab.workshop.exercises.aes: other right answers pass, wrong ones get a hint."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def flip_as_array(message: bytes, at: int, known: bytes, wanted: bytes) -> bytea
 
 
 def forge_by_difference(H: bytes, message: bytes, difference: bytes) -> bytes:  # noqa: N803
-    """GHASH is linear: the tag changes by the GHASH of the difference alone, padded, with a zero block for lengths."""
+    """GHASH is linear: the tag changes by the GHASH of the padded difference and a zero block."""
     change = modes.ghash(H, difference + bytes(-len(difference) % 16) + bytes(16)).result
     return message[:12] + xor(message[12:-16], difference) + xor(message[-16:], change)
 

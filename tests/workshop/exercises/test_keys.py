@@ -1,4 +1,4 @@
-"""The exercises of notebook 04 and what it measures: other right answers pass, each wrong one is told apart."""
+"""Tests lepton_lab.workshop.exercises.keys: other right answers pass, wrong ones are told apart."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ import hmac
 import pytest
 
 from lepton_lab.workshop import check
-from lepton_lab.workshop.catalogue import find
+from lepton_lab.workshop.engine import find
 from lepton_lab.workshop.exercises.keys import EXERCISES
-from lepton_lab.workshop.experiments import nb04_guessing as guessing
 
 
 def test_there_are_five_each_with_three_typical_wrong_answers() -> None:
@@ -77,22 +76,3 @@ def test_answers_written_another_way_pass() -> None:
     for name, answer in {"expand": expand, "unshift": unshift, "secret": secret}.items():
         assert check(f"keys.{name}", answer).done
     assert check("keys.days", 2**32 // 86_400_000).done
-
-
-def test_every_stretching_is_a_function_of_the_passphrase_and_is_measured(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    first = {name: stretch(b"dragon") for name, stretch in guessing.stretches().items()}
-    assert {len(key) for key in first.values()} == {32}
-    assert len(set(first.values())) == len(first)
-    quick = {
-        name: stretch
-        for name, stretch in guessing.stretches().items()
-        if name in ("SHA-256", "scrypt, 16 MiB")
-    }
-    assert all(
-        first[name] == stretch(b"dragon") != stretch(b"dragoon") for name, stretch in quick.items()
-    )
-    monkeypatch.setattr(guessing, "stretches", lambda: quick)
-    found = guessing.costs(2)
-    assert 0 < found["SHA-256"] < found["scrypt, 16 MiB"]

@@ -1,7 +1,7 @@
-"""The exercises of `03_paillier`: what is right passes however it is written, and typical mistakes are told apart.
+"""Tests lepton_lab.workshop.exercises.paillier: what is right passes however it is written.
 
-`workshop/test_checking.py` asks of every exercise that its solution passes, its skeleton does not, and each typical wrong answer
-earns its own hint; here are answers that those do not cover.
+Typical mistakes are told apart. `test_every_exercise.py` asks of every exercise that its solution
+passes, its skeleton does not, and each typical wrong answer earns its own hint.
 """
 
 from __future__ import annotations
@@ -10,19 +10,15 @@ import json
 import math
 
 import pytest
-from gmpy2 import mpz, powmod
+from gmpy2 import mpz
 
-from lepton_lab import paillier
-from lepton_lab.paillier import EncryptedNumber
-from lepton_lab.paillier.noise import Comb, FixedBase
 from lepton_lab.textbook.primitives import paillier as tb_paillier
 from lepton_lab.workshop import check
-from lepton_lab.workshop.catalogue import every_exercise
-from lepton_lab.workshop.exercises.paillier import PlainTables
+from lepton_lab.workshop.engine import all_exercises
 from tests.support.paths import NOTEBOOKS
 
 NOTEBOOK = NOTEBOOKS / "03_paillier.ipynb"
-EXERCISES = [exercise for exercise in every_exercise() if exercise.id.startswith("paillier.")]
+EXERCISES = [exercise for exercise in all_exercises() if exercise.id.startswith("paillier.")]
 
 
 @pytest.mark.parametrize("exercise", EXERCISES, ids=lambda exercise: exercise.id)
@@ -108,20 +104,3 @@ def test_unpacking_slot_by_slot_with_the_debt_carried_passes():
 def test_hints_never_hold_the_address_of_a_function():
     for exercise in EXERCISES:
         assert " at 0x" not in check(exercise.id, lambda *arguments: 7).hint
-
-
-@pytest.mark.parametrize("comb", [Comb(1, 1), Comb(4, 8), Comb(9, 1)], ids=str)
-def test_plain_tables_give_what_the_helpers_give(comb):
-    public, private = paillier.generate_keypair(2048)
-    n = mpz(public.n)
-    base = powmod(-4, n, n * n)
-    plain, helpers = PlainTables(base, n, 64, comb), FixedBase(base, n, 64, comb)
-    for digits in (
-        [0] * plain.digits,
-        [(1 << comb.width) - 1] * plain.digits,
-        [1, *[0] * (plain.digits - 1)],
-    ):
-        assert plain.masked(-7, digits) == helpers.masked(-7, digits)
-    ours, again = plain.mask(1234), plain.mask(1234)
-    assert ours != again
-    assert private.decrypt(EncryptedNumber(public, int(ours), exponent=0)) == 1234

@@ -1,4 +1,4 @@
-"""The checks under the exercises of `02_rsa`, beyond what holds for every exercise."""
+"""Tests lepton_lab.workshop.exercises.rsa, beyond what holds for every exercise."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ import pytest
 
 from lepton_lab.textbook.primitives.numtheory import crt, integer_root, inverse
 from lepton_lab.workshop import check
-from lepton_lab.workshop.catalogue import every_exercise, find
-from lepton_lab.workshop.engine import Exercise
+from lepton_lab.workshop.engine import Exercise, all_exercises, find
 
-EXERCISES = [exercise for exercise in every_exercise() if exercise.id.startswith("rsa.")]
+EXERCISES = [exercise for exercise in all_exercises() if exercise.id.startswith("rsa.")]
 
 
 @pytest.mark.parametrize("exercise", EXERCISES, ids=lambda exercise: exercise.id)

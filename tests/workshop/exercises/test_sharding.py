@@ -1,4 +1,4 @@
-"""The exercises of the sharding notebook: other right answers pass too, and other wrong ones get a hint."""
+"""Tests lepton_lab.workshop.exercises.sharding: other right answers pass, wrong ones get hints."""
 
 from __future__ import annotations
 
@@ -70,14 +70,13 @@ def test_the_mean_time_of_a_pair_is_the_known_formula() -> None:
         exercise.solution for exercise in EXERCISES if exercise.id == "sharding.mean_time"
     )
     fail, repair = 0.2, 30.0
-    known = (3 * fail + repair) / (
-        2 * fail**2
-    )  # mirrored disks; Patterson, Gibson and Katz, 1988, in its exact form
+    # Mirrored disks: Patterson, Gibson and Katz (1988), in its exact form.
+    known = (3 * fail + repair) / (2 * fail**2)
     assert math.isclose(solution(2, 1, fail, repair), known)
 
 
 def test_the_mean_time_solves_the_equations_of_the_chain() -> None:
-    """By linear algebra instead of the recursion: −Q t = 1 over the states in which the data is there."""
+    """By linear algebra: −Q t = 1 over the states in which the data is there."""
 
     def mean_time(n, k, fail, repair):
         states = n - k + 1

@@ -1,11 +1,11 @@
-"""The exercises of notebook 06 and what it measures: other right answers pass, each wrong one is told apart."""
+"""Tests lepton_lab.workshop.exercises.tls: other right answers pass, wrong ones are told apart."""
 
 from __future__ import annotations
 
 import pytest
 
 from lepton_lab.workshop import check
-from lepton_lab.workshop.catalogue import find
+from lepton_lab.workshop.engine import find
 from lepton_lab.workshop.exercises.tls import EXERCISES
 
 

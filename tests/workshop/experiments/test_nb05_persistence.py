@@ -1,4 +1,4 @@
-"""What notebook 05 says of the settings for durability is what servers do that are killed."""
+"""Tests lepton_lab.workshop.experiments.nb05_persistence: what killed servers still have."""
 
 from __future__ import annotations
 
@@ -28,4 +28,4 @@ def test_a_write_that_came_back_otherwise_is_not_counted(monkeypatch: pytest.Mon
     monkeypatch.setattr(
         persistence.RedisServers, "restart", lambda servers, index: servers.nodes[0].update(altered)
     )
-    assert persistence._tried("appendfsync always", True, 2).kept == 1
+    assert persistence._write_and_kill("appendfsync always", True, 2).kept == 1

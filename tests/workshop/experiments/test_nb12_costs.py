@@ -1,4 +1,4 @@
-"""The case studies' ledger, and noise that has the distribution it is said to have."""
+"""Tests lepton_lab.workshop.experiments.nb12_costs: the table of costs, and noise by its law."""
 
 from __future__ import annotations
 
@@ -36,7 +36,10 @@ def test_what_raised_is_not_entered():
 
 @pytest.mark.parametrize("scale", [1, 3, Fraction(1, 2), Fraction(7, 3)])
 def test_the_noise_follows_its_law(scale):
-    """Every frequent value within six standard deviations of P(x) = (1 − q)/(1 + q)·q^|x|, q = e^(−1/scale)."""
+    """P(x) = (1 − q)/(1 + q)·q^|x| with q = e^(−1/scale).
+
+    Every frequent value occurs within six standard deviations of it.
+    """
     draws, draw = 8_000, Random(20261123)
     found = Counter(discrete_laplace(scale, draw.randrange) for _ in range(draws))
     q = math.exp(-1 / float(scale))

@@ -1,4 +1,4 @@
-"""The article's claims: every section is there, every verdict is borne out by what notebook 13 runs."""
+"""Tests lepton_lab.workshop.experiments.nb13_article: every verdict is borne out by a run."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ def test_the_notebook_settles_every_claim_that_something_was_run_for_once() -> N
 
 
 def test_no_observation_in_the_notebook_is_a_bare_constant() -> None:
-    """`settle({"2.1d": False})` would be an opinion: what is settled is computed from what was run."""
+    """`settle({"2.1d": False})` would be an opinion: what is settled is computed."""
     for source in sources():
         for node in ast.walk(ast.parse(source)):
             if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("settle"):

@@ -1,4 +1,4 @@
-"""What notebook 06 measures beside the reference run is the same three ways, and all bytes arrive."""
+"""Tests lepton_lab.workshop.experiments.nb06_throughput: three ways, and all bytes arrive."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 
 from lepton_lab import data
 from lepton_lab.errors import NodeError
-from lepton_lab.workshop.experiments import nb05_throughput as throughput
+from lepton_lab.workshop.experiments import nb06_throughput as throughput
 
 
 def test_the_three_ways_are_those_of_the_reference_run() -> None:

@@ -1,4 +1,4 @@
-"""`lepton-lab exercises`: every exercise of a learner's copy with its standing, whatever else the copy does."""
+"""Tests lepton_lab.workshop.exercise_progress: every exercise of a copy, whatever its cells do."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from lepton_lab.errors import InvalidParameter, NotFound
-from lepton_lab.workshop.progress import Standing, standings
+from lepton_lab.workshop.exercise_progress import ExerciseProgress, exercise_progress
 from tests.support import tiny_notebook
 from tests.support.tiny_notebook import PADDED, XTIME, code, prose
 
@@ -17,19 +17,19 @@ COMMAND = str(Path(sys.executable).with_name("lepton-lab"))
 IMPORT = "from lepton_lab.workshop import check"
 
 
-def learners(tmp_path: Path, *cells: str) -> dict[str, Standing]:
-    """How the exercises stand in a copy that holds these cells."""
+def learners(tmp_path: Path, *cells: str) -> dict[str, ExerciseProgress]:
+    """The progress of each exercise in a copy that holds these cells."""
     path = tiny_notebook.write(tmp_path / "00_copy.ipynb", [prose("# Mine"), *map(code, cells)])
-    return {standing.exercise: standing for standing in standings(path)}
+    return {each.exercise: each for each in exercise_progress(path)}
 
 
 def test_a_fresh_copy_has_nothing_done_although_the_solutions_are_in_it(tmp_path: Path) -> None:
-    found = standings(tiny_notebook.write(tmp_path / "00_tiny.ipynb"))
-    assert [(standing.exercise, standing.done) for standing in found] == [
+    found = exercise_progress(tiny_notebook.write(tmp_path / "00_tiny.ipynb"))
+    assert [(each.exercise, each.done) for each in found] == [
         ("aes.padded", False),
         ("aes.xtime", False),
     ]
-    assert all("..." in standing.hint for standing in found)
+    assert all("..." in each.hint for each in found)
     assert found[0].title == "How long is the ciphertext?"
 
 
@@ -72,14 +72,14 @@ def test_an_exercise_that_is_not_known_is_named(tmp_path: Path) -> None:
 def test_the_copy_is_not_changed(tmp_path: Path) -> None:
     path = tiny_notebook.write(tmp_path / "00_tiny.ipynb")
     before = path.read_bytes()
-    standings(path)
+    exercise_progress(path)
     assert path.read_bytes() == before
     assert [entry.name for entry in tmp_path.iterdir()] == ["00_tiny.ipynb"]
 
 
 def test_what_is_no_notebook_is_refused(tmp_path: Path) -> None:
     with pytest.raises(NotFound):
-        standings(tmp_path / "none.ipynb")
+        exercise_progress(tmp_path / "none.ipynb")
     for content in (
         "",
         "[]",
@@ -89,7 +89,7 @@ def test_what_is_no_notebook_is_refused(tmp_path: Path) -> None:
     ):
         (tmp_path / "bad.ipynb").write_text(content)
         with pytest.raises(InvalidParameter):
-            standings(tmp_path / "bad.ipynb")
+            exercise_progress(tmp_path / "bad.ipynb")
 
 
 def test_the_command_prints_them_and_no_traceback(tmp_path: Path) -> None:

@@ -1,11 +1,11 @@
-"""The order of notebook 13's journey is observed: where something else happens, something else is seen."""
+"""Tests lepton_lab.workshop.experiments.nb13_journey: the order of the stages is observed."""
 
 from __future__ import annotations
 
 import pytest
 
-from lepton_lab.workshop.experiments import nb00_journey as module
-from lepton_lab.workshop.experiments.nb00_journey import journey
+from lepton_lab.workshop.experiments import nb13_journey as module
+from lepton_lab.workshop.experiments.nb13_journey import journey
 
 ROW = b"17.99,10.38,122.8,malignant"
 
