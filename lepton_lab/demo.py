@@ -1,10 +1,11 @@
-"""The main job: one file through the whole flow, every step checked, timed and weighed, and nothing left behind."""
+"""The demo: one file through every step, each one checked and timed, and nothing left behind."""
 
 from __future__ import annotations
 
 import hashlib
 import io
 import secrets
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +19,7 @@ from tqdm import tqdm
 from lepton_lab import data, tls
 from lepton_lab.buffers import BytesLike
 from lepton_lab.errors import InvalidParameter, LabError, NotFound
-from lepton_lab.files import private_folder
+from lepton_lab.files import ProgressFile, private_folder
 from lepton_lab.keyring import KeyRing
 from lepton_lab.nodes import MappingNode, Node, local_nodes
 from lepton_lab.sharding import ShardedStore
@@ -26,21 +27,25 @@ from lepton_lab.sharding.manifest import is_shard
 from lepton_lab.totals import PATIENCE, encrypted_totals, numbers_of
 
 if TYPE_CHECKING:
-    from _typeshed import ReadableBuffer, WriteableBuffer
+    from _typeshed import ReadableBuffer
 
 NAME = "the file"
-DEAD = (1, 3)
-PIECE = 1 << 20  # bytes that are hashed at once
-ONCE_MORE = "run it again, on a file that nobody writes to meanwhile"
+KILLED = (1, 3)  # the nodes that the demo kills, by index
+_PIECE = 1 << 20  # bytes that are hashed at once
+_ADVICE = "run it again, on a file that no other program is writing to"
 
 
 class StepFailed(LabError):
-    """A step of the demo did not hold; the message says how, and that of `Demo.run` which, and what to do next."""
+    """A step of the demo failed; the message names the step and says what to do."""
 
 
 @dataclass
 class Cost:
-    """What one step took: seconds, bytes it was given, bytes it stored, sent or made, and what it did."""
+    """What one step took and did.
+
+    bytes_in: what it was given. bytes_out: what it stored, sent or computed. said: its result, in
+    one line.
+    """
 
     step: str
     seconds: float = 0.0
@@ -50,17 +55,25 @@ class Cost:
 
     @property
     def expansion(self) -> float | None:
-        """Bytes out for each byte in."""
+        """Bytes out per byte in, or None for a step that has not both."""
         return self.bytes_out / self.bytes_in if self.bytes_in and self.bytes_out else None
 
 
 class Demo:
-    """The steps, in order, and what they share. Use it as a context manager: leaving it ends and removes everything."""
+    """The steps of the demo, in order, and what they share.
+
+    Use it as a context manager: leaving it stops the nodes and removes all files.
+    """
 
     def __init__(self, file: Path | None, tell: Callable[[Cost], None]) -> None:
-        """file: what to protect, or None for the data set that the lab carries. tell: called after every step."""
+        """Prepare the demo of `file`, or of the carried data set if it is None.
+
+        tell: called after each step with its cost.
+        """
         self.costs: list[Cost] = []
-        self._file, self._tell, self._stack = file, tell, ExitStack()
+        self._file = file
+        self._tell = tell
+        self._stack = ExitStack()
 
     def __enter__(self) -> Demo:
         self.folder = self._stack.enter_context(private_folder())
@@ -70,47 +83,45 @@ class Demo:
         self._stack.close()
 
     def run(self) -> None:
-        """Every step. Raises StepFailed at the first that does not hold; InvalidParameter, OSError for the file."""
-        self.take_the_file()
-        for step in (
-            self.start_nodes, self.make_keys, self.store, self.lose_two_nodes, self.mend_them, self.catch_a_lie,
-            self.send, self.compute, self.shred,
-        ):  # fmt: skip
-            try:
-                step()
-            except LabError as error:
-                raise StepFailed(f"{self._title}: {error}; {ONCE_MORE}") from error
+        """Run every step.
 
-    @contextmanager
-    def _step(self, title: str) -> Iterator[Cost]:
-        self._title, cost, start = title, Cost(title), time.perf_counter()
-        yield cost
-        cost.seconds = time.perf_counter() - start
-        self.costs.append(cost)
-        self._tell(cost)
+        Raises StepFailed at the first one that fails; InvalidParameter or OSError when the file
+        cannot be read.
+        """
+        self.take_file()
+        self.start_nodes()
+        self.make_key_ring()
+        self.store()
+        self.kill_two_nodes()
+        self.repair_nodes()
+        self.detect_altered_shard()
+        self.send()
+        self.add_columns()
+        self.shred()
 
-    # --- the steps -------------------------------------------------------------------------------------------------
+    # --- the steps ------------------------------------------------------------------------------
 
-    def take_the_file(self) -> None:
-        """Read the file once: its size and its SHA-256, which everything later is held against."""
+    def take_file(self) -> None:
+        """Read the file once, for its size and SHA-256, with which later copies are compared."""
+        if self._file is None:
+            self.path = self.folder / data.DEFAULT
+            self.path.write_bytes(data.read())
+        else:
+            self.path = self._file
+            _refuse_irregular(self.path)
         with self._step("take the file") as cost:
-            if self._file is None:
-                self.path = self.folder / data.DEFAULT
-                self.path.write_bytes(data.read())
-            else:
-                self.path = self._file
-            self.sha256, self.size = self._read_once()
+            self.sha256, self.size = self._hash_file()
             cost.bytes_in = self.size
             cost.said = f"{self.path.name}, SHA-256 {self.sha256[:16]}…"
 
     def start_nodes(self) -> None:
-        """Five nodes: real Redis with mutual TLS, else without TLS on private sockets, else folders."""
+        """Start five nodes: Redis with mutual TLS, else Redis on private sockets, else folders."""
         with self._step("start five nodes") as cost:
             self.servers = self._stack.enter_context(local_nodes(5))
             cost.said = self.servers.describe()
 
-    def make_keys(self) -> None:
-        """A key ring, apart from the nodes."""
+    def make_key_ring(self) -> None:
+        """Create a key ring in a folder of its own, apart from the nodes."""
         with self._step("make the key ring") as cost:
             keys = self.folder / "keys"
             keys.mkdir(mode=0o700)
@@ -119,108 +130,103 @@ class Demo:
             cost.said = "one file, apart from the nodes"
 
     def store(self) -> None:
-        """Encrypt, code three of five, place."""
-        with self._step("encrypt, shard, store") as cost, self._source("storing") as source:
-            self.receipt = self.vault.put(NAME, source)
-            self._hold(
-                not self.receipt.lacking,
-                f"{', '.join(self.receipt.lacking)} did not take every shard",
-            )
-            cost.bytes_in, cost.bytes_out = self.size, self.receipt.stored
-            cost.said = f"AES-256-GCM, any 3 of 5 suffice, {cost.bytes_out // 5:,} bytes a node"
+        """Encrypt the file, compute five shards of which any three suffice, and store them."""
+        with self._step("encrypt, shard, store") as cost:
+            with self._source("storing") as source:
+                self.receipt = self.vault.put(NAME, source)
+            lacking = ", ".join(self.receipt.lacking)
+            self._check(not lacking, f"{lacking} did not store every shard")
+            cost.bytes_in = self.size
+            cost.bytes_out = self.receipt.stored
+            each = cost.bytes_out // len(self.servers.nodes)
+            cost.said = f"AES-256-GCM, any 3 of 5 suffice, {each:,} bytes per node"
 
-    def lose_two_nodes(self) -> None:
-        """Kill two nodes, read everything back, compare."""
+    def kill_two_nodes(self) -> None:
+        """Kill two nodes, read the file back from the others, and compare."""
         with self._step("kill two nodes, read back") as cost:
-            for index in DEAD:
+            for index in KILLED:
                 self.servers.kill(index)
             self._read_back(cost)
-            names = " and ".join(self.servers.nodes[index].name for index in DEAD)
+            names = " and ".join(self.servers.nodes[index].name for index in KILLED)
             cost.said = f"{names} killed; SHA-256 equal"
 
-    def mend_them(self) -> None:
-        """Bring the two back, empty, and rebuild what they should hold."""
+    def repair_nodes(self) -> None:
+        """Start the two nodes again, empty, and rebuild their shards from the others."""
         with self._step("bring them back, repair") as cost:
-            for index in DEAD:
+            for index in KILLED:
                 self.servers.restart(index, empty=True)
-            with self._watched("repairing") as vault:
+            with self._watched_vault("repairing") as vault:
                 report = vault.repair(NAME)
-                self._hold(vault.check(NAME).intact, "the repair left something missing")
-            cost.bytes_in, cost.bytes_out = self.size, report.size
-            cost.said = f"{sum(report.rebuilt.values())} shards rebuilt on {len(report.rebuilt)} empty nodes"
+                self._check(vault.check(NAME).intact, "the repair left something missing")
+            cost.bytes_in = self.size
+            cost.bytes_out = report.size
+            shards = sum(report.rebuilt.values())
+            cost.said = f"{shards} shards rebuilt on {len(report.rebuilt)} empty nodes"
 
-    def catch_a_lie(self) -> None:
-        """Flip one bit of a stored shard: it is survived, found, named and repaired."""
+    def detect_altered_shard(self) -> None:
+        """Flip one bit of a shard: reading still works, and the node is named and repaired."""
         with self._step("flip one bit, catch it") as cost:
             liar = self.servers.nodes[0]
-            key = next(key for key in liar if is_shard(key))
-            shard = bytearray(liar[key])
-            shard[len(shard) // 2] ^= 1
-            liar[key] = bytes(shard)
+            _flip_a_bit(liar)
             self._read_back(cost)
-            with self._watched("checking, repairing") as vault:
-                caught = {
-                    name for name, health in vault.check(NAME).nodes.items() if health.altered
-                }
-                self._hold(
-                    caught == {liar.name},
-                    f"the altered shard was seen on {', '.join(caught) or 'no node'}",
-                )
-                mended = vault.repair(NAME).rebuilt
-                self._hold(
-                    mended == {liar.name: 1} and vault.check(NAME).intact,
-                    "the altered shard was not repaired",
-                )
+            with self._watched_vault("checking, repairing") as vault:
+                found = vault.check(NAME).nodes
+                caught = {name for name, health in found.items() if health.altered}
+                seen_on = ", ".join(caught) or "no node"
+                self._check(caught == {liar.name}, f"the altered shard was seen on {seen_on}")
+                rebuilt = vault.repair(NAME).rebuilt
+                repaired = rebuilt == {liar.name: 1} and vault.check(NAME).intact
+                self._check(repaired, "the altered shard was not repaired")
             cost.said = f"{liar.name} named, its shard rebuilt; SHA-256 equal"
 
     def send(self) -> None:
-        """Send the file to a receiver that knows us, over TLS 1.3 with a certificate on both sides."""
-        with self._step("send through mutual TLS") as cost, self._source("sending") as source:
+        """Send the file over TLS 1.3 with a certificate on both sides."""
+        with self._step("send through mutual TLS") as cost:
             ca = tls.LabCA.create()
-            receiving, sending = ca.issue("localhost"), ca.issue("the-sender", client=True)
-            sink = _Sink()
-            context = tls.server_context(receiving, ca)
-            most = max(1, self.size)
+            server = tls.server_context(ca.issue("localhost"), ca)
+            client = tls.client_context(ca, ca.issue("the-sender", client=True))
+            sink = _HashingSink()
+            # The pool is the outer one: an interruption then closes the receiver first, so that the
+            # pool does not wait for a thread that waits for a sender.
             with (
-                ThreadPoolExecutor(
-                    1
-                ) as pool,  # outermost: an interruption closes the receiver before it waits for it
+                ThreadPoolExecutor(1) as pool,
                 tls.Receiver(
-                    "127.0.0.1", 0, context, allowed=["the-sender"], max_bytes=most
+                    "127.0.0.1", 0, server, allowed=["the-sender"], max_bytes=max(1, self.size)
                 ) as receiver,
+                self._source("sending") as source,
             ):
-                taken = pool.submit(receiver.receive_into, cast("BinaryIO", sink))
+                received = pool.submit(receiver.receive_into, cast("BinaryIO", sink))
                 transfer = tls.send(
-                    source,
-                    "127.0.0.1",
-                    receiver.port,
-                    tls.client_context(ca, sending),
-                    server_name="localhost",
+                    source, "127.0.0.1", receiver.port, client, server_name="localhost"
                 )
-                taken.result()
-            self._hold(sink.sha256 == self.sha256, "what arrived is not what was sent")
-            cost.bytes_in, cost.bytes_out = self.size, self.size
+                received.result()
+            self._check(sink.sha256 == self.sha256, "what arrived is not what was sent")
+            cost.bytes_in = self.size
+            cost.bytes_out = self.size
             cost.said = f"{transfer.version}, {transfer.cipher}; acknowledged, SHA-256 equal"
 
-    def compute(self) -> None:
-        """Add columns under Paillier: who adds sees ciphertexts, who decrypts sees totals."""
+    def add_columns(self) -> None:
+        """Add up columns under Paillier: only the totals are ever decrypted."""
         with self._step("add columns under Paillier") as cost:
-            with self._progress("counting", self.size) as bar:
-                numbers = numbers_of(self.path, bar.update)
+            with self._progress("counting", self.size) as advance:
+                numbers = numbers_of(self.path, advance)
             result = encrypted_totals(numbers.columns)
-            self._hold(result.exact, "an encrypted total differs from the plain one")
-            cost.bytes_in, cost.bytes_out = result.numbers * 8, result.size
+            self._check(result.exact, "an encrypted total differs from the plain one")
+            cost.bytes_in = result.numbers * 8
+            cost.bytes_out = result.size
             cost.said = f"{numbers.said}; only the totals decrypted, all exact"
 
     def shred(self) -> None:
-        """Remove the keys, and see that what lies on the nodes is noise."""
+        """Remove the keys, and see that nothing on the nodes can be decrypted any more."""
         with self._step("shred the key") as cost:
-            backups = [
-                {key: node[key] for key in node if not is_shard(key)} for node in self.servers.nodes
-            ]
+            # Every node keeps a copy of its manifests and puts it back afterwards: even then the
+            # object cannot be read, because its keys are gone.
+            backups = []
+            for node in self.servers.nodes:
+                backups.append({key: node[key] for key in node if not is_shard(key)})
             self.vault.shred(NAME)
             for node, backup in zip(self.servers.nodes, backups, strict=True):
-                node.update(backup)  # every node brings its manifests back, and gains nothing
+                node.update(backup)
             try:
                 self.vault.get(NAME)
             except NotFound:
@@ -228,55 +234,69 @@ class Demo:
             else:
                 raise StepFailed("the object could still be read")
 
-    # --- what they share -------------------------------------------------------------------------------------------
+    # --- what they share ------------------------------------------------------------------------
 
-    def _hold(self, held: bool, otherwise: str) -> None:
+    @contextmanager
+    def _step(self, title: str) -> Iterator[Cost]:
+        """Time the block and record its cost. An error becomes a StepFailed with the title."""
+        cost = Cost(title)
+        start = time.perf_counter()
+        try:
+            yield cost
+        except LabError as error:
+            raise StepFailed(f"{title}: {error}; {_ADVICE}") from error
+        cost.seconds = time.perf_counter() - start
+        self.costs.append(cost)
+        self._tell(cost)
+
+    def _check(self, held: bool, otherwise: str) -> None:
         if not held:
             raise StepFailed(otherwise)
 
-    def _read_once(self) -> tuple[str, int]:
-        """The file's SHA-256 and size. Raises InvalidParameter when it has no fixed content, OSError with its name."""
+    def _hash_file(self) -> tuple[str, int]:
+        """The file's SHA-256 and its size in bytes. Raises OSError with its name."""
         try:
             size = self.path.stat().st_size
-            if self.path.is_dir():
-                raise InvalidParameter(
-                    f"{self.path} is a folder: pack it into one file (tar, zip), and name that"
-                )
-            if (
-                not self.path.is_file()
-            ):  # looked at before it is opened: a pipe would wait for its writer
-                raise InvalidParameter(
-                    f"{self.path} is no ordinary file: copy what it gives to one, and name that"
-                )
-            with self._progress("hashing", size) as bar, self.path.open("rb", buffering=0) as file:
-                sink = _Sink(bar)
-                while piece := file.read(PIECE):
-                    sink.write(piece)
+            with (
+                self._progress("hashing", size) as advance,
+                self.path.open("rb", buffering=0) as file,
+            ):
+                sink = _HashingSink(advance)
+                shutil.copyfileobj(file, sink, _PIECE)
         except OSError as error:
             raise OSError(error.errno, error.strerror, str(self.path)) from error
         return sink.sha256, sink.size
 
     def _read_back(self, cost: Cost) -> None:
-        with self._progress("reading", self.size) as bar:
-            sink = _Sink(bar)
+        """Read the file from the nodes and compare it with what was stored."""
+        with self._progress("reading", self.size) as advance:
+            sink = _HashingSink(advance)
             self.vault.get(NAME, cast("BinaryIO", sink), receipt=self.receipt)
-        self._hold(sink.sha256 == self.sha256, "what came back is not what was stored")
+        self._check(sink.sha256 == self.sha256, "what came back is not what was stored")
         cost.bytes_in = self.size
 
     @contextmanager
     def _source(self, doing: str) -> Iterator[BinaryIO]:
-        with self._progress(doing, self.size) as bar, self.path.open("rb", buffering=0) as file:
-            yield cast("BinaryIO", _Source(file, bar))
+        """The file, with a progress bar that moves while it is read."""
+        with (
+            self._progress(doing, self.size) as advance,
+            self.path.open("rb", buffering=0) as file,
+        ):
+            yield cast("BinaryIO", ProgressFile(cast("BinaryIO", file), advance))
 
     @contextmanager
-    def _watched(self, doing: str) -> Iterator[ShardedStore]:
-        """The vault, with a bar of the bytes that its nodes have given."""
-        with self._progress(doing, None) as bar:
-            yield ShardedStore([_Watched(node, bar) for node in self.servers.nodes], self.ring, k=3)
+    def _watched_vault(self, doing: str) -> Iterator[ShardedStore]:
+        """The store, with a progress bar that counts what is read from its nodes."""
+        with self._progress(doing, None) as advance:
+            nodes = [_WatchedNode(node, advance) for node in self.servers.nodes]
+            yield ShardedStore(nodes, self.ring, k=3)
 
     @contextmanager
-    def _progress(self, doing: str, total: int | None) -> Iterator[tqdm[Any]]:
-        """A bar for what takes more than a second, on a terminal only. total: bytes, where they are known before."""
+    def _progress(self, doing: str, total: int | None) -> Iterator[Callable[[int], Any]]:
+        """A progress bar in bytes, for work of more than a second, on a terminal only.
+
+        total: bytes, if they are known beforehand. Gives the function that moves the bar.
+        """
         with tqdm(
             total=total,
             desc=f"  {doing}",
@@ -286,43 +306,54 @@ class Demo:
             delay=PATIENCE,
             disable=None,
         ) as bar:
-            yield bar
+            yield bar.update
 
 
-class _Source(io.RawIOBase):
-    """A file that moves a progress bar while it is read."""
+def _refuse_irregular(path: Path) -> None:
+    """Raise InvalidParameter for anything but a regular file; OSError if there is nothing.
 
-    def __init__(self, file: io.FileIO, bar: tqdm[Any]) -> None:
-        self._file, self._bar = file, bar
+    It is looked at before it is opened, because opening a pipe waits for another program to write.
+    """
+    path.stat()
+    if path.is_dir():
+        raise InvalidParameter(
+            f"{path} is a folder: pack it into one file (tar, zip), and name that"
+        )
+    if not path.is_file():
+        raise InvalidParameter(
+            f"{path} is not a regular file: copy its content into one, and name that"
+        )
 
-    def readable(self) -> bool:
-        return True
 
-    def readinto(self, buffer: WriteableBuffer) -> int:
-        count = self._file.readinto(buffer) or 0
-        self._bar.update(count)
-        return count
+def _flip_a_bit(node: Node) -> None:
+    """Flip one bit in the middle of a shard on this node."""
+    key = next(key for key in node if is_shard(key))
+    shard = bytearray(node[key])
+    shard[len(shard) // 2] ^= 1
+    node[key] = bytes(shard)
 
 
-class _Watched(MappingNode):
-    """A node that moves a progress bar by what is read from it."""
+class _WatchedNode(MappingNode):
+    """A node that reports how many bytes are read from it."""
 
-    def __init__(self, node: Node, bar: tqdm[Any]) -> None:
+    def __init__(self, node: Node, advance: Callable[[int], object]) -> None:
         super().__init__(node, node.name)
         self.single_writer = node.single_writer
-        self._bar = bar
+        self._advance = advance
 
     def read_into(self, key: str, buffer: BytesLike) -> int:
         count = super().read_into(key, buffer)
-        self._bar.update(count)
+        self._advance(count)
         return count
 
 
-class _Sink(io.RawIOBase):
-    """Takes whatever comes, keeps its size and its SHA-256 alone, and moves a progress bar."""
+class _HashingSink(io.RawIOBase):
+    """A file that keeps only the size and the SHA-256 of what is written to it."""
 
-    def __init__(self, bar: tqdm[Any] | None = None) -> None:
-        self._hash, self._bar, self.size = hashlib.sha256(), bar, 0
+    def __init__(self, advance: Callable[[int], object] = lambda count: None) -> None:
+        self.size = 0
+        self._hash = hashlib.sha256()
+        self._advance = advance
 
     def writable(self) -> bool:
         return True
@@ -331,11 +362,10 @@ class _Sink(io.RawIOBase):
         count = memoryview(raw).nbytes
         self._hash.update(raw)
         self.size += count
-        if self._bar is not None:
-            self._bar.update(count)
+        self._advance(count)
         return count
 
     @property
     def sha256(self) -> str:
-        """Of everything so far, in hexadecimal."""
+        """Of everything written so far, in hexadecimal."""
         return self._hash.hexdigest()

@@ -1,4 +1,4 @@
-"""Files that are whole or absent, a lock between those who write them, and temporary folders."""
+"""Files that are whole or absent, locks between their writers, temporary folders, progress."""
 
 from __future__ import annotations
 
@@ -10,12 +10,16 @@ import stat
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
 
 from lepton_lab.errors import LockTimeout, NotFound
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer, WriteableBuffer
 
 LOCK_TIMEOUT = 30.0  # seconds; a writing takes milliseconds, or as long as a disk needs for a sync
 
@@ -222,3 +226,38 @@ else:
 
     def _unlock(descriptor: int) -> None:
         fcntl.flock(descriptor, fcntl.LOCK_UN)
+
+
+# --- progress ------------------------------------------------------------------------------------
+
+
+class ProgressFile(io.RawIOBase):
+    """A binary file that reports what is read from it or written to it.
+
+    file: any binary file. advance: called after every read or write with its number of bytes.
+    """
+
+    def __init__(self, file: BinaryIO, advance: Callable[[int], object]) -> None:
+        self._file = file
+        self._advance = advance
+
+    def readable(self) -> bool:
+        """True: `readinto` reads from the file."""
+        return True
+
+    def writable(self) -> bool:
+        """True: `write` writes to the file."""
+        return True
+
+    def readinto(self, buffer: WriteableBuffer, /) -> int:
+        """Read into `buffer` and return how many bytes came; 0 at the end of the file."""
+        # BinaryIO does not declare readinto, which every binary file has
+        count: int = self._file.readinto(buffer) or 0  # type: ignore[attr-defined]
+        self._advance(count)
+        return count
+
+    def write(self, data: ReadableBuffer, /) -> int:
+        """Write `data` and return how many bytes the file took."""
+        count = self._file.write(data)
+        self._advance(count)
+        return count

@@ -1,4 +1,4 @@
-"""Totals over a file's numbers, added under Paillier by somebody who cannot read them."""
+"""Totals of a file's columns, added up under Paillier by a party that cannot read the numbers."""
 
 from __future__ import annotations
 
@@ -16,94 +16,113 @@ from tqdm import tqdm
 
 from lepton_lab import paillier
 
-MOST_ROWS = 10_000
-LARGEST = 2.0**39
+MOST_ROWS = 10_000  # rows of a table, or segments of any other file, that are added up
+LARGEST = 2.0**39  # the absolute value of every number is below this
 PATIENCE = 1.0  # seconds after which work is worth a progress bar
-_SEGMENT = 1 << 20
-_LONGEST_LINE = 1 << 20
+_SEGMENT = 1 << 20  # bytes that are counted together, in a file that is not a table
+_LONGEST_LINE = 1 << 20  # characters; a file with a longer line is not a table
+_BITS = 80  # of a slot in a Paillier plaintext: one number with its sign and guard bits
+_FRACTION_BITS = 24  # of them behind the binary point
+
 Columns = Mapping[str, Sequence[float]]
-Told = Callable[[int], object]
+Advance = Callable[[int], object]
 
 
 @dataclass(frozen=True)
 class Numbers:
-    """The numbers of a file by column, and one phrase that says which they are and what was left out."""
+    """The numbers of a file by column, and a phrase: which they are, and what is left out."""
 
     columns: dict[str, list[float]]
     said: str
 
 
-def numbers_of(path: Path, told: Told = lambda _: None) -> Numbers:
-    """The numeric columns of a CSV file, by their heading: the first 10,000 of its rows.
+def numbers_of(path: Path, advance: Advance = lambda count: None) -> Numbers:
+    """The numeric columns of a CSV file by their headings, in its first 10,000 rows.
 
-    A column counts when each of these cells is a number below 2³⁹. Without a heading, which no number is, the columns
-    are called by their place. A file without any such column, or that is no table of UTF-8 text to its end, gives for
-    each of its first 10,000 segments of 1 MiB how many of its bytes are of which kind. told: is called with the bytes
-    or characters that were read. Raises OSError.
+    A column is numeric when each of these cells is a number of absolute value below 2³⁹. The first
+    row is the heading unless it holds nothing but numbers; then the columns are called "column 1"
+    and so on.
+
+    A file without a numeric column, or that is not a table of UTF-8 text up to its end, is counted
+    instead: for each of its first 10,000 segments of 1 MiB, how many bytes are of which kind.
+
+    advance: called with the numbers of bytes or characters that were read. Raises OSError.
     """
     try:
-        columns, said = _table(path, told)
-        why = "it has no column of numbers"
+        columns, said = _read_table(path, advance)
     except UnicodeDecodeError:
-        columns, why = {}, "it is not UTF-8 text"
+        return _count_bytes(path, advance, "it is not UTF-8 text")
     except csv.Error as error:
-        columns, why = {}, f"it is no table ({error})"
-    return Numbers(columns, said) if columns else _byte_counts(path, told, why)
+        return _count_bytes(path, advance, f"it is not a table ({error})")
+    if not columns:
+        return _count_bytes(path, advance, "it has no column of numbers")
+    return Numbers(columns, said)
 
 
-def _table(path: Path, told: Told) -> tuple[dict[str, list[float]], str]:
-    """The numeric columns, if any, and what to say of them. The whole file is read, to count what is left out."""
+# --- a table ------------------------------------------------------------------------------------
+
+
+def _read_table(path: Path, advance: Advance) -> tuple[dict[str, list[float]], str]:
+    """The numeric columns, possibly none, and what to say about them.
+
+    The whole file is read, because it may stop being a table after the rows that are added up, and
+    because the rows that are left out are counted.
+    """
+    kept: list[list[str]] = []
+    fitting = 0
+    others = 0
     with path.open(newline="", encoding="utf-8-sig") as file:
-        rows = (
-            row for row in csv.reader(_lines(file, told), strict=True) if row
-        )  # an empty line is no row
+        reader = csv.reader(_lines(file, advance), strict=True)
+        rows = (row for row in reader if row)  # an empty line is not a row
         first = next(rows, [])
         heading = _heading(first)
-        body: list[list[str]] = []
-        fitting = others = 0
         for row in rows if _is_heading(first) else chain([first], rows):
             if len(row) != len(heading):
                 others += 1
                 continue
             fitting += 1
             if fitting <= MOST_ROWS:
-                body.append(row)
-    columns = {name: [_number(row[place]) for row in body] for place, name in enumerate(heading)}
-    numeric = {
-        name: values
-        for name, values in columns.items()
-        if values and not any(map(math.isnan, values))
-    }
-    kept = _first(len(body), fitting, "row")
-    left_out = f", {_counted(others, 'row')} of another width left out" if others else ""
-    return numeric, f"{kept} of {_counted(len(numeric), 'column')}{left_out}"
+                kept.append(row)
+    numeric = {}
+    for place, name in enumerate(heading):
+        column = [_number(row[place]) for row in kept]
+        if column and not any(map(math.isnan, column)):
+            numeric[name] = column
+    said = f"{_first_of(len(kept), fitting, 'row')} of {_counted(len(numeric), 'column')}"
+    if others:
+        said += f", {_counted(others, 'row')} of another width left out"
+    return numeric, said
 
 
 def _is_heading(row: list[str]) -> bool:
+    """Whether a first row is a heading: at least one of its cells is not a number."""
     return any(math.isnan(_number(cell)) for cell in row)
 
 
 def _heading(first: list[str]) -> list[str]:
-    """A name for each column, no two alike."""
+    """A name for each column; a name that occurs again gets apostrophes."""
+    if not _is_heading(first):
+        return [f"column {place}" for place in range(1, len(first) + 1)]
     names: list[str] = []
-    for place, cell in enumerate(first, 1):
-        name = cell if _is_heading(first) else f"column {place}"
+    for cell in first:
+        name = cell
         while name in names:
             name += "'"
         names.append(name)
     return names
 
 
-def _lines(file: TextIO, told: Told) -> Iterator[str]:
-    """The lines of a file, unless one is so long that the file is no table: then it is not read any further."""
+def _lines(file: TextIO, advance: Advance) -> Iterator[str]:
+    """The lines of a file. Raises csv.Error at one that is too long, without reading all of it."""
     while line := file.readline(_LONGEST_LINE):
         if len(line) == _LONGEST_LINE:
             raise csv.Error("one line is longer than 1 MiB")
-        told(len(line))
+        advance(len(line))
         yield line
 
 
 def _number(cell: str) -> float:
+    """The number in a cell, or NaN if there is none that can be added up."""
     try:
         number = float(cell)
     except ValueError:
@@ -111,15 +130,11 @@ def _number(cell: str) -> float:
     return number if abs(number) < LARGEST else math.nan
 
 
-def _counted(count: int, what: str) -> str:
-    return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
+# --- any other file -----------------------------------------------------------------------------
 
 
-def _first(kept: int, of: int, what: str) -> str:
-    return _counted(of, what) if kept == of else f"the first {kept:,} of {_counted(of, what)}"
-
-
-def _byte_counts(path: Path, told: Told, why: str) -> Numbers:
+def _count_bytes(path: Path, advance: Advance, why: str) -> Numbers:
+    """How many bytes of each kind are in each segment. why: the reason that this is not a table."""
     kinds = {
         "zero": range(1),
         "control": range(1, 32),
@@ -128,22 +143,37 @@ def _byte_counts(path: Path, told: Told, why: str) -> Numbers:
     }
     counts: dict[str, list[float]] = {kind: [] for kind in kinds}
     with path.open("rb") as file:
-        segments = chain(
-            [file.read(_SEGMENT)], iter(lambda: file.read(_SEGMENT), b"")
-        )  # an empty file has one too
+        first = file.read(_SEGMENT)  # of an empty file too, so that there is something to add up
+        segments = chain([first], iter(lambda: file.read(_SEGMENT), b""))
         for segment in islice(segments, MOST_ROWS):
-            told(len(segment))
+            advance(len(segment))
             seen = np.bincount(np.frombuffer(segment, np.uint8), minlength=256)
-            for kind, data in kinds.items():
-                counts[kind].append(float(seen[data.start : data.stop].sum()))
-    kept = len(counts["zero"])
-    segments_said = _first(kept, max(kept, -(-path.stat().st_size // _SEGMENT)), "segment")
+            for kind, values in kinds.items():
+                counts[kind].append(float(seen[values.start : values.stop].sum()))
+    counted = len(counts["zero"])
+    whole = max(counted, -(-path.stat().st_size // _SEGMENT))
+    segments_said = _first_of(counted, whole, "segment")
     return Numbers(counts, f"bytes of {len(kinds)} kinds counted in {segments_said}, since {why}")
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
+
+
+def _first_of(kept: int, of: int, what: str) -> str:
+    return _counted(of, what) if kept == of else f"the first {kept:,} of {_counted(of, what)}"
+
+
+# --- the totals ---------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Totals:
-    """What came of adding in the dark: each column's total, and whether every one equals the plain computation."""
+    """The totals of columns that were added up under encryption.
+
+    numbers: how many were encrypted. size: of their ciphertexts, in bytes. exact: whether every
+    decrypted total equals the sum of the same fixed-point numbers without encryption.
+    """
 
     totals: dict[str, float]
     rows: int
@@ -153,26 +183,30 @@ class Totals:
 
 
 def encrypted_totals(columns: Columns) -> Totals:
-    """Encrypt every row into one Paillier ciphertext, add the rows, decrypt the sum alone.
+    """Encrypt every row as one Paillier ciphertext, add the rows up, and decrypt only the sum.
 
-    A row's numbers lie side by side in slots of 80 bits with 24 bits behind the point; `exact` compares with the plain
-    sum of the same fixed-point numbers. What takes more than a second moves a bar, on a terminal.
+    The numbers of a row lie side by side in slots of 80 bits, 24 of them behind the binary point.
+    On a terminal, more than a second of work shows a progress bar.
     """
     table = np.array(list(columns.values()), np.float64).T
-    layout = paillier.Layout(bits=80, fraction_bits=24, additions=len(table))
+    layout = paillier.Layout(bits=_BITS, fraction_bits=_FRACTION_BITS, additions=len(table))
     public, private = paillier.generate_keypair()
-    sealed = (public.encrypt_vector(row, layout) for row in _watched(table))
-    total = next(sealed)
-    data = len(total.to_bytes())
-    for row in sealed:
+    encrypted = (public.encrypt_vector(row, layout) for row in _with_progress(table))
+    total = next(encrypted)
+    size = len(total.to_bytes())  # every row's ciphertext is as long
+    for row in encrypted:
         total += row
-    decrypted = private.decrypt_vector(total)
-    plain = [sum(round(value * 2**24) for value in column) / 2**24 for column in table.T]
-    exact = [float(value) for value in decrypted] == plain
+    decrypted = [float(value) for value in private.decrypt_vector(total)]
+    scale = 2**_FRACTION_BITS
+    plain = [sum(round(value * scale) for value in column) / scale for column in table.T]
     return Totals(
-        dict(zip(columns, plain, strict=True)), len(table), table.size, data * len(table), exact
+        totals=dict(zip(columns, plain, strict=True)),
+        rows=len(table),
+        numbers=table.size,
+        size=size * len(table),
+        exact=decrypted == plain,
     )
 
 
-def _watched(rows: NDArray[np.float64]) -> Iterable[NDArray[np.float64]]:
+def _with_progress(rows: NDArray[np.float64]) -> Iterable[NDArray[np.float64]]:
     return tqdm(rows, desc="  encrypting", unit=" rows", leave=False, delay=PATIENCE, disable=None)

@@ -1,7 +1,8 @@
-"""The terminal's door: `lepton-lab demo`, `nodes up`, `put`, `get` and the rest, each with an example in its --help.
+"""The command line `lepton-lab`: `demo`, `lab`, `nodes up`, `put`, `get` and the others.
 
-`door.py` opens it; the commands are declared there, in `objects.py` and in `nodes.py`, thinly. What one does stands in
-the file that it imports when it is run (`storing.py`, `keeping.py`, …), so that `--help` loads no helper.
+`app.py` is the program; `objects.py` and `nodes.py` hold most commands; `session.py` opens what
+they work with; `daemon.py` keeps redis-servers running between commands; `receipts.py` remembers
+the newest versions; `output.py` prints.
 """
 
 from __future__ import annotations
@@ -10,9 +11,13 @@ import signal
 
 
 def main() -> None:
-    """Run the command line. Until it is loaded there is nothing to undo, and Ctrl-C ends it as it ends any program."""
+    """Run the command line and exit with its status.
+
+    Loading it takes a moment, in which Ctrl-C would make Python print a traceback. Nothing has to
+    be undone yet, so until then Ctrl-C ends the process as it ends any program.
+    """
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
-    from lepton_lab.cli.main import run  # noqa: PLC0415  # it takes a moment, in which Python would print a traceback
+    from lepton_lab.cli.app import run  # noqa: PLC0415  # see above
 
     run()

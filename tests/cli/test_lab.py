@@ -1,4 +1,7 @@
-"""Opening the lab: JupyterLab answers at the address that it prints, with the first notebook, in copies of it."""
+"""Tests lepton_lab.lab: JupyterLab answers at the printed address, with copies of the notebooks.
+
+Also what `lepton-lab exercises` refuses.
+"""
 
 from __future__ import annotations
 
@@ -27,6 +30,14 @@ def status(address):
     return None
 
 
+def printed_address(lines):
+    for line in lines:
+        found = re.search(r"http://\S+token=\w+", line)
+        if found:
+            return found[0]
+    raise AssertionError("no address was printed")
+
+
 def test_jupyterlab_answers_with_the_first_notebook_also_when_the_port_is_taken(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -37,11 +48,7 @@ def test_jupyterlab_answers_with_the_first_notebook_also_when_the_port_is_taken(
         )  # fmt: skip
         with process:
             try:
-                address = next(
-                    found[0]
-                    for line in process.stderr
-                    if (found := re.search(r"http://\S+token=\w+", line))
-                )
+                address = printed_address(process.stderr)
                 assert status(address) == 200
             finally:
                 process.send_signal(signal.SIGTERM)
@@ -69,7 +76,8 @@ def test_a_folder_that_cannot_be_written_is_one_line(tmp_path):
 HIDE_JUPYTER = """
 import importlib.util, sys
 found = importlib.util.find_spec
-importlib.util.find_spec = lambda name, *rest: None if name in ("jupyterlab", "nbclient") else found(name, *rest)
+hidden = ("jupyterlab", "nbclient")
+importlib.util.find_spec = lambda name, *rest: None if name in hidden else found(name, *rest)
 from lepton_lab.cli import main
 main()
 """
@@ -78,19 +86,19 @@ REFUSED = {  # what is typed: the beginning of the one line, and its end
     ("lab",): ("JupyterLab is not installed", JUPYTER),
     ("exercises", "a.ipynb"): ("running a notebook needs Jupyter", JUPYTER),
     ("lab", "--ip", "192.0.2.1"): (
-        "192.0.2.1 is no address of this machine",
-        "take 0.0.0.0 for all that it has",
+        "192.0.2.1 is not an address of this machine",
+        "use --ip 0.0.0.0 for all its addresses",
     ),
     ("lab", "--port", "65536"): ("Invalid value for '--port'", "see lepton-lab lab --help"),
     ("exercises", "missing.ipynb"): (
         "there is no notebook missing.ipynb",
         "`lepton-lab lab` makes copies in my/",
     ),
-    ("exercises", "pipe"): ("pipe is no notebook", "name a file, as my/01_aes.ipynb"),
-    ("exercises", "."): (". is no notebook", "name a file, as my/01_aes.ipynb"),
+    ("exercises", "pipe"): ("pipe is not a notebook", "name a file, such as my/01_aes.ipynb"),
+    ("exercises", "."): (". is not a notebook", "name a file, such as my/01_aes.ipynb"),
     ("exercises", "a\x1b[2J.ipynb"): (
         r"a\x1b[2J.ipynb",
-        "rename it first, without control characters",
+        "rename the file without control characters first",
     ),
     ("exercises", "text.ipynb"): ("", "text.ipynb is no notebook (nbformat 4)"),
 }

@@ -32,8 +32,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from lepton_lab import aes, erasure, rsa, shamir
 from lepton_lab.buffers import framed, unframed
 from lepton_lab.capture import Capture, CapturedRecord
+from lepton_lab.cli.output import CommandError
 from lepton_lab.cli.receipts import Receipts
-from lepton_lab.cli.words import Advice
 from lepton_lab.elections import ballot
 from lepton_lab.errors import (
     CertificateError,
@@ -615,5 +615,5 @@ TARGETS = {
         lambda: [b"$3\r\nabc\r\n", b"+OK\r\n", b"$-1\r\n", b"_\r\n", b"-OOM no room\r\n"],
         (),
     ),
-    "receipts": Target(read_receipts, receipt_files, (Advice,)),
+    "receipts": Target(read_receipts, receipt_files, (CommandError,)),
 }
