@@ -126,7 +126,7 @@ def refusals(here):
         1,
         "is there twice",
     )
-    yield ["ls", "--nodes", "nonsense"], b"", 1, "is none of dir://"
+    yield ["ls", "--nodes", "nonsense"], b"", 1, "begins with none of dir://"
     yield ["ls", "--nodes", "@missing"], b"", 1, "missing: no such file"
     yield ["ls", "--nodes", "@/dev/null"], b"", 1, "no URL was given"
     yield ["ls", "--ring", "missing"], b"", 1, "there is no key ring at missing"
