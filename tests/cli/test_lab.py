@@ -100,7 +100,7 @@ REFUSED = {  # what is typed: the beginning of the one line, and its end
         r"a\x1b[2J.ipynb",
         "rename the file without control characters first",
     ),
-    ("exercises", "text.ipynb"): ("", "text.ipynb is no notebook (nbformat 4)"),
+    ("exercises", "text.ipynb"): ("", "text.ipynb is not a notebook (nbformat 4)"),
 }
 
 
