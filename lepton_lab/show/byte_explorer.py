@@ -1,8 +1,9 @@
-"""Bytes to walk through, field by field: a message after another, each byte with its name, value and meaning.
+"""Bytes to walk through, field by field: message after message, each byte with name and meaning.
 
-Everything comes precomputed, so that the explorer also moves in a page with no kernel behind it. Its text is the list
-of what there is, by name; its still form, where scripts do not run, has every field with its bytes. What the bytes
-mean is not this file's affair: it is given `Page`s, and `handshake` makes them of what a dissector found.
+Everything comes precomputed, so that the explorer also moves in a page with no kernel behind it.
+Its text is the list of its pages, by name; its still form, where scripts do not run, has every
+field with its bytes. This file does not know what the bytes mean: it is given `ExplorerPage`s, and
+`handshake` makes them from what a dissector found.
 """
 
 from __future__ import annotations
@@ -13,32 +14,32 @@ from html import escape
 from typing import Any, Protocol
 
 from lepton_lab.errors import InvalidParameter
-from lepton_lab.show.display import Shown
-from lepton_lab.show.moving import Moving
-from lepton_lab.show.table import table
+from lepton_lab.show.table import Shown, table
+from lepton_lab.show.widgets import BrowserWidget
 
+# each kind has a colour in byte_explorer.css, by its place in this list
 KINDS = (
-    *(
-        "type",
-        "length",
-        "version",
-        "random",
-        "choice",
-        "key",
-        "name",
-        "certificate",
-        "signature",
-        "mac",
-        "ticket",
-    ),
-    *("data", "padding"),
+    "type",
+    "length",
+    "version",
+    "random",
+    "choice",
+    "key",
+    "name",
+    "certificate",
+    "signature",
+    "mac",
+    "ticket",
+    "data",
+    "padding",
 )
 _SAMPLE = 24  # bytes of a field in the still form
+_TOP_LEFT = 'style="text-align: left; vertical-align: top"'
 
 
 @dataclass(frozen=True)
-class Span:
-    """Some bytes of a page: where, what they are called, their value in words, and a sentence on what they are for.
+class ExplorerSpan:
+    """Some bytes of a page: their place and name, their value in words, and what they are for.
 
     `kind` is one of KINDS and chooses the colour.
     """
@@ -52,42 +53,40 @@ class Span:
 
 
 @dataclass(frozen=True)
-class Page:
-    """A message: its title and sender, a sentence, its bytes as they crossed the wire, and its spans in order.
+class ExplorerPage:
+    """A message: its title and sender, a sentence, its bytes on the wire, and its spans in order.
 
-    `opened` has the bytes that hide under those of the wire, as many and in the same places; None when none hide.
+    `opened` has the bytes that are hidden under those of the wire, as many and in the same places;
+    None when nothing is hidden.
     """
 
     title: str
     data: bytes
-    spans: tuple[Span, ...]
+    spans: tuple[ExplorerSpan, ...]
     sender: str = ""
     sentence: str = ""
     opened: bytes | None = None
 
 
-class ByteExplorer(Moving):
-    """The widget that `byte_explorer` returns; `pages` is what it shows, `text` and `html` what stands in for it."""
+class ByteExplorer(BrowserWidget):
+    """The widget that `byte_explorer` returns; `pages` is what it shows."""
 
-    def __init__(self, pages: tuple[Page, ...], caption: str) -> None:
+    def __init__(self, pages: tuple[ExplorerPage, ...], caption: str) -> None:
         self.pages = pages
-        listed = table(
-            [(number, page.sender, page.title) for number, page in enumerate(pages)],
-            ["", "from", "what"],
-            caption=caption,
-        )
+        rows = [(number, page.sender, page.title) for number, page in enumerate(pages)]
+        listed = table(rows, ["", "from", "what"], caption=caption)
         still = Shown(listed.text, _still(pages, caption))
-        super().__init__(
-            "byte_explorer", still, PAGES=[_packed(page) for page in pages], CAPTION=caption
-        )
+        packed = [_packed(page) for page in pages]
+        super().__init__("byte_explorer", still, PAGES=packed, CAPTION=caption)
 
 
-def byte_explorer(pages: Sequence[Page], *, caption: str) -> ByteExplorer:
-    """Walk through `pages`, byte by byte; `caption` names the whole for a reader who does not see it.
+def byte_explorer(pages: Sequence[ExplorerPage], *, caption: str) -> ByteExplorer:
+    """Walk through `pages`, byte by byte; `caption` names them for a reader who does not see them.
 
-    Left and right arrow go from field to field, page up and page down from page to page, home and end to the first and
-    the last page; the space bar changes between what crossed the wire and what it hides. Raises InvalidParameter when
-    there is no page, a span leaves its page, overlaps or is out of order, or `opened` is of another length.
+    Left and right arrow go from field to field, page up and page down from page to page, home and
+    end to the first and the last page; the space bar changes between what crossed the wire and what
+    it hides. Raises InvalidParameter when there is no page, when a span leaves its page, overlaps
+    or is out of order, or when `opened` has another length than `data`.
     """
     pages = tuple(pages)
     if not pages:
@@ -97,7 +96,7 @@ def byte_explorer(pages: Sequence[Page], *, caption: str) -> ByteExplorer:
     return ByteExplorer(pages, caption)
 
 
-def _check(page: Page) -> None:
+def _check(page: ExplorerPage) -> None:
     if page.opened is not None and len(page.opened) != len(page.data):
         raise InvalidParameter(f"{page.title}: what is hidden has as many bytes as what hides it")
     end = 0
@@ -111,7 +110,7 @@ def _check(page: Page) -> None:
         end = span.offset + span.length
 
 
-class _Field(Protocol):
+class _DissectedField(Protocol):
     offset: int
     length: int
     path: str
@@ -120,110 +119,127 @@ class _Field(Protocol):
     kind: str
 
 
-class _Record(Protocol):
+class _DissectedRecord(Protocol):
     sender: str
     data: bytes
     opened: bytes
     protected: bool
     secret_label: str
     inner_type: str
-    fields: Sequence[_Field]
+    fields: Sequence[_DissectedField]
     messages: Sequence[int]
 
 
-class _Message(Protocol):
+class _DissectedMessage(Protocol):
     name: str
     summary: str
 
 
-class Dissection(Protocol):
+class DissectedConnection(Protocol):
     """What a dissector found: `textbook.protocols.tls13.dissect` returns one."""
 
     @property
     def records(self) -> Sequence[Any]:
-        """Each with sender, bytes, opened, protected, secret_label, inner_type, fields, and its messages' indices."""
+        """The records, each with the attributes of `_DissectedRecord`.
+
+        The numbers in a record's `messages` are places in the list of all messages.
+        """
         ...
 
     @property
     def messages(self) -> Sequence[Any]:
-        """Each with name and summary."""
+        """The messages, each with `name` and `summary`."""
         ...
 
 
 def handshake(
-    dissection: Dissection, *, caption: str = "A TLS 1.3 connection, record by record"
+    dissection: DissectedConnection, *, caption: str = "A TLS 1.3 connection, record by record"
 ) -> ByteExplorer:
-    """Explore a dissected connection: `show.handshake(tls13.dissect(capture))`, a page for each of its records."""
-    return byte_explorer(
-        [_page(record, dissection.messages) for record in dissection.records], caption=caption
-    )
+    """Explore a dissected connection: one page for each of its records.
+
+    `show.handshake(tls13.dissect(capture))`.
+    """
+    pages = [_page(record, dissection.messages) for record in dissection.records]
+    return byte_explorer(pages, caption=caption)
 
 
-def _page(record: _Record, messages: Sequence[_Message]) -> Page:
+def _page(record: _DissectedRecord, messages: Sequence[_DissectedMessage]) -> ExplorerPage:
     inside = [messages[index] for index in record.messages]
     title = " + ".join(message.name for message in inside) or record.inner_type
-    protection = f"Protected under {record.secret_label}." if record.protected else "In the clear."
-    sentence = " ".join(
-        [*(f"{message.summary.rstrip('.')}." for message in inside if message.summary), protection]
-    )
-    spans = tuple(
-        Span(
-            field.offset, field.length, field.path, _written(field.value), field.meaning, field.kind
+    sentences = [f"{message.summary.rstrip('.')}." for message in inside if message.summary]
+    if record.protected:
+        sentences.append(f"Protected under {record.secret_label}.")
+    else:
+        sentences.append("In the clear.")
+    spans = []
+    for field in record.fields:
+        span = ExplorerSpan(
+            offset=field.offset,
+            length=field.length,
+            name=field.path,
+            value=_written(field.value),
+            meaning=field.meaning,
+            kind=field.kind,
         )
-        for field in record.fields
-    )
-    return Page(
-        title,
-        record.data,
-        spans,
-        record.sender,
-        sentence,
-        record.opened if record.protected else None,
+        spans.append(span)
+    return ExplorerPage(
+        title=title,
+        data=record.data,
+        spans=tuple(spans),
+        sender=record.sender,
+        sentence=" ".join(sentences),
+        opened=record.opened if record.protected else None,
     )
 
 
 def _written(value: object) -> str:
-    if isinstance(value, bytes | bytearray | memoryview):
-        data = bytes(value)
-        if data and all(0x20 <= byte < 0x7F for byte in data):
-            return repr(data.decode("ascii"))
-        return ""  # the bytes say it themselves
-    return str(value)
+    if not isinstance(value, bytes | bytearray | memoryview):
+        return str(value)
+    data = bytes(value)
+    if data and all(0x20 <= byte < 0x7F for byte in data):
+        return repr(data.decode("ascii"))
+    return ""  # the explorer shows the bytes themselves
 
 
-def _packed(page: Page) -> dict[str, Any]:
+def _packed(page: ExplorerPage) -> dict[str, Any]:
+    """A page as byte_explorer.js reads it."""
+    spans = []
+    for span in page.spans:
+        kind = KINDS.index(span.kind)
+        spans.append([span.offset, span.length, span.name, span.value, span.meaning, kind])
     return {
         "title": page.title,
         "sender": page.sender,
         "sentence": page.sentence,
         "wire": page.data.hex(),
         "opened": None if page.opened is None else page.opened.hex(),
-        "spans": [
-            [s.offset, s.length, s.name, s.value, s.meaning, KINDS.index(s.kind)]
-            for s in page.spans
-        ],
+        "spans": spans,
     }
 
 
-def _still(pages: Sequence[Page], caption: str) -> str:
-    return f"<p><strong>{escape(caption)}</strong></p>" + "".join(
-        _still_page(*each) for each in enumerate(pages)
-    )
+def _still(pages: Sequence[ExplorerPage], caption: str) -> str:
+    html = f"<p><strong>{escape(caption)}</strong></p>"
+    for number, page in enumerate(pages):
+        html += _still_page(number, page)
+    return html
 
 
-def _still_page(number: int, page: Page) -> str:
+def _still_page(number: int, page: ExplorerPage) -> str:
     data = page.data if page.opened is None else page.opened
-    left = 'style="text-align: left; vertical-align: top"'
-    rows = "".join(
-        f'<tr><td {left}>{span.offset}</td><th scope="row" {left}>{escape(_short(span.name))}</th>'
-        f"<td {left}><code>{_sample(data[span.offset : span.offset + span.length])}</code></td>"
-        f"<td {left}>{escape(span.value)}</td></tr>"
-        for span in page.spans
-    )
-    head = "".join(
-        f'<th scope="col" {left}>{name}</th>' for name in ("byte", "field", "bytes", "value")
-    )
-    title = f"{number} · {page.sender + ': ' if page.sender else ''}{page.title}, {len(page.data):,} bytes"
+    rows = ""
+    for span in page.spans:
+        sample = _sample(data[span.offset : span.offset + span.length])
+        rows += (
+            f"<tr><td {_TOP_LEFT}>{span.offset}</td>"
+            f'<th scope="row" {_TOP_LEFT}>{escape(_short(span.name))}</th>'
+            f"<td {_TOP_LEFT}><code>{sample}</code></td>"
+            f"<td {_TOP_LEFT}>{escape(span.value)}</td></tr>"
+        )
+    head = ""
+    for name in ("byte", "field", "bytes", "value"):
+        head += f'<th scope="col" {_TOP_LEFT}>{name}</th>'
+    sender = f"{page.sender}: " if page.sender else ""
+    title = f"{number} · {sender}{page.title}, {len(page.data):,} bytes"
     return (
         f"<details><summary>{escape(title)}</summary><p>{escape(page.sentence)}</p>"
         f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></details>"
@@ -236,8 +252,6 @@ def _short(name: str) -> str:
 
 
 def _sample(data: bytes) -> str:
-    return (
-        data.hex(" ")
-        if len(data) <= _SAMPLE
-        else f"{data[:_SAMPLE].hex(' ')} … ({len(data):,} bytes)"
-    )
+    if len(data) <= _SAMPLE:
+        return data.hex(" ")
+    return f"{data[:_SAMPLE].hex(' ')} … ({len(data):,} bytes)"

@@ -6,8 +6,7 @@ import json
 
 from lepton_lab import data
 from lepton_lab.errors import InvalidParameter
-from lepton_lab.show import table
-from lepton_lab.show.display import Shown
+from lepton_lab.show import Shown, table
 
 
 def evidence(helper: str) -> Shown:

@@ -80,7 +80,7 @@ SLOW = {
         START,
     ),
     "numbers rounded otherwise": Broken(
-        "show/numbers.py", "digits: int = 3", "digits: int = 2", START
+        "show/table.py", "digits: int = 3", "digits: int = 2", START
     ),
     "a curve with another constant": Broken(
         "textbook/primitives/x25519.py", "121665  #", "121666  #", "06_tls.ipynb"

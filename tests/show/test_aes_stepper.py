@@ -1,4 +1,7 @@
-"""The AES stepper: its pictures are the trace's states, and whoever cannot see or run it gets the table of them."""
+"""Tests lepton_lab.show.aes_stepper: its pictures are the trace's states.
+
+Where scripts do not run, and for a screen reader, there is the table of them.
+"""
 
 from __future__ import annotations
 

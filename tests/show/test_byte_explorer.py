@@ -1,4 +1,7 @@
-"""The byte explorer: every byte has its name, and whoever cannot see or run it gets them all in tables."""
+"""Tests lepton_lab.show.byte_explorer: every byte has its name.
+
+Where scripts do not run, and for a screen reader, there are tables of them.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +14,11 @@ import pytest
 
 from lepton_lab.errors import InvalidParameter
 from lepton_lab.show import byte_explorer, handshake
-from lepton_lab.show.byte_explorer import KINDS, ByteExplorer, Page, Span
+from lepton_lab.show.byte_explorer import KINDS, ByteExplorer, ExplorerPage, ExplorerSpan
 
 HEADER = (
-    Span(0, 1, "TLSPlaintext.type", "handshake", "What the record carries.", "type"),
-    Span(
+    ExplorerSpan(0, 1, "TLSPlaintext.type", "handshake", "What the record carries.", "type"),
+    ExplorerSpan(
         1,
         2,
         "TLSPlaintext.legacy_record_version",
@@ -23,19 +26,19 @@ HEADER = (
         "Frozen for the sake of old machines.",
         "version",
     ),
-    Span(3, 2, "TLSPlaintext.length", "2", "How many bytes follow.", "length"),
+    ExplorerSpan(3, 2, "TLSPlaintext.length", "2", "How many bytes follow.", "length"),
 )
-HELLO = Page(
+HELLO = ExplorerPage(
     "ClientHello",
     bytes.fromhex("1603010002") + b"hi",
-    (*HEADER, Span(5, 2, "said", "'hi'")),
+    (*HEADER, ExplorerSpan(5, 2, "said", "'hi'")),
     "client",
     "Hi.",
 )
-SEALED = Page(
+SEALED = ExplorerPage(
     'Finished <&> "quoted"',
     bytes(7),
-    (*HEADER, Span(5, 2, "verify_data", "", "A MAC.", "mac")),
+    (*HEADER, ExplorerSpan(5, 2, "verify_data", "", "A MAC.", "mac")),
     "server",
     opened=b"12345ok",
 )
@@ -66,7 +69,9 @@ def test_without_scripts_every_field_stands_in_a_table_with_its_bytes() -> None:
 
 
 def test_long_fields_are_cut_in_the_table_and_say_how_long_they_are() -> None:
-    html = byte_explorer([Page("long", bytes(1000), (Span(0, 1000, "zeros"),))], caption="").html
+    html = byte_explorer(
+        [ExplorerPage("long", bytes(1000), (ExplorerSpan(0, 1000, "zeros"),))], caption=""
+    ).html
     assert "(1,000 bytes)" in html
     assert len(html) < 1000
 
@@ -102,15 +107,15 @@ def test_every_kind_has_a_colour_of_its_own() -> None:
 @pytest.mark.parametrize(
     "page",
     [
-        replace(HELLO, spans=(Span(0, 8, "too long"),)),
-        replace(HELLO, spans=(Span(2, 2, "a"), Span(3, 1, "overlaps"))),
-        replace(HELLO, spans=(Span(2, 2, "a"), Span(0, 1, "before"))),
-        replace(HELLO, spans=(Span(0, -1, "negative"),)),
-        replace(HELLO, spans=(Span(0, 1, "a", kind="colourful"),)),
+        replace(HELLO, spans=(ExplorerSpan(0, 8, "too long"),)),
+        replace(HELLO, spans=(ExplorerSpan(2, 2, "a"), ExplorerSpan(3, 1, "overlaps"))),
+        replace(HELLO, spans=(ExplorerSpan(2, 2, "a"), ExplorerSpan(0, 1, "before"))),
+        replace(HELLO, spans=(ExplorerSpan(0, -1, "negative"),)),
+        replace(HELLO, spans=(ExplorerSpan(0, 1, "a", kind="colourful"),)),
         replace(SEALED, opened=b"short"),
     ],
 )
-def test_a_page_that_does_not_fit_together_is_refused(page: Page) -> None:
+def test_a_page_that_does_not_fit_together_is_refused(page: ExplorerPage) -> None:
     with pytest.raises(InvalidParameter):
         byte_explorer([page], caption="")
 
@@ -121,7 +126,7 @@ def test_nothing_is_nothing_to_explore() -> None:
 
 
 @dataclass(frozen=True)
-class Field:
+class DissectedField:
     offset: int
     length: int
     path: str
@@ -131,39 +136,41 @@ class Field:
 
 
 @dataclass(frozen=True)
-class Record:
+class DissectedRecord:
     sender: str
     data: bytes
     opened: bytes
     protected: bool
     secret_label: str
     inner_type: str
-    fields: tuple[Field, ...]
+    fields: tuple[DissectedField, ...]
     messages: tuple[int, ...]
 
 
 @dataclass(frozen=True)
-class Message:
+class DissectedMessage:
     name: str
     summary: str
 
 
 @dataclass(frozen=True)
-class Found:
-    records: tuple[Record, ...]
-    messages: tuple[Message, ...]
+class Dissected:
+    records: tuple[DissectedRecord, ...]
+    messages: tuple[DissectedMessage, ...]
 
 
 def test_a_dissection_becomes_a_page_a_record() -> None:
     fields = (
-        Field(0, 1, "A.type", 22, "", "type"),
-        Field(1, 2, "A.text", b"ok", "", "name"),
-        Field(3, 2, "A.b", b"\0\1", "", "key"),
+        DissectedField(0, 1, "A.type", 22, "", "type"),
+        DissectedField(1, 2, "A.text", b"ok", "", "name"),
+        DissectedField(3, 2, "A.b", b"\0\1", "", "key"),
     )
-    found = Found(
+    found = Dissected(
         (
-            Record("client", b"\x16ok\0\1", b"\x16ok\0\1", False, "", "handshake", fields, (0,)),
-            Record(
+            DissectedRecord(
+                "client", b"\x16ok\0\1", b"\x16ok\0\1", False, "", "handshake", fields, (0,)
+            ),
+            DissectedRecord(
                 "server",
                 b"\x17????",
                 b"\x17ok\0\1",
@@ -173,7 +180,7 @@ def test_a_dissection_becomes_a_page_a_record() -> None:
                 fields,
                 (1, 2),
             ),
-            Record(
+            DissectedRecord(
                 "server",
                 b"\x17????",
                 b"\x17ok\0\1",
@@ -185,9 +192,9 @@ def test_a_dissection_becomes_a_page_a_record() -> None:
             ),
         ),
         (
-            Message("ClientHello", "offers much"),
-            Message("Certificate", "for a.test."),
-            Message("Finished", ""),
+            DissectedMessage("ClientHello", "offers much"),
+            DissectedMessage("Certificate", "for a.test."),
+            DissectedMessage("Finished", ""),
         ),
     )
     first, second, third = handshake(found).pages
@@ -222,26 +229,49 @@ def test_a_live_handshake_becomes_pages_that_cover_every_byte() -> None:
         )
 
 
+# a document made of plain objects, a hand that presses keys, and what is then on the page
 DRIVE = """
-class Node { constructor(tag) { this.tag = tag; this.children = [];
-  this.attributes = {}; this.dataset = {}; this.listeners = {};
-  this.names = new Set(); const names = this.names;
-  this.classList = { add: (n) => names.add(n), toggle: (n, is) => is ? names.add(n) : names.delete(n) }; }
-  append(...nodes) { this.children.push(...nodes); } replaceChildren(...nodes) { this.children = nodes; }
-  setAttribute(n, v) { this.attributes[n] = v; } addEventListener(n, f) { this.listeners[n] = f; } remove() {}
+class Node {
+  constructor(tag) {
+    this.tag = tag; this.children = [];
+    this.attributes = {}; this.dataset = {}; this.listeners = {};
+    this.names = new Set();
+    const names = this.names;
+    this.classList = {
+      add: (n) => names.add(n),
+      toggle: (n, is) => is ? names.add(n) : names.delete(n),
+    };
+  }
+  append(...nodes) { this.children.push(...nodes); }
+  replaceChildren(...nodes) { this.children = nodes; }
+  setAttribute(n, v) { this.attributes[n] = v; }
+  addEventListener(n, f) { this.listeners[n] = f; }
+  remove() {}
   all() { return [this, ...this.children.flatMap((c) => c.all?.() ?? [])]; }
-  querySelectorAll() { return this.all().filter((n) => n.tag === "td" && "owner" in n.dataset); } }
+  querySelectorAll() {
+    return this.all().filter((n) => n.tag === "td" && "owner" in n.dataset);
+  }
+}
 globalThis.HTMLButtonElement = class {};
 globalThis.document = { createElement: (tag) => new Node(tag) };
 const { default: widget } = await import(process.argv[1]);
-const el = new Node("div"); widget.render({ el });
+const el = new Node("div");
+widget.render({ el });
 const box = el.children[0];
 const named = (name) => box.all().find((n) => n.className === name);
-const press = (key) => box.listeners.keydown({ key, preventDefault() {}, stopPropagation() {} });
-const say = () => [named("title").textContent.trim(), named("name").textContent,
-  named("grid").all().filter((n) => n.names.has("chosen")).map((n) => n.textContent).join(" ")].join(" | ");
+const press = (key) =>
+  box.listeners.keydown({ key, preventDefault() {}, stopPropagation() {} });
+const chosen = () => named("grid").all().filter((n) => n.names.has("chosen"));
+const say = () => [
+  named("title").textContent.trim(),
+  named("name").textContent,
+  chosen().map((n) => n.textContent).join(" "),
+].join(" | ");
 const out = [say()];
-for (const key of process.argv[2].split(",")) { press(key === "space" ? " " : key); out.push(say()); }
+for (const key of process.argv[2].split(",")) {
+  press(key === "space" ? " " : key);
+  out.push(say());
+}
 console.log(out.join("\\n"));
 """
 

@@ -1,4 +1,4 @@
-"""The board of nodes: what its switches do, what its reads say, and what a still page shows."""
+"""Tests lepton_lab.show.node_board: its switches, its reads, and what a still page shows."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def board(nodes):
     made.close()
 
 
-def test_a_switch_kills_and_brings_back_and_says_so(board, nodes):
+def test_a_switch_kills_and_restarts_and_says_so(board, nodes):
     switches = board.children[0].children
     switches[1].value = False
     assert nodes == {0, 2, 3, 4}
@@ -41,7 +41,7 @@ def test_a_switch_kills_and_brings_back_and_says_so(board, nodes):
     assert "3 up, 3 needed</strong>: 0 more may die" in board.children[2].value
 
 
-def test_reads_are_written_down_whatever_comes_of_them(board, nodes):
+def test_every_outcome_of_a_read_is_shown(board, nodes):
     board.read_once()
     nodes -= {0, 1, 2}
     board.read_once()

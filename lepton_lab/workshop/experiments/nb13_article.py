@@ -21,8 +21,7 @@ from typing import Any
 
 from lepton_lab import data
 from lepton_lab.errors import InvalidParameter, LabError
-from lepton_lab.show import table
-from lepton_lab.show.display import Shown
+from lepton_lab.show import Shown, table
 
 HOLDS = "holds"
 CONDITION = "holds with a condition"

@@ -1,4 +1,4 @@
-"""The slider moves in the browser alone, and says the same where nothing moves."""
+"""Tests lepton_lab.show.widgets: a slider moves in the browser alone, and has a still form."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from lepton_lab import show
 from lepton_lab.errors import InvalidParameter
-from lepton_lab.show.slider import slider
+from lepton_lab.show import slider
 
 PICTURES = {
     "2048 bits": show.Shown("two", "<b>two</b>"),
@@ -21,9 +21,8 @@ def test_it_carries_a_page_for_every_picture_and_fetches_nothing():
     state = slider(PICTURES, label='key "size"', still=STILL).get_state()
     script = state["_esm"]
     pages = json.loads(script.partition("const PAGES = ")[2].partition(";\n")[0])
-    assert [(page["name"], page["html"]) for page in pages] == [
-        (name, it.html) for name, it in PICTURES.items()
-    ]
+    expected = [{"name": name, "html": shown.html} for name, shown in PICTURES.items()]
+    assert pages == expected
     assert r'const LABEL = "key \"size\"";' in script
     assert "http" not in script + state["_css"]
     for needed in ("aria-label", "aria-valuetext", "data-lm-suppress-shortcuts"):

@@ -1,4 +1,4 @@
-"""The key schedule's picture: the live secrets stand in it, shortened, and in its alt text."""
+"""Tests lepton_lab.show.tls_key_schedule: the live secrets are in the picture, shortened."""
 
 from __future__ import annotations
 
