@@ -29,7 +29,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.hpke import MLKEM768X25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from lepton_lab import aes, erasure, rsa, shamir
+from lepton_lab import aes, erasure, pem, rsa, shamir
 from lepton_lab.buffers import framed, unframed
 from lepton_lab.capture import Capture, CapturedRecord
 from lepton_lab.cli.output import CommandError
@@ -147,7 +147,9 @@ def streams() -> list[bytes]:
 
 def read_pem(raw: bytes) -> None:
     """With less patience for costly KDFs than the helper has; the helper's own limits are tested in helpers/test_rsa.py."""
-    with mock.patch.multiple(rsa, _MEMORY=1 << 22, _BLOCKS=1 << 12, _ITERATIONS=1000):
+    with mock.patch.multiple(
+        pem, MEMORY_LIMIT=1 << 22, BLOCKS_LIMIT=1 << 12, ITERATIONS_LIMIT=1000
+    ):
         for passphrase in (None, "words"):
             try:
                 key = rsa.from_pem(raw, passphrase)
@@ -158,7 +160,7 @@ def read_pem(raw: bytes) -> None:
 
 def pems() -> list[bytes]:
     key = rsa_key()
-    with mock.patch.object(rsa, "Scrypt", _cheap_scrypt):
+    with mock.patch.object(pem, "Scrypt", _cheap_scrypt):
         return [rsa.to_pem(key), rsa.to_pem(key.public_key()), _cheap_pem(rsa.to_pem(key, "words"))]
 
 
@@ -166,15 +168,15 @@ def _cheap_scrypt(**settings):
     return _SCRYPT(**{**settings, "n": 16, "r": 1, "p": 1})
 
 
-_SCRYPT = rsa.Scrypt
+_SCRYPT = pem.Scrypt
 
 
-def _cheap_pem(pem: bytes) -> bytes:
+def _cheap_pem(text: bytes) -> bytes:
     """The cost in the file as it was really paid: scrypt's N, r and p in DER."""
-    der = base64.b64decode(b"".join(pem.split(b"\n")[1:-2]))
+    der = base64.b64decode(b"".join(text.split(b"\n")[1:-2]))
     costly, cheap = bytes.fromhex("02024000020108020105"), bytes.fromhex("02020010020101020101")
     assert costly in der
-    return rsa._pem("ENCRYPTED PRIVATE KEY", der.replace(costly, cheap))
+    return pem.pem_of("ENCRYPTED PRIVATE KEY", der.replace(costly, cheap))
 
 
 @functools.cache

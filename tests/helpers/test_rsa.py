@@ -1,14 +1,21 @@
-"""RSA: published vectors, openssl and PyCryptodome both ways, PEM with and without passphrase, what is refused."""
+"""Tests lepton_lab.rsa: published vectors, peers both ways, key files, and what is refused.
+
+The peers are openssl and PyCryptodome. Encrypted key files are tested in test_pem too.
+"""
 
 from __future__ import annotations
 
-import base64
 import json
 import re
+import secrets
 import subprocess
+import time
 from contextlib import suppress
+from math import gcd
 from pathlib import Path
 
+import gmpy2
+import numpy as np
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.asymmetric import rsa as library
@@ -22,7 +29,7 @@ from cryptography.hazmat.primitives.serialization import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lepton_lab import rsa
+from lepton_lab import pem, rsa
 from lepton_lab.errors import (
     DecryptionError,
     InvalidKey,
@@ -64,7 +71,7 @@ def altered(raw: bytes, position: int, by: int = 1) -> bytes:
     return bytes(changed)
 
 
-# --- published vectors ----------------------------------------------------------------------------------------------
+# --- published vectors ---------------------------------------------------------------------------
 
 
 def check_oaep(group, cases):
@@ -137,7 +144,7 @@ def test_keys_that_name_their_pss_parameters_are_taken(tally, bits):
 
 
 def test_other_hashes_salts_and_paddings_are_refused():
-    """What is valid under other parameters is not valid here: one hash, one MGF, one length of salt."""
+    """What other parameters make valid is not valid here: one hash, one MGF, one salt length."""
     for group in whole_file("Cipher/wycheproof/rsa_oaep_2048_sha256_mgf1sha1"):
         check_oaep(
             group,
@@ -155,7 +162,7 @@ def test_other_hashes_salts_and_paddings_are_refused():
             )
 
 
-# --- openssl --------------------------------------------------------------------------------------------------------
+# --- openssl -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("label", [b"", b"a label\x00\xff"])
@@ -222,7 +229,7 @@ def test_openssl_reads_our_pem_and_we_read_its(key, locked, tmp_path):
     assert rsa.to_pem(rsa.from_pem(pkcs1)) == public
 
 
-# --- PyCryptodome ---------------------------------------------------------------------------------------------------
+# --- PyCryptodome --------------------------------------------------------------------------------
 
 
 def test_pycryptodome_and_we_agree_both_ways(key, locked):
@@ -245,7 +252,7 @@ def test_pycryptodome_and_we_agree_both_ways(key, locked):
     rsa.verify(rsa.public_key(key), b"message", peer.sign(SHA256.new(b"message")))
 
 
-# --- keys -----------------------------------------------------------------------------------------------------------
+# --- keys ----------------------------------------------------------------------------------------
 
 
 def test_a_key_has_3072_bits_unless_asked():
@@ -254,12 +261,120 @@ def test_a_key_has_3072_bits_unless_asked():
     assert key.public_key().public_numbers().e == 65537
 
 
-@pytest.mark.parametrize(
-    "bits", [0, 512, 1024, 2047, -2048, 16385, 1 << 40, 2048.0, "2048", None, True]
-)
+@pytest.mark.parametrize("bits", [0, 512, 1024, 2047, -2048, 16385, 1 << 40, np.int64(2047)])
 def test_keys_are_made_from_2048_to_16384_bits(bits):
     with pytest.raises(InvalidKey):
         rsa.generate_private_key(bits)
+
+
+@pytest.mark.parametrize("bits", [2048.0, "2048", None, True, np.float64(2048)])
+def test_a_number_of_bits_is_a_whole_number(bits):
+    with pytest.raises(InvalidParameter):
+        rsa.generate_private_key(bits)
+
+
+def test_a_whole_number_of_numpy_is_a_number_of_bits():
+    assert rsa.generate_private_key(np.uint16(2048)).key_size == 2048
+
+
+def prime_of(bits: int) -> int:
+    """A random prime of this size, not near a power of two."""
+    return int(gmpy2.next_prime(secrets.randbits(bits - 1) | 1 << bits - 1))
+
+
+def prime_of_rocas_form(bits: int) -> int:
+    """k·M + (65537ᵃ mod M), as the library of CVE-2017-15361 made them; M is a primorial."""
+    modulus = int(gmpy2.primorial(701))
+    while True:
+        k = secrets.randbits(bits - 1 - modulus.bit_length()) | 1 << bits - 2 - modulus.bit_length()
+        candidate = k * modulus + pow(65537, secrets.randbits(200), modulus)
+        if gmpy2.is_prime(candidate):
+            return candidate
+
+
+def neighbours() -> int:
+    p = prime_of(1024) | 1 << 1022
+    p = int(gmpy2.next_prime(p))
+    return p * int(gmpy2.next_prime(p))
+
+
+WEAK = {
+    "a prime": (lambda: prime_of(2048), "it is a prime"),
+    "a square": (lambda: int(gmpy2.next_prime(3 << 1022)) ** 2, "it is a power"),
+    "a cube": (lambda: int(gmpy2.next_prime(3 << 682)) ** 3, "it is a power"),
+    "three times a prime": (lambda: 3 * prime_of(2047), "3 divides it"),
+    "751 times a prime": (lambda: 751 * prime_of(2047), "751 divides it"),
+    "even": (lambda: 2 * prime_of(2047), "odd modulus"),
+    "ROCA": (lambda: prime_of_rocas_form(1026) * prime_of_rocas_form(1026), "ROCA"),
+    "primes next to each other": (neighbours, "next to each other"),
+}
+
+
+@pytest.mark.parametrize("kind", WEAK)
+def test_a_modulus_that_anyone_can_factor_is_refused(kind):
+    make, told = WEAK[kind]
+    n = make()
+    assert n.bit_length() >= 2048
+    public = library.RSAPublicNumbers(65537, n).public_key()
+    encoded = public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    for call in (
+        lambda: rsa.from_pem(encoded),
+        lambda: rsa.encrypt(public, b""),
+        lambda: rsa.verify(public, b"", bytes(256)),
+        lambda: rsa.to_pem(public),
+    ):
+        with pytest.raises(InvalidKey, match=told):
+            call()
+
+
+def test_a_good_modulus_is_tested_once(key, monkeypatch):
+    rsa.encrypt(key.public_key(), b"")
+    monkeypatch.setattr(rsa.gmpy2, "is_strong_prp", lambda *_: pytest.fail("tested again"))
+    rsa.verify(key.public_key(), b"", rsa.sign(key, b""))
+
+
+def test_keys_of_every_maker_pass():
+    """The checks above refuse no key of OpenSSL's, of PyCryptodome's or of Wycheproof's."""
+    for _ in range(20):
+        rsa._checked_private(rsa.generate_private_key(2048))
+    for name in ("rsa_oaep_2048_sha256_mgf1sha256", "rsa_oaep_4096_sha256_mgf1sha256"):
+        for group in whole_file(f"Cipher/wycheproof/{name}"):
+            rsa.from_pem(group["privateKeyPem"].encode())
+
+
+def test_no_number_of_a_private_key_is_tested_before_its_size_is_known():
+    """Two known primes of 9,689 and 44,497 bits: OpenSSL would test them for minutes."""
+    p = (1 << 44497) - 1
+    q = (1 << 9689) - 1
+    small = library.generate_private_key(65537, 2048).private_numbers()
+    n = small.public_numbers.n
+    texts = {}
+    for name, numbers in {
+        "all large": (0, p * q, 65537, 3, p, q, 3, 3, 3),
+        "a small modulus": (0, n, 65537, 3, p, q, 3, 3, 3),
+        "a large exponent": (0, n, 65537, p, small.p, small.q, 3, 3, 3),
+        "a large remainder": (0, n, 65537, small.d, small.p, small.q, p, 3, 3),
+        "no product": (0, n, 65537, small.d, p >> 43000, 3, 3, 3, 3),
+    }.items():
+        der = pem._sequence(*(pem._integer(number) for number in numbers))
+        texts[name] = pem.pem_of("RSA PRIVATE KEY", der)
+    # The same inside PKCS#8, plain and encrypted by somebody who gives the passphrase with it.
+    der = pem._sequence(*(pem._integer(number) for number in (0, p * q, 65537, 3, p, q, 3, 3, 3)))
+    algorithm = pem._sequence(bytes.fromhex("06092a864886f70d010101"), b"\x05\x00")
+    pkcs8 = pem._sequence(pem._integer(0), algorithm, pem._tlv(0x04, der))
+    started = time.process_time()
+    for name, text in texts.items():
+        with pytest.raises(InvalidKey):
+            rsa.from_pem(text)
+        assert time.process_time() - started < 5, name
+    with pytest.raises(InvalidKey):
+        rsa.from_pem(pem.pem_of("PRIVATE KEY", pkcs8))
+    with pytest.raises(InvalidKey):
+        rsa.from_pem(pem.encrypted_pem(pkcs8, b"words"), "words")
+    public = pem._sequence(pem._integer(p * q), pem._integer(65537))
+    with pytest.raises(InvalidKey):
+        rsa.from_pem(pem.pem_of("RSA PUBLIC KEY", public))
+    assert time.process_time() - started < 10
 
 
 def unusable_public_keys():
@@ -312,12 +427,9 @@ def test_weak_or_absurd_keys_are_refused_everywhere():
 @pytest.mark.parametrize("e", [1, 2, 3, 65536, 65538])
 def test_an_even_or_small_exponent_is_refused_in_pem(key, e):
     """Written by hand: the library makes no such key objects."""
-    integers = [
-        rsa._tlv(0x02, number.to_bytes(number.bit_length() // 8 + 1, "big"))
-        for number in (key_modulus(key), e)
-    ]
+    integers = [pem._integer(number) for number in (key_modulus(key), e)]
     with pytest.raises(InvalidKey):
-        rsa.from_pem(rsa._pem("RSA PUBLIC KEY", rsa._tlv(0x30, b"".join(integers))))
+        rsa.from_pem(pem.pem_of("RSA PUBLIC KEY", pem._sequence(*integers)))
 
 
 def key_modulus(key) -> int:
@@ -342,7 +454,7 @@ def test_only_rsa_keys_of_the_right_half_are_taken(key):
             call()
 
 
-# --- OAEP -----------------------------------------------------------------------------------------------------------
+# --- OAEP ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("bits", "limit"), [(2048, 190), (3072, 318)])
@@ -355,8 +467,8 @@ def test_the_limit_is_named(bits, limit):
 
 
 def test_the_limit_counts_whole_bytes_of_an_odd_modulus():
-    n = (1 << 2048) | rsa.generate_private_key(2048).public_key().public_numbers().n
-    public = library.RSAPublicNumbers(65537, n).public_key()  # 2049 bits: 257 bytes
+    n = prime_of(1025) * prime_of(1025)
+    public = library.RSAPublicNumbers(65537, n).public_key()  # 2049 or 2050 bits: 257 bytes
     assert len(rsa.encrypt(public, bytes(191))) == 257
     with pytest.raises(MessageTooLarge, match="191 bytes"):
         rsa.encrypt(public, bytes(192))
@@ -428,7 +540,7 @@ def test_messages_are_bytes(key, wrong):
             call()
 
 
-# --- PSS ------------------------------------------------------------------------------------------------------------
+# --- PSS -----------------------------------------------------------------------------------------
 
 
 @settings(max_examples=25)
@@ -465,7 +577,7 @@ def test_wrong_keys_and_sizes_are_invalid_signatures(key, other_key):
             rsa.verify(rsa.public_key(key), b"m", raw)
 
 
-# --- PEM ------------------------------------------------------------------------------------------------------------
+# --- PEM -----------------------------------------------------------------------------------------
 
 
 def test_keys_come_back_from_pem(key, locked):
@@ -495,7 +607,7 @@ def test_any_passphrase_opens_what_it_closed(key, passphrase):
 
 
 def test_wrong_passphrases_read_alike(locked):
-    """With CBC, one wrong passphrase in 256 gives good padding: it must read as the others do, so try many."""
+    """With CBC, one wrong passphrase in 256 gives good padding, and must read as the others do."""
     fast = openssl(
         "pkcs8",
         "-topk8",
@@ -528,9 +640,9 @@ def test_a_passphrase_is_a_non_empty_str(key, locked, passphrase):
 
 
 def test_a_passphrase_is_neither_ignored_nor_missed(key, locked):
-    for pem in (rsa.to_pem(key), rsa.to_pem(rsa.public_key(key))):
+    for text in (rsa.to_pem(key), rsa.to_pem(rsa.public_key(key))):
         with pytest.raises(InvalidParameter, match="not encrypted"):
-            rsa.from_pem(pem, WORDS)
+            rsa.from_pem(text, WORDS)
     with pytest.raises(InvalidParameter):
         rsa.to_pem(rsa.public_key(key), WORDS)
     with pytest.raises(InvalidKey, match="passphrase is needed"):
@@ -574,9 +686,9 @@ def garbage(key):
 
 
 def test_what_is_no_rsa_key_is_invalid(key):
-    for pem in garbage(key):
+    for text in garbage(key):
         with pytest.raises(InvalidKey):
-            rsa.from_pem(pem)
+            rsa.from_pem(text)
     elliptic = ec.generate_private_key(ec.SECP256R1())
     sealed = elliptic.private_bytes(
         Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"x")
@@ -599,90 +711,6 @@ def test_an_altered_key_ends_in_a_typed_error_or_is_the_key(key, data):
         rsa.from_pem(changed)
 
 
-def encrypted_key(kdf: bytes, scheme: bytes = rsa._PBES2) -> bytes:
-    cipher = rsa._tlv(0x30, rsa._AES256_CBC + rsa._tlv(0x04, bytes(16)))
-    algorithm = rsa._tlv(0x30, scheme + rsa._tlv(0x30, rsa._tlv(0x30, kdf) + cipher))
-    return rsa._pem("ENCRYPTED PRIVATE KEY", rsa._tlv(0x30, algorithm + rsa._tlv(0x04, bytes(160))))
-
-
-def kdf_of(name: bytes, *costs: int) -> bytes:
-    integers = [
-        rsa._tlv(0x02, cost.to_bytes(cost.bit_length() // 8 + 1, "big", signed=True))
-        for cost in costs
-    ]
-    return name + rsa._tlv(0x30, rsa._tlv(0x04, bytes(16)) + b"".join(integers))
-
-
-def test_what_a_file_asks_of_its_kdf_is_bounded(monkeypatch):
-    monkeypatch.setattr(rsa, "load_pem_private_key", lambda *_: pytest.fail("it was asked"))
-    for costs in [
-        (1 << 30, 8, 1),
-        (1 << 17, 8, 1 << 20),
-        (1 << 20, 8, 1),
-        (1 << 14, 1 << 29, 1),
-        (1 << 70, 8, 1),
-        (3, 8, 1),
-        (0, 8, 1),
-        (-16, 8, 1),
-        (1, 8, 1),
-        (1 << 14, 0, 1),
-        (1 << 14, 8, 0),
-        (1 << 14, 8),
-        (),
-    ]:
-        with pytest.raises(InvalidKey):
-            rsa.from_pem(encrypted_key(kdf_of(rsa._SCRYPT, *costs)), WORDS)
-    for costs in [(10_000_001,), (1 << 60,), (0,), (-1,), ()]:
-        with pytest.raises(InvalidKey):
-            rsa.from_pem(encrypted_key(kdf_of(rsa._PBKDF2, *costs)), WORDS)
-    for pem in (
-        encrypted_key(kdf_of(rsa._AES256_CBC, 1)),
-        encrypted_key(kdf_of(rsa._SCRYPT, 1 << 14, 8, 1), scheme=rsa._PBKDF2),
-        b"-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----",
-        b"-----BEGIN ENCRYPTED PRIVATE KEY-----\n%%%%\n-----END ENCRYPTED PRIVATE KEY-----",
-        b"-----BEGIN ENCRYPTED PRIVATE KEY-----\n-----END ENCRYPTED PRIVATE KEY-----",
-    ):
-        with pytest.raises(InvalidKey):
-            rsa.from_pem(pem, WORDS)
-
-
-@pytest.mark.parametrize(
-    "kdf", [(rsa._SCRYPT, 1 << 14, 8, 1), (rsa._SCRYPT, 16, 1, 1, 32), (rsa._PBKDF2, 1)]
-)
-def test_a_bearable_file_that_holds_no_key_is_a_decryption_error(kdf):
-    with pytest.raises(DecryptionError):
-        rsa.from_pem(encrypted_key(kdf_of(*kdf)), WORDS)
-
-
-@settings(max_examples=150)
-@given(data=st.data())
-def test_an_altered_encrypted_key_ends_in_a_typed_error_in_bounded_time(data):
-    """The outer shape of an encrypted key, altered anywhere: refused before or after the KDF, never otherwise."""
-    pem = encrypted_key(kdf_of(rsa._SCRYPT, 16, 1, 1))
-    der = base64.b64decode(b"".join(pem.splitlines()[1:-1]))
-    position = data.draw(st.integers(0, 110))
-    changed = (
-        der[:position]
-        + data.draw(st.binary(max_size=4))
-        + der[position + data.draw(st.integers(0, 4)) :]
-    )
-    with pytest.raises((InvalidKey, DecryptionError)):
-        rsa.from_pem(rsa._pem("ENCRYPTED PRIVATE KEY", changed), WORDS)
-
-
-@given(
-    st.lists(st.tuples(st.sampled_from([0x02, 0x04, 0x30]), st.binary(max_size=300)), max_size=5)
-)
-def test_der_parts_are_read_as_they_were_written(parts):
-    written = b"".join(rsa._tlv(tag, content) for tag, content in parts)
-    assert rsa._parts(written) == parts
-    for size in range(len(written)):
-        try:
-            assert rsa._parts(written[:size]) == parts[: len(rsa._parts(written[:size]))]
-        except ValueError:
-            continue
-
-
 def test_the_encrypted_form_is_pbes2_with_a_fresh_salt_and_iv(key):
     seen = set()
     for _ in range(3):
@@ -691,9 +719,20 @@ def test_the_encrypted_form_is_pbes2_with_a_fresh_salt_and_iv(key):
     assert len(seen) == 6
 
 
-def test_the_edges_of_size_and_cost_belong_to_what_is_taken():
-    largest = library.RSAPublicNumbers(65537, (1 << 16383) + 1).public_key()
+def test_the_largest_modulus_belongs_to_what_is_taken():
+    n = 1
+    while n.bit_length() != 16384 or gcd(n, rsa._SMALL_PRODUCT) != 1:
+        n = secrets.randbits(16384) | 1 << 16383 | 1
+    largest = library.RSAPublicNumbers(65537, n).public_key()
     assert rsa._checked(largest) is largest
-    assert rsa._bearable(rsa._SCRYPT, [2, 1, 1])
-    assert not rsa._bearable(rsa._SCRYPT, [1, 1, 1])
-    assert rsa._bearable(rsa._PBKDF2, [1])
+    longer = library.RSAPublicNumbers(65537, n | 1 << 16384).public_key()
+    with pytest.raises(InvalidKey, match="16384 bits"):
+        rsa._checked(longer)
+
+
+def test_the_first_key_in_a_file_is_read_whatever_stands_before_it(key):
+    plain = rsa.to_pem(key)
+    certificate = b"-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
+    unended = b"-----BEGIN PUBLIC KEY-----\nAAAA\n"
+    for before in (certificate, b"Bag Attributes\n  x: y\n", certificate * 3, unended):
+        assert rsa.from_pem(before + plain).private_numbers() == key.private_numbers()

@@ -24,7 +24,7 @@ PACKAGE = ROOT / "lepton_lab"
 # own.
 FLOORS = {
     **dict.fromkeys(["errors", "buffers", "capture", "files", "data"], 0),
-    **dict.fromkeys(["aes", "rsa", "paillier", "shamir", "erasure", "keyring", "nodes", "tls"], 1),
+    **dict.fromkeys(["aes", "pem", "rsa", "paillier", "shamir", "erasure", "keyring", "nodes", "tls"], 1),
     **dict.fromkeys(["sharding", "elections"], 2),
     **dict.fromkeys(["chaos", "cli", "demo", "lab", "totals", "workshop"], 3),
 }
@@ -40,6 +40,7 @@ SIDEWAYS = {
     ("buffers", "errors"),
     ("files", "errors"),
     ("data", "errors"),
+    ("rsa", "pem"),
     ("keyring", "aes"),
     ("keyring", "rsa"),
     ("keyring", "shamir"),
