@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
+import stat
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import product
 from pathlib import Path
 from typing import NamedTuple
 
@@ -55,6 +58,11 @@ LONGEST_LIFE = 3650  # days
 LifePeriod = tuple[datetime, datetime]  # not valid before, not valid after
 # A certificate is valid from a little before it was made, because clocks of machines differ.
 _CLOCKS_DIFFER = timedelta(minutes=5)
+LONGEST_PEM = 2**16  # bytes of a file with an authority in it
+# Base64 holds no hyphen, so every byte of a file is looked at once.
+_PRIVATE_KEY_BLOCK = re.compile(
+    rb"-----BEGIN (?:EC )?PRIVATE KEY-----[^-]*-----END (?:EC )?PRIVATE KEY-----"
+)
 
 
 class IdentityFiles(NamedTuple):
@@ -87,9 +95,10 @@ class Identity:
         """Write certificate.pem, key.pem and authority.pem into `folder`, each with mode 0600.
 
         The folder is made with mode 0700 if it does not exist. The key is not encrypted, because
-        servers that start unattended must read it. Raises OSError when the folder refuses.
+        servers that start unattended must read it. Raises OSError when the folder refuses,
+        InvalidParameter for a path that cannot be one.
         """
-        home = Path(folder)
+        home = checked_path(folder)
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
         files = IdentityFiles(home / "certificate.pem", home / "key.pem", home / "authority.pem")
         write_atomically(files.certificate, self.certificate_pem)
@@ -147,20 +156,19 @@ class LabCA:
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> LabCA:
-        """Read an authority that `save` wrote.
+        """Read an authority that `save` wrote, or a certificate and its key in any order, in PEM.
 
-        Raises InvalidKey when the file does not hold one, OSError when it cannot be read.
+        On systems with file modes, the file must be readable by its owner alone. Other blocks in
+        the file (parameters, other certificates) are skipped.
+
+        Raises InvalidKey when other users can read the file, or it does not hold an authority;
+        InvalidParameter for a path that cannot be one; OSError when the file cannot be read.
         """
-        data = Path(path).read_bytes()
-        with suppress(*UNREADABLE):
-            certificate = x509.load_pem_x509_certificate(data)
-            key = load_pem_private_key(data, None)
-            is_its_key = (
-                isinstance(key, ec.EllipticCurvePrivateKey)
-                and key.public_key() == certificate.public_key()
-            )
-            if isinstance(key, ec.EllipticCurvePrivateKey) and is_its_key:
-                return cls(certificate, key)
+        data = _private_bytes(checked_path(path))
+        for certificate, key in product(_certificates_in(data), _private_keys_in(data)):
+            with suppress(*UNREADABLE):
+                if key.public_key() == certificate.public_key():
+                    return cls(certificate, key)
         raise InvalidKey(
             "this file is not an authority with name constraints and its own private key, in PEM"
         )
@@ -169,9 +177,9 @@ class LabCA:
         """Write certificate and private key to one PEM file that only its owner can read (0600).
 
         Anyone who reads that file can pose as any server of this lab. Raises OSError when the file
-        cannot be written.
+        cannot be written, InvalidParameter for a path that cannot be one.
         """
-        write_atomically(Path(path), self.certificate_pem + _key_pem(self._key))
+        write_atomically(checked_path(path), self.certificate_pem + _key_pem(self._key))
 
     @property
     def certificate_pem(self) -> bytes:
@@ -248,6 +256,50 @@ class LabCA:
                 f"this authority itself ends on {end:%Y-%m-%d %H:%M} UTC: ask for fewer days"
             )
         return period
+
+
+def checked_path(path: str | os.PathLike[str]) -> Path:
+    """Return a path as a Path. Raises InvalidParameter for what cannot be one."""
+    if not isinstance(path, str | os.PathLike):
+        raise InvalidParameter(f"a path is a str or a Path, not {type(path).__name__}")
+    if "\0" in os.fsdecode(path):
+        raise InvalidParameter("a path has no NUL character in it")
+    return Path(os.fsdecode(path))
+
+
+def _private_bytes(path: Path) -> bytes:
+    """Read a file that holds a private key. Raises InvalidKey when others can read it, OSError."""
+    # A FIFO in the file's place must not block us, hence O_NONBLOCK. Windows has neither, but would
+    # translate line ends without O_BINARY.
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    descriptor = os.open(path, flags)
+    with open(descriptor, "rb") as file:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode) or status.st_size > LONGEST_PEM:
+            raise InvalidKey(f"{path} is not a file of at most {LONGEST_PEM} bytes")
+        # Windows has access lists in place of modes; st_mode says nothing there.
+        if os.name == "posix" and status.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+            raise InvalidKey(
+                f"other users can read or change {path}, which holds a private key: chmod 600 it"
+            )
+        return file.read(LONGEST_PEM)
+
+
+def _certificates_in(data: bytes) -> list[x509.Certificate]:
+    with suppress(*UNREADABLE):
+        return x509.load_pem_x509_certificates(data)
+    return []
+
+
+def _private_keys_in(data: bytes) -> list[ec.EllipticCurvePrivateKey]:
+    """The EC private keys in a PEM file; blocks of other kinds and broken ones are skipped."""
+    keys = []
+    for block in _PRIVATE_KEY_BLOCK.findall(data):
+        with suppress(*UNREADABLE):
+            key = load_pem_private_key(block, None)
+            if isinstance(key, ec.EllipticCurvePrivateKey):
+                keys.append(key)
+    return keys
 
 
 def _now() -> datetime:

@@ -46,16 +46,48 @@ def require_seconds(timeout: float) -> None:
 def tcp_connected(host: str, port: int, timeout: float) -> Iterator[socket.socket]:
     """Open a TCP connection for the length of a `with` block.
 
-    Raises NodeError when there is no connection within `timeout` seconds, InvalidParameter.
+    timeout: seconds for all addresses of the host together; looking up its name is not counted.
+    Raises NodeError when there is no connection in time, InvalidParameter.
     """
     require_address(host, port)
     require_seconds(timeout)
     with typed_errors(f"{host}:{port}"):
-        plain = socket.create_connection((host, port), timeout)
+        plain = _tcp_connection(host, port, timeout)
         # What is written is complete: sending it must not wait for more (Nagle's algorithm).
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     with plain:
         yield plain
+
+
+def _tcp_connection(host: str, port: int, timeout: float) -> socket.socket:
+    """Try the addresses of a host in turn, all within one time-out.
+
+    `socket.create_connection` would give each address the whole time-out.
+    """
+    addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    deadline = time.monotonic() + timeout
+    failure: OSError = TimeoutError()
+    for family, kind, protocol, _, address in addresses:
+        left = deadline - time.monotonic()
+        if left <= 0:
+            break
+        try:
+            plain = socket.socket(family, kind, protocol)
+        except OSError as error:
+            failure = error  # a machine without IPv6, for example
+            continue
+        try:
+            plain.settimeout(left)
+            plain.connect(address)
+        except OSError as error:
+            plain.close()
+            failure = error
+        except BaseException:
+            plain.close()
+            raise
+        else:
+            return plain
+    raise failure
 
 
 @contextmanager
@@ -64,13 +96,16 @@ def tls_connected(
 ) -> Iterator[ssl.SSLSocket]:
     """Open a TLS 1.3 connection for a `with` block, the server and its name verified.
 
-    Raises CertificateError, NodeError, InvalidParameter.
+    timeout: seconds for the TCP connection, and again for the handshake. Raises CertificateError,
+    NodeError, InvalidParameter.
     """
     require_client_context(context)
     require_server_name(server_name)
     peer = f"{host}:{port}"
     with tcp_connected(host, port, timeout) as plain:
         with typed_errors(peer):
+            # A total deadline: `ssl` counts the time-out over the whole handshake.
+            plain.settimeout(timeout)
             connection = context.wrap_socket(
                 plain, server_hostname=server_name, suppress_ragged_eofs=False
             )
@@ -94,6 +129,21 @@ def peer_names(connection: ssl.SSLSocket, peer: str) -> tuple[str, ...]:
         return names_of(x509.load_der_x509_certificate(data))
     except UNREADABLE:
         raise CertificateError(f"{peer}: its certificate cannot be read") from None
+
+
+def send_all(connection: ssl.SSLSocket, data: memoryview, timeout: float) -> None:
+    """Send all of `data` within `timeout` seconds in total. Raises OSError.
+
+    `sendall` gives every record the whole time-out, so a peer that takes one record at a time, each
+    just in time, could hold the sender for as long as it likes.
+    """
+    deadline = time.monotonic() + timeout
+    while data:
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        connection.settimeout(left)
+        data = data[connection.send(data) :]
 
 
 def close_in_order(connection: ssl.SSLSocket, timeout: float) -> None:

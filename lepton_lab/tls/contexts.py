@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
 )
 
-from lepton_lab.errors import InvalidName, InvalidParameter
+from lepton_lab.errors import CertificateError, InvalidKey, InvalidName, InvalidParameter
 from lepton_lab.files import private_folder, write_atomically
 from lepton_lab.tls.ca import Identity, LabCA
 from lepton_lab.tls.names import general_name
@@ -38,9 +38,15 @@ def server_context(
     ca: a LabCA or, where its private key is not at hand, its certificate. require_client=False
     admits clients without a certificate, so that only the server is authenticated.
 
-    Raises InvalidParameter, and CertificateError when OpenSSL refuses the certificate.
+    The server issues no session tickets. A connection resumed by a ticket rests on the check of the
+    certificate in an earlier connection, so a ticket would let a client in whose certificate has
+    expired since. Whoever wants resumption sets `num_tickets` on the context and accepts that.
+
+    Raises InvalidParameter; InvalidKey when the private key is not the certificate's;
+    CertificateError when OpenSSL refuses the certificate.
     """
     context = _context(ssl.PROTOCOL_TLS_SERVER, ca)
+    context.num_tickets = 0
     context.verify_mode = ssl.CERT_REQUIRED if require_client else ssl.CERT_NONE
     _load_identity(context, identity)
     return context
@@ -53,10 +59,13 @@ def client_context(ca: Authority, identity: Identity | None = None) -> ssl.SSLCo
     be for the name that the client asks for. SSLKEYLOGFILE is not honoured. With no identity the
     client stays anonymous, and a server that requires a certificate refuses it.
 
-    Raises InvalidParameter, and CertificateError when OpenSSL refuses the certificate.
+    Raises InvalidParameter; InvalidKey when the private key is not the certificate's;
+    CertificateError when OpenSSL refuses the certificate.
     """
     # PROTOCOL_TLS_CLIENT sets check_hostname and CERT_REQUIRED.
     context = _context(ssl.PROTOCOL_TLS_CLIENT, ca)
+    # A common name is free text. Only subject alternative names count as host names (RFC 9525 §2).
+    context.hostname_checks_common_name = False
     if identity is not None:
         _load_identity(context, identity)
     return context
@@ -73,7 +82,8 @@ def _context(protocol: int, ca: Authority) -> ssl.SSLContext:
     # cut off for one that ended in order (CPython's issue 95494).
     context.options &= ~getattr(ssl, "OP_IGNORE_UNEXPECTED_EOF", 0)
     certificate = ca.certificate if isinstance(ca, LabCA) else ca
-    context.load_verify_locations(cadata=certificate.public_bytes(Encoding.DER))
+    with _refusals("the authority's certificate"):
+        context.load_verify_locations(cadata=certificate.public_bytes(Encoding.DER))
     return context
 
 
@@ -115,11 +125,25 @@ def _load_identity(context: ssl.SSLContext, identity: Identity) -> None:
     """
     if not isinstance(identity, Identity):
         raise InvalidParameter(f"an Identity is needed, not {type(identity).__name__}")
+    if identity.private_key.public_key() != identity.certificate.public_key():
+        raise InvalidKey(
+            "the private key does not belong to the certificate: give the Identity its own key"
+        )
     passphrase = secrets.token_hex(32)
     encryption = BestAvailableEncryption(passphrase.encode())
     key = identity.private_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption)
-    with _temporary_file(identity.certificate_pem + key) as path:
+    with _temporary_file(identity.certificate_pem + key) as path, _refusals("this certificate"):
         context.load_cert_chain(path, password=passphrase)
+
+
+@contextmanager
+def _refusals(what: str) -> Iterator[None]:
+    """Turn OpenSSL's refusal of a certificate or key into CertificateError, which says why."""
+    try:
+        yield
+    except ssl.SSLError as error:
+        why = (error.reason or str(error)).replace("_", " ").lower()
+        raise CertificateError(f"OpenSSL refuses {what}: {why}") from None
 
 
 @contextmanager

@@ -136,6 +136,8 @@ class _Conversation:
     def _say(self) -> None:
         data = self.end.sent()
         if data:
+            # What is said after the deadline, a close_notify or an alert, is tried without waiting.
+            self._wire.settimeout(max(0.0, self._deadline - time.monotonic()))
             self._wire.sendall(data)
 
     def _hear(self, seconds: float) -> None:

@@ -25,8 +25,9 @@ from __future__ import annotations
 import hashlib
 import ssl
 import struct
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import BinaryIO
 
 from lepton_lab.buffers import write_all
@@ -45,6 +46,32 @@ SLOWEST = 1024  # bytes a second
 _CHUNK = 2**16  # bytes read at once
 
 
+class MemoryBudget:
+    """How many bytes of messages may be held in memory, over all connections together."""
+
+    def __init__(self, limit: int) -> None:
+        self._left = limit
+        self._lock = threading.Lock()
+
+    @property
+    def left(self) -> int:
+        """How many bytes can still be taken."""
+        return self._left
+
+    def take(self, count: int) -> bool:
+        """Reserve some bytes. False, with nothing reserved, if there are not so many left."""
+        with self._lock:
+            if count > self._left:
+                return False
+            self._left -= count
+            return True
+
+    def give_back(self, count: int) -> None:
+        """Return bytes that were reserved."""
+        with self._lock:
+            self._left += count
+
+
 class FrameReader:
     """Reads exact numbers of bytes from a peer that may be slow, but not slower than SLOWEST.
 
@@ -56,7 +83,14 @@ class FrameReader:
     def __init__(self, connection: ssl.SSLSocket, timeout: float) -> None:
         self.connection = connection
         self._timeout = timeout
+        self._waiting_since: float | None = None
         self.restart()
+
+    @property
+    def silence(self) -> float:
+        """How many seconds we have been waiting for the peer; 0 while we do something else."""
+        since = self._waiting_since
+        return 0.0 if since is None else time.monotonic() - since
 
     def restart(self) -> None:
         """Give full credit again, because it was the peer who has been waiting for us."""
@@ -67,11 +101,16 @@ class FrameReader:
 
         Raises OSError, also at an orderly end.
         """
-        credit = self._deadline - time.monotonic()
+        now = time.monotonic()
+        credit = self._deadline - now
         if credit <= 0:
             raise TimeoutError
         self.connection.settimeout(credit)
-        count = self.connection.recv_into(buffer)
+        self._waiting_since = now
+        try:
+            count = self.connection.recv_into(buffer)
+        finally:
+            self._waiting_since = None
         if not count:
             # An orderly end in the middle of a frame is a broken message all the same.
             raise ConnectionResetError
@@ -94,10 +133,17 @@ class IncomingMessage:
     `hold` reads ahead into memory while there is room. `write_to` hands over what was held, reads
     the remainder and acknowledges. `acknowledge` is for a message that `hold` has read whole. One
     thread reads, or two in turn. Each raises NodeError or MessageTooLarge when the message will
-    never be whole; after that only `close` is left to do.
+    never be whole. `release` gives back the memory.
     """
 
-    def __init__(self, connection: ssl.SSLSocket, peer: str, limit: int, timeout: float) -> None:
+    def __init__(
+        self,
+        connection: ssl.SSLSocket,
+        peer: str,
+        limit: int,
+        timeout: float,
+        memory: MemoryBudget,
+    ) -> None:
         self.sender: tuple[str, ...] = ()
         self.peer = peer
         self.size = 0
@@ -105,6 +151,8 @@ class IncomingMessage:
         self.acknowledged = False
         self.connection = connection
         self._limit = limit
+        self._memory = memory
+        self._unheld = memoryview(b"")  # what was read last, if there was no room to hold it
         self._reader = FrameReader(connection, timeout)
         self._digest = hashlib.sha256()
         self._chunks = self._read()
@@ -114,13 +162,20 @@ class IncomingMessage:
         """SHA-256 of what has been read so far."""
         return self._digest.digest()
 
-    def hold(self, has_room: Callable[[int], bool]) -> bool:
+    def silence(self) -> float:
+        """How many seconds we have been waiting for the sender; 0 while it waits for us."""
+        return self._reader.silence
+
+    def hold(self) -> bool:
         """Read into memory while there is room. True if the message is whole."""
         self._reader.restart()
         for chunk in self._chunks:
-            self.held += chunk
-            if not has_room(len(chunk)):
+            # Memory is reserved before it is used. A chunk without room stays where it was read:
+            # in this connection's own buffer.
+            if not self._memory.take(len(chunk)):
+                self._unheld = chunk
                 return False
+            self.held += chunk
         return True
 
     def write_to(self, sink: BinaryIO) -> None:
@@ -131,6 +186,9 @@ class IncomingMessage:
         write_all(sink, memoryview(self.held))
         if self.acknowledged:
             return
+        # The remainder may take long, and what has been written out need not be held meanwhile.
+        self.release()
+        write_all(sink, self._unheld)
         self._reader.restart()
         for chunk in self._chunks:
             write_all(sink, chunk)
@@ -149,9 +207,11 @@ class IncomingMessage:
         self.acknowledged = True
         close_in_order(self.connection, 0)
 
-    def close(self) -> None:
-        """Close the connection. Without an acknowledgement the sender counts it as lost."""
-        self.connection.close()
+    def release(self) -> None:
+        """Give back the memory that the message holds."""
+        held = self.held
+        self.held = bytearray()
+        self._memory.give_back(len(held))
 
     def _read(self) -> Iterator[memoryview]:
         """Yield the message in chunks, each valid until the next. When they end, it is whole."""

@@ -14,7 +14,7 @@ from lepton_lab.buffers import BytesLike, view_of
 from lepton_lab.capture import Capture, CapturedRecord
 from lepton_lab.errors import InvalidParameter, NodeError
 from lepton_lab.files import private_folder
-from lepton_lab.tls.contexts import MemoryEndpoint
+from lepton_lab.tls.contexts import MemoryEndpoint, require_server_name
 from lepton_lab.tls.errors import typed_errors
 
 _KEY_LOG_LINE = re.compile(rb"([A-Z0-9_]+) ([0-9A-Fa-f]{64}) ((?:[0-9A-Fa-f]{2})+)")
@@ -42,6 +42,8 @@ def record_handshake(
     two do not agree on TLS 1.3; InvalidParameter, also for a client's context that does not verify
     the server and its name.
     """
+    # MemoryEndpoint takes a missing name for a server's end.
+    require_server_name(server_name)
     wire = _MemoryWire(MemoryEndpoint(client_context, server_name), MemoryEndpoint(server_context))
     with _key_log(client_context) as log, typed_errors(server_name):
         wire.shake_hands()

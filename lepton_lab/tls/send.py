@@ -9,7 +9,6 @@ import ssl
 import time
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from pathlib import Path
 from typing import BinaryIO
 
 from lepton_lab.buffers import BytesLike, read_into, view_of
@@ -20,7 +19,8 @@ from lepton_lab.errors import (
     MessageTooLarge,
     NodeError,
 )
-from lepton_lab.tls.connections import close_in_order, tls_connected
+from lepton_lab.tls.ca import checked_path
+from lepton_lab.tls.connections import close_in_order, send_all, tls_connected
 from lepton_lab.tls.errors import typed_errors
 from lepton_lab.tls.protocol import (
     ACKNOWLEDGEMENT,
@@ -34,6 +34,7 @@ from lepton_lab.tls.protocol import (
 
 Source = BytesLike | str | os.PathLike[str] | BinaryIO
 _PIECE = 2**18  # bytes in a piece of the message
+_GOODBYE = 1.0  # seconds for the receiver's close_notify
 
 
 @dataclass(frozen=True)
@@ -61,8 +62,8 @@ def send(
 
     data: bytes, the path of a file (str or path), or a binary file, which is read to its end in
     constant memory. context: from `client_context`. server_name: the name that the receiver's
-    certificate must carry, by default `host`. timeout: seconds for each step: the connection, the
-    handshake, a piece of 256 KiB, the acknowledgement.
+    certificate must carry, by default `host`. timeout: seconds in total for each step: the
+    connection, the handshake, a piece of 256 KiB, the acknowledgement.
 
     In TLS 1.3 a client may write before its certificate is refused (RFC 8446 §4.4.4). So nothing
     is sent before the receiver's greeting, and only its acknowledgement, with the right digest, is
@@ -80,13 +81,13 @@ def send(
     with _opened(data) as source, tls_connected(host, port, context, name, timeout) as connection:
         reader = FrameReader(connection, timeout)
         limit = read_greeting(reader, peer)
-        connection.settimeout(timeout)
-        size, digest = _send_all(source, connection, peer, limit)
+        size, digest = _send_message(source, connection, peer, limit, timeout)
         read_acknowledgement(reader, peer, size, digest)
         seconds = time.perf_counter() - started
         version = connection.version() or ""
         cipher = connection.cipher()
-        close_in_order(connection, timeout)
+        # The message has arrived, so a receiver that does not say goodbye is not waited for.
+        close_in_order(connection, min(timeout, _GOODBYE))
     return Transfer(size, seconds, digest, name, version, cipher[0] if cipher else "")
 
 
@@ -97,9 +98,11 @@ def _opened(data: Source) -> AbstractContextManager[BinaryIO]:
     if isinstance(data, bytearray | memoryview):
         return io.BytesIO(view_of(data))
     if isinstance(data, str | os.PathLike):
-        return Path(data).open("rb")
+        return checked_path(data).open("rb")
     if not callable(getattr(data, "read", None)):
         raise InvalidParameter(f"data is bytes, a path or a binary file, not {type(data).__name__}")
+    if getattr(data, "closed", False):
+        raise InvalidParameter("data is a file that has been closed")
     return nullcontext(data)
 
 
@@ -119,16 +122,16 @@ def read_greeting(reader: FrameReader, peer: str) -> int:
     return int(limit)
 
 
-def _send_all(
-    source: BinaryIO, connection: ssl.SSLSocket, peer: str, limit: int
+def _send_message(
+    source: BinaryIO, connection: ssl.SSLSocket, peer: str, limit: int, timeout: float
 ) -> tuple[int, bytes]:
-    """Send the message in pieces; return its size and its SHA-256."""
+    """Send the message in pieces, each within `timeout` seconds; return its size and SHA-256."""
     # Length and piece stand in one buffer, so that each piece is one write.
     buffer = memoryview(bytearray(LENGTH.size + _PIECE))
     size = 0
     digest = hashlib.sha256()
     with typed_errors(peer):
-        connection.sendall(MAGIC)
+        send_all(connection, memoryview(MAGIC), timeout)
     while True:
         count = read_into(source, buffer[LENGTH.size :])
         size += count
@@ -139,7 +142,7 @@ def _send_all(
         piece = buffer[: LENGTH.size + count]
         digest.update(piece[LENGTH.size :])
         with typed_errors(peer):
-            connection.sendall(piece)
+            send_all(connection, piece, timeout)
         # An empty piece, a length of 0, has just told the receiver that this was all.
         if not count:
             return size, digest.digest()

@@ -64,6 +64,7 @@ from lepton_lab.tls.protocol import (
     MAGIC,
     FrameReader,
     IncomingMessage,
+    MemoryBudget,
 )
 from lepton_lab.tls.record import records_in, secrets_in
 from lepton_lab.tls.send import read_acknowledgement, read_greeting
@@ -367,8 +368,8 @@ class Line:
 
 
 def read_tls_message(raw: bytes) -> None:
-    message = IncomingMessage(Line(raw), "peer", 10_000, 5.0)
-    assert message.hold(lambda _: True)
+    message = IncomingMessage(Line(raw), "peer", 10_000, 5.0, MemoryBudget(10_000))
+    assert message.hold()
     assert len(message.held) == message.size <= 10_000
 
 

@@ -259,11 +259,11 @@ def test_what_is_held_is_bounded_over_all_messages():
             for _ in range(4)
         ]
         until(lambda: len(receiver._ready) == 4)
-        assert sum(len(each.held) for each in receiver._ready) < 100_000 + 4 * 2**16
+        assert sum(len(each.held) for _, each in receiver._ready) <= 100_000
         assert sum(each.done() for each in sending) < 4
         assert [len(receiver.receive()) for _ in range(4)] == [60_000] * 4
         assert all(each.result().size == 60_000 for each in sending)
-        assert receiver._room == 100_000
+        assert receiver._memory.left == 100_000
 
 
 def test_a_message_of_exactly_what_is_held_does_not_wait():
@@ -405,17 +405,17 @@ def test_an_endless_sender_is_cut_at_the_limit():
             while True:
                 connection.sendall(struct.pack(">I", 2**16) + bytes(2**16))
         assert [type(each) for each in receiver.failures] == [MessageTooLarge]
-        until(lambda: receiver._room == 2**26)  # given back after the failure is noted
+        until(lambda: receiver._memory.left == 2**26)  # given back after the failure is noted
         assert still_serves(receiver)
 
 
 def test_a_flood_of_empty_messages_waits_outside_and_every_one_is_a_message():
-    """They take no room, but each keeps one of the connections until it has been received."""
-    with listening(connections=4) as receiver, ThreadPoolExecutor(40) as pool:
+    """They take no memory, so the number of messages has a limit of its own."""
+    with listening(connections=4, messages=4) as receiver, ThreadPoolExecutor(40) as pool:
         sending = [pool.submit(tls.send, b"", "127.0.0.1", receiver.port, ALICE) for _ in range(40)]
         until(lambda: sum(each.done() for each in sending) == 4)
         time.sleep(0.2)
-        assert (len(receiver._ready), sum(each.done() for each in sending)) == (4, 4)
+        assert (receiver._whole, sum(each.done() for each in sending)) == (4, 4)
         assert [receiver.receive() for _ in sending] == [b""] * 40
         assert {each.result().size for each in sending} == {0}
         assert receiver.failures == ()

@@ -139,7 +139,7 @@ class HandshakeState:
 
     def _expected(self) -> tuple[str, ...]:
         """The messages that may come now (§4, §A.1, §A.2)."""
-        expected = NEXT.get(self.last, ())
+        expected: tuple[str, ...] = NEXT.get(self.last, ())
         match self.last:
             case "client ClientHello" if self._retried:
                 expected = ("server ServerHello",)

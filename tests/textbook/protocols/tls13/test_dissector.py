@@ -36,6 +36,7 @@ SERVER, ALICE = CA.issue("server.lab.example"), CA.issue("alice", client=True)
 @cache
 def live(mutual: bool = True) -> Capture:
     server = tls.server_context(SERVER, CA, require_client=mutual)
+    server.num_tickets = 2  # the lab's servers issue none by default; here they are dissected
     client = tls.client_context(CA, ALICE if mutual else None)
     return tls.record_handshake(server, client, "server.lab.example")
 

@@ -194,7 +194,9 @@ def assert_every_byte_is_explained(capture: Capture, dissection: tls13.Dissectio
 
 
 def context(*, mutual: bool) -> ssl.SSLContext:
-    return tls.server_context(SERVER, CA, require_client=mutual)
+    server = tls.server_context(SERVER, CA, require_client=mutual)
+    server.num_tickets = 2  # the lab's servers issue none by default; here they are dissected
+    return server
 
 
 def identity(folder: Path) -> list[str]:
