@@ -12,7 +12,7 @@ import importlib
 import math
 import operator
 import pkgutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -25,6 +25,7 @@ import lepton_lab.workshop.exercises
 from lepton_lab.errors import InvalidParameter
 
 _LONGEST = 60  # characters of one value in a hint
+_MOST_BITS = 10_000  # of a whole number that is written out
 
 Probe = tuple[Any, ...]  # the arguments of one call of a learner's function
 
@@ -79,14 +80,16 @@ def value(
     """Declare an exercise whose answer is a value: a number, bytes or a text.
 
     A typical wrong value gets its own hint. Every other value gets `otherwise`, which must not
-    give the solution away.
+    give the solution away. Where a whole number is asked for, a float that equals it is right.
     """
 
     def judge(answer: Any) -> None:
+        if isinstance(answer, float) and not isinstance(solution, float) and answer.is_integer():
+            answer = int(answer)
         if same(answer, solution):
             return
         for typical in wrong:
-            expect(not same(answer, typical.answer), typical.hint)
+            expect(not _is_typical(answer, typical.answer), typical.hint)
         expect_kind(answer, solution)
         raise NotYet(otherwise)
 
@@ -101,73 +104,101 @@ def function(
     solution: Callable[..., Any],
     probes: Sequence[Probe],
     draw: Callable[[], Sequence[Probe]] | None = None,
+    also: Callable[[Any], None] | None = None,
     wrong: Sequence[WrongAnswer] = (),
     seconds: float = 5.0,
     notation: Callable[[Any], str] | None = None,
+    normal_form: Callable[[Any], Any] | None = None,
 ) -> Exercise:
-    """Declare an exercise whose answer is a function, judged by what it returns for given
-    arguments.
+    """Declare an exercise whose answer is a function, judged by what it returns.
 
     probes: the arguments of calls that are the same in every check. They are small, so that a
-    learner
-        can follow the first one that fails by hand. They must tell the typical wrong answers apart.
-    draw: makes the arguments of more calls, at random in each check and at real size, so that an
-    answer
-        that knows the probes by heart, or works on small numbers only, does not pass.
+        learner can follow the first one that fails by hand. They must tell the typical wrong
+        answers apart.
+    draw: makes the arguments of more calls, at random in each check and some of them at real size.
+        An answer that knows the probes by heart, or works for small numbers only, fails there.
+    also: judges what cannot be seen from what is returned, and raises NotYet with a hint.
+    normal_form: what makes two equal results the same, where several forms of one are right.
 
-    An answer that agrees in every call with a typical wrong function gets that function's hint.
-    Any other wrong answer is shown the first call in which it differs from the solution.
+    An answer that agrees in every call with a typical wrong function gets that function's hint. Any
+    other wrong answer is shown the first call in which it differs from the solution.
     """
     note = notation or written
+    compared = _Comparison(solution, tuple(wrong), note, normal_form or (lambda result: result))
 
     def judge(answer: Any) -> None:
         expect(callable(answer), f"a function is needed here, not {kind_of(answer)}")
-        # A drawn probe is only tried once every fixed one passes: a hint should show the small
-        # numbers.
-        _compare_calls(answer, solution, probes, wrong, note)
+        compared.judge(answer, probes)
+        # What is drawn comes last: a hint should show the small numbers where they already fail.
         if draw is not None:
-            _compare_calls(answer, solution, draw(), wrong, note)
+            compared.judge(
+                answer, draw(), "right for the numbers on the page, but not for others: "
+            )
+        if also is not None:
+            also(answer)
 
     return Exercise(id, title, task, judge, solution, tuple(wrong), seconds, note)
 
 
-def _compare_calls(
-    answer: Callable[..., Any],
-    solution: Callable[..., Any],
-    probes: Sequence[Probe],
-    wrong: Sequence[WrongAnswer],
-    note: Callable[[Any], str],
-) -> None:
-    """Raise NotYet with a hint unless `answer` returns in each call what `solution` does."""
-    # Both get copies, because a learner's function may change its arguments.
-    returned = [answer(*deepcopy(probe)) for probe in probes]
-    expected = [solution(*deepcopy(probe)) for probe in probes]
-    failures = [i for i in range(len(probes)) if not same(returned[i], expected[i])]
-    if not failures:
-        return
-    for typical in wrong:
-        expect(not _agrees(typical.answer, probes, returned), typical.hint)
-    failed = failures[0]
-    expect_kind(returned[failed], expected[failed], "your function should return")
-    arguments = ", ".join(map(note, probes[failed]))
-    raise NotYet(
-        f"{name_of(answer)}({arguments}) should be {note(expected[failed])}, "
-        f"and yours gives {note(returned[failed])}"
-    )
+@dataclass(frozen=True)
+class _Comparison:
+    """Compares a learner's function with the solution and with the typical wrong functions."""
+
+    solution: Callable[..., Any]
+    wrong: tuple[WrongAnswer, ...]
+    note: Callable[[Any], str]
+    normal_form: Callable[[Any], Any]
+
+    def judge(self, answer: Callable[..., Any], probes: Sequence[Probe], preface: str = "") -> None:
+        """Raise NotYet unless the answer returns for each probe what the solution does.
+
+        preface: what stands in front of a hint that shows a call.
+        """
+        returned = []
+        for probe in probes:
+            # A copy, because a learner's function may change its arguments.
+            result = answer(*deepcopy(probe))
+            returned.append(list(result) if isinstance(result, Iterator) else result)
+        expected = [self.solution(*deepcopy(probe)) for probe in probes]
+        failures = [i for i in range(len(probes)) if not self._same(returned[i], expected[i])]
+        if not failures:
+            return
+        for typical in self.wrong:
+            expect(not self._agrees(typical.answer, probes, returned), typical.hint)
+        failed = failures[0]
+        expect_kind(returned[failed], expected[failed], "your function should return")
+        arguments = ", ".join(map(self.note, probes[failed]))
+        raise NotYet(
+            f"{preface}{name_of(answer)}({arguments}) should be {self.note(expected[failed])}, "
+            f"and yours gives {self.note(returned[failed])}"
+        )
+
+    def _same(self, returned: Any, expected: Any) -> bool:
+        if not _comparable(returned, expected):
+            return False
+        return same(self.normal_form(returned), self.normal_form(expected))
+
+    def _agrees(
+        self, typical: Callable[..., Any], probes: Sequence[Probe], returned: Sequence[Any]
+    ) -> bool:
+        """Whether a typical wrong function returns the same as the learner's in every call."""
+        for probe, result in zip(probes, returned, strict=True):
+            try:
+                expected = typical(*deepcopy(probe))
+            except (ArithmeticError, ValueError, IndexError):
+                # It raises for these arguments (there is no inverse, for example), and the
+                # learner's function did not.
+                return False
+            if not self._same(result, expected):
+                return False
+        return True
 
 
-def _agrees(typical: Callable[..., Any], probes: Sequence[Probe], returned: Sequence[Any]) -> bool:
-    """Whether a typical wrong function returns the same as the learner's in every call."""
-    for probe, its in zip(probes, returned, strict=True):
-        try:
-            expected = typical(*deepcopy(probe))
-        except (ArithmeticError, ValueError, IndexError):
-            # Some wrong answers raise for some arguments (no inverse, for example). The learner's
-            # did not.
-            return False
-        if not same(its, expected):
-            return False
-    return True
+def _is_typical(answer: Any, typical: Any) -> bool:
+    """Whether a wrong value is this typical one. A float was rounded when it was declared."""
+    if isinstance(typical, float) and _comparable(answer, typical):
+        return math.isclose(answer, typical, rel_tol=1e-3)
+    return same(answer, typical)
 
 
 # Comparing answers --------------------------------------------------------------------------------
@@ -206,7 +237,7 @@ def same(answer: Any, right: Any) -> bool:
             return False
         return all(same(one, other) for one, other in zip(answer, right, strict=True))
     if isinstance(right, float):
-        return math.isclose(answer, right, rel_tol=1e-9)
+        return math.isclose(answer, right, rel_tol=1e-9, abs_tol=1e-12)
     equal = answer == right
     # Two numpy arrays are compared element by element.
     return bool(equal.all() if hasattr(equal, "all") else equal)
@@ -247,12 +278,21 @@ def _is_row(answer: Any) -> bool:
 
 
 def written(value: Any) -> str:
-    """A value as it stands in a hint: shortened where it is long, bytes in hexadecimal."""
-    if isinstance(value, bytes) and not value.isascii():
+    """A value as it stands in a hint: shortened if it is long, bytes as text or in hexadecimal."""
+    if isinstance(value, bytes) and not _is_text(value):
         text = f"bytes.fromhex('{value.hex()}')"
+    elif isinstance(value, list | tuple):
+        parts = ", ".join(written(part) for part in value)
+        text = f"[{parts}]" if isinstance(value, list) else f"({parts})"
+    elif isinstance(value, int) and value.bit_length() > _MOST_BITS:
+        text = f"a number of {value.bit_length()} bits"  # Python writes no number of that size
     else:
         text = repr(value)
     return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+
+
+def _is_text(value: bytes) -> bool:
+    return value.isascii() and value.decode("ascii").isprintable()
 
 
 def in_hex(value: Any) -> str:

@@ -1,15 +1,19 @@
-"""Exercises of `02_rsa`."""
+"""The exercises of notebook `02_rsa`."""
+# ruff: noqa: N803, N806 - the standard's names for the standard's things: B, Bleichenbacher's bound
 
 from __future__ import annotations
 
 import math
+import secrets
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from lepton_lab import rsa
 from lepton_lab.textbook.primitives.numtheory import crt, integer_root
 from lepton_lab.workshop.engine import (
     Exercise,
     NotYet,
+    Probe,
     WrongAnswer,
     expect,
     expect_kind,
@@ -17,7 +21,36 @@ from lepton_lab.workshop.engine import (
     value,
 )
 
-# e·d ≡ 1 --------------------------------------------------------------------------------------------------------------
+_REAL_BITS = 2048
+_REAL_E = 65537
+
+
+def _draw_primes() -> tuple[int, int]:
+    """The primes of a fresh key of real size."""
+    numbers = rsa.generate_private_key(_REAL_BITS).private_numbers()
+    return numbers.p, numbers.q
+
+
+# An inverse by hand -------------------------------------------------------------------------------
+
+_INVERSE = value(
+    "rsa.inverse",
+    "An inverse by hand",
+    "Which number from 0 to 39 is the inverse of 7 modulo 40?",
+    solution=23,
+    otherwise="multiply your number by 7 and divide by 40: the remainder should be 1",
+    wrong=[
+        WrongAnswer(17, "7 · 17 = 119, which is -1 modulo 40: the right size, the wrong sign"),
+        WrongAnswer(
+            33, "7 + 33 = 40: that is the inverse for addition; the one for multiplication is asked"
+        ),
+        WrongAnswer(63, "that is one of them; the one from 0 to 39 is asked, so subtract 40"),
+        WrongAnswer(-17, "that is one of them; the one from 0 to 39 is asked, so add 40"),
+        WrongAnswer(1 / 7, "no fractions: there are only the residues 0 to 39"),
+    ],
+)
+
+# The private exponent -----------------------------------------------------------------------------
 
 _KEYS = ((61, 53, 17), (11, 3, 7), (1009, 2003, 65537), (2**61 - 1, 2**89 - 1, 65537))
 
@@ -26,6 +59,11 @@ def _private_exponent(p: int, q: int, e: int) -> int:
     return pow(e, -1, math.lcm(p - 1, q - 1))
 
 
+def _private_exponent_below_zero(p: int, q: int, e: int) -> int:
+    return _private_exponent(p, q, e) - math.lcm(p - 1, q - 1)
+
+
+# Moduli that are typically taken in place of λ(n), each with its hint.
 _OTHER_MODULI: tuple[tuple[Callable[[int, int], int], str], ...] = (
     (
         lambda p, q: p * q,
@@ -41,6 +79,7 @@ _OTHER_MODULI: tuple[tuple[Callable[[int, int], int], str], ...] = (
         "that is e's inverse modulo q - 1: it undoes e modulo q, and modulo p it need not",
     ),
 )
+_BELOW_ZERO = "right modulo λ(n), but below 0: take it modulo λ(n), so that it can be an exponent"
 
 
 def _inverse_modulo(modulus: Callable[[int, int], int]) -> Callable[[int, int, int], int]:
@@ -50,254 +89,328 @@ def _inverse_modulo(modulus: Callable[[int, int], int]) -> Callable[[int, int, i
 def _judge_private_exponent(answer: Any) -> None:
     """Any d with e·d ≡ 1 modulo λ(n) is right: λ(n) and φ(n) give different ones."""
     expect(callable(answer), "a function is needed here: private_exponent(p, q, e)")
-    found = [answer(*key) for key in _KEYS]
-    for d, (p, q, e) in zip(found, _KEYS, strict=True):
+    # The results for small keys are all looked at before a real one: hints show small numbers.
+    _judge_exponents([(key, answer(*key)) for key in _KEYS])
+    p, q = _draw_primes()
+    real_keys = [(p, q, _REAL_E), (q, p, 2**31 - 1)]
+    _judge_exponents([(key, answer(*key)) for key in real_keys])
+
+
+def _judge_exponents(found: Sequence[tuple[tuple[int, int, int], Any]]) -> None:
+    for (p, q, e), d in found:
         expect_kind(d, 0, "your function should return")
         order = math.lcm(p - 1, q - 1)
         if e * d % order == 1:
-            expect(
-                d > 0,
-                "right modulo λ(n), but below 0: take it modulo λ(n), so that it can be an exponent",
-            )
+            expect(d > 0, _BELOW_ZERO)
             continue
         for modulus, hint in _OTHER_MODULI:
-            m = modulus(p, q)
-            expect(e * d % m != 1, hint)
+            expect(e * d % modulus(p, q) != 1, hint)
+        if p * q > 2**64:
+            raise NotYet("right for the small numbers on the page, but not for a key of real size")
         raise NotYet(
-            f"for p = {p}, q = {q}, e = {e} your d gives e·d = {e * d % order} modulo λ(n) = {order}, not 1"
+            f"for p = {p}, q = {q}, e = {e} your d gives e·d = {e * d % order} modulo "
+            f"λ(n) = {order}, not 1"
         )
 
 
-# A bid of ten per cent more -------------------------------------------------------------------------------------------
+_PRIVATE_EXPONENT = Exercise(
+    "rsa.private_exponent",
+    "The private exponent",
+    "Write private_exponent(p, q, e): a d with e · d ≡ 1 modulo λ(n) = lcm(p - 1, q - 1).",
+    _judge_private_exponent,
+    _private_exponent,
+    (
+        *(WrongAnswer(_inverse_modulo(modulus), hint) for modulus, hint in _OTHER_MODULI),
+        WrongAnswer(_private_exponent_below_zero, _BELOW_ZERO),
+        WrongAnswer(lambda p, q, e: 1 / e, "your function should return an int, not a float"),
+    ),
+)
+
+# A bid of ten per cent more -----------------------------------------------------------------------
 
 
-def _raised(c: int, n: int, e: int) -> int:
+def _raise_bid(c: int, n: int, e: int) -> int:
     return c * pow(11, e, n) * pow(10, -e, n) % n
 
 
-_BIDS = tuple(
-    (pow(bid, e, n), n, e)
-    for bid, n, e in (
-        (1000, 3233, 17),
-        (250_000, (2**61 - 1) * (2**89 - 1), 65537),
-        (70, 1009 * 2003, 65537),
-    )
+def _encrypted_bid(bid: int, n: int, e: int) -> Probe:
+    return pow(bid, e, n), n, e
+
+
+def _draw_bids() -> list[Probe]:
+    p, q = _draw_primes()
+    n = p * q
+    bids = [10, 10 * secrets.randbelow(10**9), 10 * secrets.randbelow(n // 11)]
+    return [_encrypted_bid(bid, n, _REAL_E) for bid in bids]
+
+
+_RAISE_BID = function(
+    "rsa.raise_bid",
+    "Ten per cent more",
+    "Write raise_bid(c, n, e): from c = m^e mod n, the raw ciphertext of 11/10 of m, where 10 "
+    "divides m.",
+    solution=_raise_bid,
+    probes=[
+        _encrypted_bid(1000, 3233, 17),
+        _encrypted_bid(250_000, (2**61 - 1) * (2**89 - 1), 65537),
+        _encrypted_bid(70, 1009 * 2003, 65537),
+    ],
+    draw=_draw_bids,
+    wrong=[
+        WrongAnswer(
+            lambda c, n, e: c * 11 * pow(10, -1, n) % n,
+            "that multiplies c, so what is inside grows by the d-th power of 11/10: put 11/10 to "
+            "the power e first",
+        ),
+        WrongAnswer(
+            lambda c, n, e: c * 11**e // 10**e % n,
+            "c is a residue, so // means nothing to it: multiply by the inverse of 10^e modulo n, "
+            "pow(10, -e, n)",
+        ),
+        WrongAnswer(
+            lambda c, n, e: c * pow(11, e, n) % n,
+            "that makes it eleven times as much; now divide by 10",
+        ),
+        WrongAnswer(
+            lambda c, n, e: c * 11 // 10,
+            "what is done to c is not done to m: only powers pass through",
+        ),
+        WrongAnswer(
+            lambda c, n, e: c * pow(11, e, n) * pow(10, -e, n),
+            "right, but not reduced: a ciphertext is below n, so take it modulo n at the end",
+        ),
+    ],
 )
 
-# Three receivers ------------------------------------------------------------------------------------------------------
+# Three receivers ----------------------------------------------------------------------------------
 
-_RECEIVERS = (2**127 - 1, 2**107 - 1, 2**89 - 1)  # coprime is all that matters here
+_RECEIVERS = (2**127 - 1, 2**107 - 1, 2**89 - 1)  # that they are coprime is all that matters here
 
 
-def _sent(m: int, moduli: Sequence[int]) -> tuple[list[int], list[int]]:
+def _sent(m: int, moduli: Sequence[int]) -> Probe:
     return [pow(m, 3, n) for n in moduli], list(moduli)
 
 
-def _broadcast(ciphertexts: Sequence[int], moduli: Sequence[int]) -> int:
-    return integer_root(crt(ciphertexts, moduli), 3)
+def _draw_broadcasts() -> list[Probe]:
+    """Three moduli of real size, and messages up to the largest that all of them can carry."""
+    probes: list[Probe] = []
+    for attempt in range(3):
+        moduli: list[int] = []
+        while len(moduli) < 3:
+            n = secrets.randbits(_REAL_BITS) | 1 << _REAL_BITS - 1 | 1
+            if all(math.gcd(n, other) == 1 for other in moduli):
+                moduli.append(n)
+        messages = (1, secrets.randbits(300), min(moduli) - 1)
+        probes.append(_sent(messages[attempt], moduli))
+    return probes
 
 
-# One fault ------------------------------------------------------------------------------------------------------------
-
-
-def _faulty(m: int, p: int, q: int, e: int) -> tuple[int, int, int, int]:
-    """(n, e, m, s): s is right modulo q, and off by one modulo p."""
-    d = _private_exponent(p, q, e)
-    return p * q, e, m, crt([pow(m, d, p) + 1, pow(m, d, q)], [p, q])
-
-
-_FAULTS = (
-    _faulty(65, 61, 53, 17),
-    _faulty(1, 61, 53, 17),
-    _faulty(12345, 1009, 2003, 65537),
-    _faulty(10**30, 2**61 - 1, 2**89 - 1, 65537),
+_BROADCAST = function(
+    "rsa.broadcast",
+    "One message to three",
+    "Write broadcast(ciphertexts, moduli): the number m that was sent raw, with e = 3, under three "
+    "moduli.",
+    solution=lambda ciphertexts, moduli: integer_root(crt(ciphertexts, moduli), 3),
+    probes=[_sent(m, _RECEIVERS) for m in (2, 10**20, 3**55, 2**88 + 12345)],
+    draw=_draw_broadcasts,
+    wrong=[
+        WrongAnswer(crt, "that is m³, the hard half: now its cube root"),
+        WrongAnswer(
+            lambda c, n: round(crt(c, n) ** (1 / 3)),
+            "a float keeps 53 bits, and m has more: take numtheory.integer_root",
+        ),
+        WrongAnswer(
+            lambda c, n: integer_root(c[0], 3),
+            "one ciphertext alone was reduced modulo its n: put the three together with the CRT "
+            "first",
+        ),
+        WrongAnswer(
+            lambda c, n: integer_root(sum(c), 3),
+            "adding residues of different moduli means nothing: the CRT puts them together",
+        ),
+    ],
 )
 
-# Bleichenbacher's step 3 ----------------------------------------------------------------------------------------------
+# One wrong signature ------------------------------------------------------------------------------
 
 
-End = Callable[[int, int, int, int], int]  # of r, s, n, B
+def _faulty_signature(m: int, p: int, q: int, e: int, fault: int = 1) -> Probe:
+    """(n, e, m, s), where s is right modulo q, and wrong by `fault` modulo p."""
+    d = _private_exponent(p, q, e)
+    s = crt([pow(m, d, p) + fault, pow(m, d, q)], [p, q])
+    return p * q, e, m, s
 
 
-def _lower(r: int, s: int, n: int, B: int) -> int:  # noqa: N803
+def _draw_faults() -> list[Probe]:
+    p, q = _draw_primes()
+    probes: list[Probe] = []
+    # The fault is in one half, then in the other.
+    for wrong_prime, right_prime in ((p, q), (q, p)):
+        m = 2 + secrets.randbelow(p * q - 2)
+        fault = 1 + secrets.randbelow(wrong_prime - 1)
+        probes.append(_faulty_signature(m, wrong_prime, right_prime, _REAL_E, fault))
+    return probes
+
+
+_FAULT = function(
+    "rsa.fault",
+    "One wrong signature",
+    "Write prime_from(n, e, m, s): the prime of n modulo which the faulty signature s of m is "
+    "still right.",
+    solution=lambda n, e, m, s: math.gcd(pow(s, e, n) - m, n),
+    probes=[
+        _faulty_signature(65, 61, 53, 17),
+        _faulty_signature(1, 61, 53, 17),
+        _faulty_signature(12345, 1009, 2003, 65537),
+        _faulty_signature(10**30, 2**61 - 1, 2**89 - 1, 65537),
+    ],
+    draw=_draw_faults,
+    wrong=[
+        WrongAnswer(
+            lambda n, e, m, s: math.gcd(s - m, n),
+            "s is not m: raise it to e first, as the verifier does",
+        ),
+        WrongAnswer(
+            lambda n, e, m, s: n // math.gcd(pow(s, e, n) - m, n),
+            "that is the other prime: the one that divides s^e - m is the one modulo which s is "
+            "right",
+        ),
+        WrongAnswer(
+            lambda n, e, m, s: (pow(s, e, n) - m) % n,
+            "that is a multiple of one of the primes; what does it have in common with n?",
+        ),
+        WrongAnswer(
+            lambda n, e, m, s: math.gcd(pow(s, e, n), n),
+            "subtract m: only the difference is 0 modulo one prime",
+        ),
+    ],
+)
+
+# Bleichenbacher's step 3 --------------------------------------------------------------------------
+
+SliceEnd = Callable[[int, int, int, int], int]  # of r, s, n, B
+
+
+def _lower(r: int, s: int, n: int, B: int) -> int:
     return -(-(2 * B + r * n) // s)
 
 
-def _lower_rounded_down(r: int, s: int, n: int, B: int) -> int:  # noqa: N803
+def _lower_rounded_down(r: int, s: int, n: int, B: int) -> int:
     return (2 * B + r * n) // s
 
 
-def _upper(r: int, s: int, n: int, B: int) -> int:  # noqa: N803
+def _upper(r: int, s: int, n: int, B: int) -> int:
     return (3 * B - 1 + r * n) // s
 
 
-def _upper_rounded_up(r: int, s: int, n: int, B: int) -> int:  # noqa: N803
+def _upper_rounded_up(r: int, s: int, n: int, B: int) -> int:
     return -(-(3 * B - 1 + r * n) // s)
 
 
-def _upper_with_3B(r: int, s: int, n: int, B: int) -> int:  # noqa: N802, N803
+def _upper_with_3B(r: int, s: int, n: int, B: int) -> int:  # noqa: N802
     return (3 * B + r * n) // s
 
 
-def _sliced(
-    lower: End = _lower, upper: End = _upper, clip: bool = True, beyond: int = 1
-) -> Callable[..., Any]:
-    """The solution with one thing done otherwise: the rounding at an end, the clipping, the last r."""
+def _slicing(
+    lower: SliceEnd = _lower, upper: SliceEnd = _upper, is_clipped: bool = True, beyond: int = 1
+) -> Callable[..., list[tuple[int, int]]]:
+    """The solution, or with one thing changed: the rounding of an end, the clipping, the last r."""
 
-    def slices(low: int, high: int, s: int, n: int, B: int) -> list[tuple[int, int]]:  # noqa: N803
-        rs = range(-(-(low * s - 3 * B + 1) // n), (high * s - 2 * B) // n + beyond)
-        ends = [(lower(r, s, n, B), upper(r, s, n, B)) for r in rs]
-        if clip:
-            ends = [(max(low, a), min(high, b)) for a, b in ends]
-        return [(a, b) for a, b in ends if a <= b]
+    def slices(low: int, high: int, s: int, n: int, B: int) -> list[tuple[int, int]]:
+        first_r = -(-(low * s - 3 * B + 1) // n)
+        last_r = (high * s - 2 * B) // n
+        parts = []
+        for r in range(first_r, last_r + beyond):
+            first = lower(r, s, n, B)
+            last = upper(r, s, n, B)
+            if is_clipped:
+                first = max(low, first)
+                last = min(high, last)
+            if first <= last:
+                parts.append((first, last))
+        return parts
 
     return slices
 
 
-_SLICES = (  # with n = 3233 and B = 256 one can follow by hand: [512, 767]
-    (512, 767, 11, 3233, 256),
-    (512, 767, 25, 3233, 256),  # 548 · 25 = 3B + 4n: just outside
-    (512, 767, 5, 3233, 256),
-    (512, 767, 2, 3233, 256),
-    (600, 640, 41, 3233, 256),
-    (530, 760, 100, 3233, 256),
-    (2 * 2**48, 3 * 2**48 - 1, 40_321, 2**64 - 59, 2**48),
+def _merged(slices: Any) -> Any:
+    """Sorted, with neighbours in one piece: 3..5 and 6..8 are the same numbers as 3..8."""
+    merged: list[tuple[Any, Any]] = []
+    for first, last in sorted(tuple(pair) for pair in slices):
+        if merged and first == merged[-1][1] + 1:
+            merged[-1] = (merged[-1][0], last)
+        else:
+            merged.append((first, last))
+    return merged
+
+
+def _draw_slices() -> list[Probe]:
+    """Small numbers, and numbers of real size with a few slices each."""
+    probes: list[Probe] = []
+    for _ in range(20):
+        low = 512 + secrets.randbelow(256)
+        high = low + secrets.randbelow(768 - low)
+        probes.append((low, high, 2 + secrets.randbelow(400), 3233, 256))
+    B = 1 << _REAL_BITS - 16
+    n = secrets.randbits(_REAL_BITS) | 1 << _REAL_BITS - 1 | 1
+    for s_bits in (18, 500, 2000):
+        s = secrets.randbits(s_bits) | 1 << s_bits - 1
+        # About ten slices: they stand n/s apart.
+        width = min(B - 1, 10 * n // s)
+        low = 2 * B + secrets.randbelow(B - width)
+        probes.append((low, low + width, s, n, B))
+    return probes
+
+
+_SLICES = function(
+    "rsa.slices",
+    "What one answer cuts away",
+    "Write slices(low, high, s, n, B): the list of all (first, last) such that low <= m <= high "
+    "and m·s mod n is in [2B, 3B) for every m from first to last.",
+    solution=_slicing(),
+    probes=[  # with n = 3233 and B = 256 one can follow by hand: [512, 767]
+        (512, 767, 11, 3233, 256),
+        (512, 767, 25, 3233, 256),  # 548 · 25 = 3B + 4n: just outside
+        (512, 767, 5, 3233, 256),
+        (512, 767, 2, 3233, 256),
+        (600, 640, 41, 3233, 256),
+        (530, 760, 100, 3233, 256),
+        (2 * 2**48, 3 * 2**48 - 1, 40_321, 2**64 - 59, 2**48),
+    ],
+    draw=_draw_slices,
+    normal_form=_merged,
+    seconds=10.0,
+    wrong=[
+        WrongAnswer(
+            _slicing(lower=_lower_rounded_down),
+            "a lower end must be rounded up: below it m·s is not yet 2B; -(-x // s) is x / s "
+            "rounded up",
+        ),
+        WrongAnswer(
+            _slicing(upper=_upper_with_3B),
+            "3B itself is no longer well padded: the last one is (3B - 1 + r·n) // s",
+        ),
+        WrongAnswer(
+            _slicing(upper=_upper_rounded_up),
+            "an upper end must be rounded down: above it m·s has already left [2B, 3B)",
+        ),
+        WrongAnswer(
+            _slicing(is_clipped=False),
+            "a slice may stick out of low..high: keep what both have in common",
+        ),
+        WrongAnswer(
+            _slicing(beyond=0),
+            "a slice is missing at the top: the last r is (high·s - 2B) // n, and range stops "
+            "short of its end",
+        ),
+    ],
 )
 
-
 EXERCISES: tuple[Exercise, ...] = (
-    value(
-        "rsa.inverse",
-        "An inverse by hand",
-        "Which number from 0 to 39 is the inverse of 7 modulo 40?",
-        solution=23,
-        otherwise="multiply your number by 7 and divide by 40: the rest should be 1",
-        wrong=[
-            WrongAnswer(17, "7 · 17 = 119, which is -1 modulo 40: the right size, the wrong sign"),
-            WrongAnswer(
-                33,
-                "7 + 33 = 40: that is the inverse for addition; wanted is the one for multiplication",
-            ),
-            WrongAnswer(63, "that is one of them; the one from 0 to 39 is wanted, so subtract 40"),
-            WrongAnswer(-17, "that is one of them; the one from 0 to 39 is wanted, so add 40"),
-            WrongAnswer(1 / 7, "no fractions: the residues 0 to 39 are all there is"),
-        ],
-    ),
-    Exercise(
-        "rsa.private_exponent",
-        "The private exponent",
-        "Write private_exponent(p, q, e): a d with e · d ≡ 1 modulo λ(n) = lcm(p - 1, q - 1).",
-        _judge_private_exponent,
-        _private_exponent,
-        (
-            *(WrongAnswer(_inverse_modulo(modulus), hint) for modulus, hint in _OTHER_MODULI),
-            WrongAnswer(
-                lambda p, q, e: _private_exponent(p, q, e) - math.lcm(p - 1, q - 1),
-                "right modulo λ(n), but below 0: take it modulo λ(n), so that it can be an exponent",
-            ),
-            WrongAnswer(lambda p, q, e: 1 / e, "your function should return an int, not a float"),
-        ),
-    ),
-    function(
-        "rsa.raise_bid",
-        "Ten per cent more",
-        "Write raise_bid(c, n, e): from c = m^e mod n, the raw ciphertext of 11/10 of m, where 10 divides m.",
-        solution=_raised,
-        probes=_BIDS,
-        wrong=[
-            WrongAnswer(
-                lambda c, n, e: c * 11 * pow(10, -1, n) % n,
-                "that multiplies c, so what is inside grows by the d-th power of 11/10: put 11/10 to the power e first",
-            ),
-            WrongAnswer(
-                lambda c, n, e: c * 11**e // 10**e % n,
-                "c is a residue, so // means nothing to it: multiply by the inverse of 10^e modulo n, pow(10, -e, n)",
-            ),
-            WrongAnswer(
-                lambda c, n, e: c * pow(11, e, n) % n,
-                "that makes it eleven times as much; now divide by 10",
-            ),
-            WrongAnswer(
-                lambda c, n, e: c * 11 // 10,
-                "what is done to c is not done to m: only powers pass through",
-            ),
-        ],
-    ),
-    function(
-        "rsa.broadcast",
-        "One message to three",
-        "Write broadcast(ciphertexts, moduli): the number m that was sent raw, with e = 3, under three moduli.",
-        solution=_broadcast,
-        probes=[_sent(m, _RECEIVERS) for m in (2, 10**20, 3**55, 2**88 + 12345)],
-        wrong=[
-            WrongAnswer(crt, "that is m³, the hard half: now its cube root"),
-            WrongAnswer(
-                lambda c, n: round(crt(c, n) ** (1 / 3)),
-                "a float keeps 53 bits, and m has more: take numtheory.integer_root",
-            ),
-            WrongAnswer(
-                lambda c, n: integer_root(c[0], 3),
-                "one ciphertext alone was reduced modulo its n: put the three together with the CRT first",
-            ),
-            WrongAnswer(
-                lambda c, n: integer_root(sum(c), 3),
-                "adding residues of different moduli means nothing: the CRT puts them together",
-            ),
-        ],
-    ),
-    function(
-        "rsa.fault",
-        "One wrong signature",
-        "Write prime_from(n, e, m, s): the prime of n modulo which the faulty signature s of m is still right.",
-        solution=lambda n, e, m, s: math.gcd(pow(s, e, n) - m, n),
-        probes=_FAULTS,
-        wrong=[
-            WrongAnswer(
-                lambda n, e, m, s: math.gcd(s - m, n),
-                "s is no m: raise it to e first, as whoever verifies does",
-            ),
-            WrongAnswer(
-                lambda n, e, m, s: n // math.gcd(pow(s, e, n) - m, n),
-                "that is the other prime: the one that divides s^e - m is the one modulo which s is right",
-            ),
-            WrongAnswer(
-                lambda n, e, m, s: (pow(s, e, n) - m) % n,
-                "that is a multiple of one of the primes; what does it have in common with n?",
-            ),
-            WrongAnswer(
-                lambda n, e, m, s: math.gcd(pow(s, e, n), n),
-                "subtract m: only the difference is 0 modulo one prime",
-            ),
-        ],
-    ),
-    function(
-        "rsa.slices",
-        "What one answer cuts away",
-        "Write slices(low, high, s, n, B): every (first, last) with low <= m <= high and m·s mod n in [2B, 3B).",
-        solution=_sliced(),
-        probes=_SLICES,
-        seconds=10.0,
-        wrong=[
-            WrongAnswer(
-                _sliced(lower=_lower_rounded_down),
-                "a lower end must be rounded up: below it m·s is not yet 2B; -(-x // s) is x / s rounded up",
-            ),
-            WrongAnswer(
-                _sliced(upper=_upper_with_3B),
-                "3B itself is no longer well padded: the last one is (3B - 1 + r·n) // s",
-            ),
-            WrongAnswer(
-                _sliced(upper=_upper_rounded_up),
-                "an upper end must be rounded down: above it m·s has already left [2B, 3B)",
-            ),
-            WrongAnswer(
-                _sliced(clip=False),
-                "a slice may stick out of low..high: keep what both have in common",
-            ),
-            WrongAnswer(
-                _sliced(beyond=0),
-                "a slice is missing at the top: the last r is (high·s - 2B) // n, and range stops short of its end",
-            ),
-        ],
-    ),
+    _INVERSE,
+    _PRIVATE_EXPONENT,
+    _RAISE_BID,
+    _BROADCAST,
+    _FAULT,
+    _SLICES,
 )

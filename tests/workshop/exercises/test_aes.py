@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 
 from lepton_lab.textbook.attacks import padding_oracle
@@ -119,3 +120,97 @@ def test_a_search_that_never_ends_is_ended() -> None:
         assert "takes longer" in said("aes.decrypted_block", loops)
     finally:
         object.__setattr__(exercise, "seconds", 30.0)
+
+
+def by_heart(*known: tuple[object, object]) -> Callable[..., object]:
+    """An answer that knows the results of some calls, and guesses otherwise."""
+    table = {repr(arguments): result for arguments, result in known}
+
+    def answer(*arguments: object) -> object:
+        return table.get(repr(arguments), arguments[0])
+
+    return answer
+
+
+def forge_short(H: bytes, message: bytes, difference: bytes) -> bytes:  # noqa: N803
+    """Right for 17 to 32 bytes of ciphertext only."""
+    change = modes.ghash(H, difference.ljust(32, b"\0") + bytes(16)).result
+    return message[:12] + xor(message[12:-16], difference) + xor(message[-16:], change)
+
+
+def flip_text(message: bytes, at: int, known: bytes, wanted: bytes) -> bytes:
+    """Right for ASCII only."""
+    for i, letter in enumerate(known.decode("ascii")):
+        changed = message[at + i] ^ ord(letter) ^ wanted[i]
+        message = message[: at + i] + bytes([changed]) + message[at + i + 1 :]
+    return message
+
+
+def block_with_another_prefix(block: bytes, ask: Callable[[bytes], bool]) -> bytes:
+    """It does not confirm the last byte, and its prefix avoids the fixed traps."""
+    output = bytearray(16)
+    for i in range(15, -1, -1):
+        n = 16 - i
+        for guess in range(256):
+            R = b"\xa5" * i + bytes([guess]) + bytes(byte ^ n for byte in output[i + 1 :])
+            if ask(R + block):
+                output[i] = guess ^ n
+                break
+    return bytes(output)
+
+
+def block_by_many_questions(block: bytes, ask: Callable[[bytes], bool]) -> bytes:
+    for _ in range(20_000):
+        ask(bytes(16) + block)
+    return padding_oracle.decrypted_block(block, ask)
+
+
+XTIME_PROBES = [(0x57, 0xAE), (0xAE, 0x47), (0x47, 0x8E), (0x8E, 7), (0x80, 0x1B), (0, 0)]
+
+
+@pytest.mark.parametrize(
+    ("exercise", "answer"),
+    [
+        ("aes.padded", b"48"),
+        ("aes.padded", 48.5),
+        ("aes.xtime", by_heart(*(((b,), product) for b, product in XTIME_PROBES))),
+        ("aes.xtime", lambda b: float(gf256.multiply(b, 2))),
+        ("aes.inv_shift_rows", lambda s: bytes((s[0] - 3 * i + 16) % 16 + s[0] for i in range(16))),
+        ("aes.inv_shift_rows", lambda s: tb_aes.InvShiftRows(bytes(sorted(s)))),
+        ("aes.flip", flip_text),
+        (
+            "aes.flip",
+            lambda message, at, known, wanted: flip_as_array(message, at % 30, known, wanted),
+        ),
+        ("aes.query", lambda guess, iv, next_iv: xor(guess[:15], xor(iv, next_iv)[:15]) + b"7"),
+        ("aes.query", lambda guess, iv, next_iv: list(xor(guess, xor(iv, next_iv)))),
+        ("aes.forge", forge_short),
+        (
+            "aes.forge",
+            lambda h, message, difference: forge_by_difference(h, message, difference)[1:],
+        ),
+        ("aes.decrypted_block", block_with_another_prefix),
+        ("aes.decrypted_block", block_by_many_questions),
+    ],
+)
+def test_a_clever_wrong_answer_is_not_done(exercise: str, answer: object) -> None:
+    assert said(exercise, answer).startswith("not yet: ")
+
+
+@pytest.mark.parametrize(
+    ("exercise", "answer"),
+    [
+        ("aes.padded", np.int64(48)),
+        ("aes.padded", 48.0),
+        ("aes.xtime", lambda b: np.uint8(gf256.multiply(b, 2))),
+        ("aes.inv_shift_rows", lambda s: bytearray(tb_aes.InvShiftRows(s))),
+        ("aes.query", lambda guess, iv, next_iv: memoryview(xor(next_iv, xor(iv, guess)))),
+    ],
+)
+def test_a_right_answer_in_an_unusual_form_is_right(exercise: str, answer: object) -> None:
+    assert said(exercise, answer) == "done"
+
+
+def test_the_confirming_question_is_asked_for() -> None:
+    assert "change the byte before" in said("aes.decrypted_block", block_with_another_prefix)
+    assert "questions" in said("aes.decrypted_block", block_by_many_questions)
