@@ -28,7 +28,7 @@ from lepton_lab.nodes.values import as_key, as_view, bytes_of, reason_of, room_i
 _UNSAFE = re.compile(rb"[^a-z0-9_-]")
 _ESCAPED = re.compile(rb"%([0-9a-f]{2})")
 _DEVICE = re.compile(r"con|prn|aux|nul|com[0-9]|lpt[0-9]")
-_PIECE = 200  # most file systems allow 255, and the name of a file that is being written is longer than its own
+_PIECE = 200  # most file systems allow 255, and a temporary file's name is longer
 _LONGEST_KEY = 1000  # three bytes of path for each, and the system's limit is 4096
 _ATTEMPTS = 20
 

@@ -97,7 +97,9 @@ class Node(MutableMapping[str, bytes]):
 
     def clear(self) -> None:
         """Delete every key. Raises NodeError."""
-        self.delete_many(list(self))
+        # Of an iterator, because list(self) would first ask for the length, which is another
+        # listing.
+        self.delete_many(list(iter(self)))
 
     def keys_with_prefix(self, prefix: str) -> Iterator[str]:
         """Iterate over the keys that begin with `prefix`.

@@ -7,17 +7,28 @@ from __future__ import annotations
 import socket
 import ssl
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import redis
 from redis.backoff import NoBackoff
 from redis.cluster import ClusterNode, RedisCluster
-from redis.connection import Connection, ConnectionPool, UnixDomainSocketConnection
+from redis.connection import ConnectionPool
 from redis.maint_notifications import MaintNotificationsConfig
 from redis.retry import Retry
 
 from lepton_lab.nodes.node import TIMEOUT
+from lepton_lab.nodes.redis_limits import (
+    LimitedConnection,
+    LimitedTlsSocket,
+    LimitedUnixConnection,
+    call_limits,
+    seconds_left,
+)
 
+Client: TypeAlias = "redis.Redis | RedisCluster"
+
+_NO_TIMEOUT = 60.0  # seconds, in place of a time-out of None
+_LAYOUT_BYTES = 4 << 20  # of a cluster's slots and its list of commands
 _SEND_BUFFER = 1 << 21  # bytes
 # In version 3 of RESP every connection begins with an exchange (HELLO), which also reads what TLS
 # 1.3 sends after its handshake. Otherwise redis-py would see session tickets waiting on an idle
@@ -53,31 +64,38 @@ class TlsFiles:
         return context
 
 
-class LargeBufferUnixConnection(UnixDomainSocketConnection):
-    """A Unix-socket connection whose send buffer holds a whole value, so the sender is not woken
-    for every chunk.
+class LargeBufferUnixConnection(LimitedUnixConnection):
+    """A Unix-socket connection whose send buffer holds a whole value.
+
+    The sender is then not woken for every chunk.
     """
 
     def _connect(self) -> socket.socket:
-        sock: socket.socket = super()._connect()  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
+        sock = super()._connect()
         # The system grants as much of this as it allows.
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
         return sock
 
 
-def tls_connection(context: ssl.SSLContext) -> type[Connection]:
+def tls_connection(context: ssl.SSLContext) -> type[LimitedConnection]:
     """Return a connection class whose instances all speak TLS under one context."""
+    context.sslsocket_class = LimitedTlsSocket
 
-    class TlsConnection(Connection):
-        def _connect(self) -> ssl.SSLSocket:
-            plain = super()._connect()  # type: ignore[no-untyped-call]  # redis-py leaves it untyped
+    class TlsConnection(LimitedConnection):
+        def _connect(self) -> socket.socket:
+            plain = super()._connect()
+            timeout = plain.gettimeout()
             try:
-                return context.wrap_socket(
+                # One deadline for the whole handshake: Python keeps it over all its messages.
+                plain.settimeout(seconds_left(timeout))
+                sock = context.wrap_socket(
                     plain, server_hostname=self.host, suppress_ragged_eofs=False
                 )
             except BaseException:
                 plain.close()
                 raise
+            sock.settimeout(timeout)
+            return sock
 
     return TlsConnection
 
@@ -88,7 +106,7 @@ def server_client(tls: TlsFiles | None = None, **settings: Any) -> redis.Redis:
     settings: any others of redis-py. Raises TypeError or ValueError for a setting that redis-py
     does not know, OSError for certificates that cannot be read.
     """
-    kind: type[Any] = LargeBufferUnixConnection if "path" in settings else Connection
+    kind: type[Any] = LargeBufferUnixConnection if "path" in settings else LimitedConnection
     if tls is not None:
         kind = tls_connection(tls.context())
     retry = Retry(NoBackoff(), 0)
@@ -107,18 +125,22 @@ def cluster_client(
     Raises redis.RedisError or RedisClusterException if none of them answers, and what
     `server_client` raises.
     """
-    kind = Connection if tls is None else tls_connection(tls.context())
+    kind = LimitedConnection if tls is None else tls_connection(tls.context())
     (host, port), *others = seeds
     address = f"[{host}]" if ":" in host else host  # IPv6 stands in brackets in a URL
-    return RedisCluster(
-        # RedisCluster takes a connection class only together with a URL.
-        url=f"redis://{address}:{port}",
-        startup_nodes=[ClusterNode(*seed) for seed in others],  # type: ignore[no-untyped-call]  # as above
-        connection_class=kind,
-        require_full_coverage=False,
-        retry=Retry(NoBackoff(), 0),
-        **_with_defaults(settings),
-    )
+    settings = _with_defaults(settings)
+    # Each seed may take one time-out, and the one that answers is asked for two things.
+    seconds = (settings["socket_timeout"] or _NO_TIMEOUT) * (len(seeds) + 1)
+    with call_limits(seconds, _LAYOUT_BYTES):
+        return RedisCluster(
+            # RedisCluster takes a connection class only together with a URL.
+            url=f"redis://{address}:{port}",
+            startup_nodes=[ClusterNode(*seed) for seed in others],  # type: ignore[no-untyped-call]
+            connection_class=kind,
+            require_full_coverage=False,
+            retry=Retry(NoBackoff(), 0),
+            **settings,
+        )
 
 
 def _with_defaults(settings: dict[str, Any]) -> dict[str, Any]:
@@ -131,3 +153,28 @@ def _with_defaults(settings: dict[str, Any]) -> dict[str, Any]:
         "socket_connect_timeout": timeout,
     }
     return defaults | settings
+
+
+def client_settings(client: Client) -> dict[str, Any]:
+    """Return the settings of a client's connections, whether it was made here or elsewhere."""
+    settings: dict[str, Any]
+    if isinstance(client, RedisCluster):
+        settings = client.get_connection_kwargs()  # type: ignore[no-untyped-call]  # as above
+    else:
+        settings = client.connection_pool.connection_kwargs
+    return settings
+
+
+def client_timeout(client: Client) -> float:
+    """Return the seconds that one call may take: the client's socket time-out, or a minute."""
+    timeout = client_settings(client).get("socket_timeout")
+    return _NO_TIMEOUT if timeout is None else float(timeout)
+
+
+def client_address(client: Client) -> str:
+    """Return the host and port, or the socket's path, that a client connects to."""
+    if isinstance(client, RedisCluster):
+        return "redis-cluster"
+    settings = client_settings(client)
+    host = settings.get("host", "localhost")
+    return str(settings.get("path") or f"{host}:{settings.get('port', 6379)}")

@@ -1,14 +1,14 @@
-"""Values on a Redis server, or in one slot of a Redis Cluster."""
+"""A node that stores values on a Redis server, or in one hash slot of a Redis Cluster."""
 
 from __future__ import annotations
 
 import re
-import ssl
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from copy import copy
 from itertools import islice
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeVar
 
 import redis
 from redis.cluster import RedisCluster
@@ -16,47 +16,47 @@ from redis.connection import ConnectionPool
 from redis.exceptions import RedisClusterException
 
 from lepton_lab.buffers import BytesLike
-from lepton_lab.errors import InvalidParameter, NodeError, OversizedValue
+from lepton_lab.errors import InvalidParameter, LabError, NodeError, OversizedValue
 from lepton_lab.nodes import redis_wire
 from lepton_lab.nodes.node import Node
-from lepton_lab.nodes.values import as_value, as_view, bytes_of, reason_of, room_in, too_long
+from lepton_lab.nodes.redis_clients import Client, client_address, client_settings, client_timeout
+from lepton_lab.nodes.redis_errors import WRONG_REPLY, error_code, redis_reason
+from lepton_lab.nodes.redis_exchange import RedisErrorReply, ReplyTooLong, UnexpectedReply
+from lepton_lab.nodes.redis_limits import HANDSHAKE_BYTES, CallLimits, end_limits, start_limits
+from lepton_lab.nodes.redis_wire import LARGEST_VALUE
+from lepton_lab.nodes.values import as_view, bytes_of, printable, room_in, too_long
 
-Client: TypeAlias = "redis.Redis | RedisCluster"
 T = TypeVar("T")
 
 DEFAULT_PREFIX = "lep:"
-_AT_ONCE = 16  # values in one MGET: large ones must not pile up in the server's answer
-_MANY = 500  # keys in one SCAN or UNLINK
+_VALUES_PER_REQUEST = 16  # large values must not pile up in the server's replies
+_KEYS_PER_REQUEST = 500
+_KEYS_PER_SCAN = 1000
+_MOST_KEYS = 1_000_000  # of one listing, whose keys are remembered until its end
+_SCAN_TIMEOUTS = 3  # a listing may wait so many time-outs for all of its replies together
 _HASH_TAG = re.compile(r"[^{]*\{[^}]+\}")
-_MOVED = frozenset({"MOVED", "ASK", "TRYAGAIN", "CLUSTERDOWN"})
-_NONSENSE = "the server's answer is not one to this question"
-_WHY = {
-    "NOAUTH": "the server wants a user and a password",
-    "WRONGPASS": "the server refused the user or the password",
-    "NOPERM": "the server's access list does not permit this",
-    "OOM": "the server's memory is full",
-    "MISCONF": "the server cannot write to its disk",
-    "READONLY": "the server is a read-only replica",
-    "LOADING": "the server is still loading its data",
-    "CLUSTERDOWN": "the cluster has no server for this key",
-    "WRONGTYPE": "the key holds something else than a value",
-}
+_REDIRECTIONS = frozenset({"MOVED", "ASK", "TRYAGAIN", "CLUSTERDOWN"})
 
 
 class RedisNode(Node):
-    """The keys of a Redis server that begin with a prefix.
+    """A node over the keys of a Redis server that begin with a prefix; it connects at the first
+    use.
 
-    client: from redis-py, `redis.Redis` or `RedisCluster`, which brings address, password, TLS,
-    time-outs and retries; for values as they are, it must not decode responses. With redis-py's own
-    defaults a server that hangs is asked again and again for a minute; the clients of `open_nodes`
-    and `RedisServers` ask once, for 5 seconds. prefix: on a cluster it must carry a hash tag
-    ("lep:{a}:"), so that all keys of the node lie in one slot. name: by default the address.
+    client: a `redis.Redis` or `RedisCluster`, which brings address, password, TLS and time-outs; it
+    must not decode responses. prefix: on a cluster it must contain a hash tag ("lep:{a}:"), so that
+    all keys of the node lie in one slot. name: by default the address.
 
-    The prefix divides names, it does not hide them: whoever may SCAN sees the names of all keys on
-    the server, whatever patterns the access list has. An acknowledged write is as durable as the
-    server's settings make it.
+    Every command ends within the client's `socket_timeout`, counted once for all of its bytes; only
+    while a value moves faster than 64 KiB/s may it take longer. No reply is read further than its
+    answer can be long. The connections of `open_nodes` and `RedisServers` (one attempt, 5 seconds)
+    keep these limits also while they are opened; those of another client are opened as redis-py
+    does it, with its retries.
 
-    Raises InvalidParameter for a client or prefix that cannot work; connects at the first use.
+    The prefix separates names but does not hide them: a user who may SCAN sees the names of all
+    keys on the server, whatever key patterns the access list has. An acknowledged write is as
+    durable as the server's settings make it. A value has at most 64 MiB.
+
+    Raises InvalidParameter for a client or prefix that cannot work.
     """
 
     single_writer = False
@@ -70,273 +70,314 @@ class RedisNode(Node):
             )
         if client.get_encoder().decode_responses:
             raise InvalidParameter("values are bytes: the client must not have decode_responses")
-        if isinstance(client, RedisCluster) and not _HASH_TAG.match(prefix):
+        self._cluster = isinstance(client, RedisCluster)
+        if self._cluster and not _HASH_TAG.match(prefix):
             raise InvalidParameter("on a cluster the prefix carries a hash tag, as in 'lep:{a}:'")
         self._client: Any = client  # redis-py declares every answer as "now or awaitable"
-        self._prefix, self._cluster = bytes_of(prefix), isinstance(client, RedisCluster)
-        self._ask_cluster_first = False
+        self._prefix = bytes_of(prefix)
+        self._settings = client_settings(client)
+        self._timeout = client_timeout(client)
+        self._refresh_first = False
         self._held: redis_wire.ConnectionLease | None = None
-        self.owner: object = None  # what must live as long as this node does
-        self.name = name if name is not None else _address(client)
+        self.owner: object = None  # whatever must live as long as this node does
+        self.name = name if name is not None else printable(client_address(client))
+
+    @property
+    def identity(self) -> Hashable | None:
+        """The server's address and database, or the cluster, and the prefix."""
+        if self._cluster:
+            seeds = frozenset(self._client.nodes_manager.startup_nodes)
+            return ("redis-cluster", seeds, self._prefix)
+        path = self._settings.get("path")
+        host = self._settings.get("host", "localhost")
+        address = path or (host, self._settings.get("port", 6379))
+        return ("redis", address, self._settings.get("db") or 0, self._prefix)
+
+    # --- one key --------------------------------------------------------------------------------
 
     def __getitem__(self, key: str) -> bytes:
-        full = self._full(key)
-        with self._errors():
-            value = self._value(self._client.get(full))
+        value = self.get_many([key])[0]
         if value is None:
             raise KeyError(key)
         return value
 
     def __setitem__(self, key: str, value: BytesLike) -> None:
-        full, data = self._full(key), as_view(value)
-        with self._errors():
-            self._directly(
-                lambda connection: redis_wire.set_value(connection, full, data),
-                lambda: self._client.set(full, bytes(data)),
-            )
+        full = self._full(key)
+        data = self._checked(value)
+        self._call(
+            lambda connection, deadline: redis_wire.set_value(connection, deadline, full, data),
+            lambda: self._client.set(full, bytes(data)),
+        )
 
     def read_into(self, key: str, buffer: BytesLike) -> int:
-        """As in Node, from the connection's socket to the buffer."""
-        full, room = self._full(key), room_in(buffer)
+        """Read a value from the connection's socket into the buffer.
 
-        def ordinary() -> int | None:
-            value = self._value(self._client.get(full))
+        Raises KeyError, OversizedValue, NodeError.
+        """
+        full = self._full(key)
+        room = room_in(buffer)
+
+        def by_redis_py() -> int | None:
+            value = _as_bytes(self._client.get(full))
             if value is None:
                 return None
             if len(value) > len(room):
-                raise redis_wire.ReplyTooLong(len(value))
+                raise ReplyTooLong(len(value))
             room[: len(value)] = value
             return len(value)
 
         try:
-            with self._errors():
-                length = self._directly(
-                    lambda connection: redis_wire.get_into(connection, full, room), ordinary
-                )
-        except redis_wire.ReplyTooLong as error:
+            length = self._call(
+                lambda connection, deadline: redis_wire.get_into(connection, deadline, full, room),
+                by_redis_py,
+                len(room),
+            )
+        except ReplyTooLong as error:
             raise OversizedValue(self.name, too_long(error.length, len(room))) from None
         if length is None:
             raise KeyError(key)
         return length
 
-    def get_bounded(self, keys: Iterable[str], limit: int) -> list[bytes | None]:
-        """As in Node, all asked for at once."""
-        wanted = list(keys)
-        full = list(map(self._full, wanted))
-        try:
-            with self._errors():
-                return self._directly(
-                    lambda connection: redis_wire.get_each(connection, full, limit),
-                    lambda: super(RedisNode, self).get_bounded(wanted, limit),
-                )
-        except redis_wire.ReplyTooLong:
-            return super().get_bounded(wanted, limit)
-
     def __delitem__(self, key: str) -> None:
-        full = self._full(key)
-        with self._errors():
-            found = self._client.unlink(full)
-        if not found:
+        if not self._unlink([self._full(key)]):
             raise KeyError(key)
 
     def __contains__(self, key: object) -> bool:
-        full = self._full(key)  # type: ignore[arg-type]  # refuses what is no str
-        with self._errors():
-            return bool(self._client.exists(full))
+        return self._exists(self._full(key))
+
+    def set_if_absent(self, key: str, value: BytesLike) -> bool:
+        """Store `value` unless the key exists, by SET … NX. Raises NodeError.
+
+        A client of a cluster that has just moved repeats the command, and then may answer False for
+        its own first attempt.
+        """
+        full = self._full(key)
+        data = self._checked(value)
+        return self._call(
+            lambda connection, deadline: redis_wire.set_if_absent(connection, deadline, full, data),
+            lambda: bool(self._client.set(full, bytes(data), nx=True)),
+        )
+
+    # --- many keys ------------------------------------------------------------------------------
 
     def __iter__(self) -> Iterator[str]:
         return self.keys_with_prefix("")
 
     def keys_with_prefix(self, prefix: str) -> Iterator[str]:
-        """As in Node, by SCAN: the whole server is walked through, a piece at a time, without
-        stopping it.
+        """Iterate over the keys that begin with `prefix`, by SCAN, which does not stop the server.
+
+        SCAN walks through all keys of the server. The node fails if that takes more than three
+        time-outs of waiting, if a cursor repeats, which no honest walk does, or after a million
+        keys.
         """
-        wanted, seen = self._full(prefix), set()
-        with self._errors():
-            owner = (
-                {"target_nodes": self._client.get_node_from_key(self._prefix)}
-                if self._cluster
-                else {}
-            )
-            found = self._client.scan_iter(match=_literally(wanted) + b"*", count=_MANY, **owner)
-        while True:
-            with self._errors():
-                key = self._value(next(found, None))
-            if key is None:
-                return
-            if key.startswith(wanted) and key not in seen:  # SCAN may name a key twice
+        wanted = self._full(prefix)
+        pattern = _literally(wanted) + b"*"
+        if self._cluster:
+            # SCAN names no key, so a server that has lost the slot would not redirect it.
+            self._exists(wanted)
+        seen: set[bytes] = set()
+        cursors = set()
+        cursor = b"0"
+        waited = 0.0
+        while cursor not in cursors:
+            cursors.add(cursor)
+            started = time.monotonic()
+            left = self._timeout * _SCAN_TIMEOUTS - waited
+            cursor, keys = self._scan(cursor, pattern, left)
+            waited += time.monotonic() - started
+            for key in keys:
+                # SCAN may name a key twice, and a hostile server any key.
+                if not key.startswith(wanted) or key in seen:
+                    continue
                 seen.add(key)
+                if len(seen) > _MOST_KEYS:
+                    raise NodeError(self.name, f"it lists more than {_MOST_KEYS:,} keys")
                 name = _decoded(key[len(self._prefix) :])
                 if name is not None:
                     yield name
+            if cursor.strip(b"0") == b"":
+                return
+        raise NodeError(self.name, WRONG_REPLY)
 
-    def set_if_absent(self, key: str, value: BytesLike) -> bool:
-        """As in Node, by SET … NX.
+    def get_bounded(self, keys: Iterable[str], limit: int) -> list[bytes | None]:
+        """Return the values of `keys`, at most `limit` bytes each, all asked for in one request.
 
-        A client that retries may answer False for a write of its own that had arrived.
+        A longer value is replaced by limit + 1 zero bytes. Raises NodeError.
         """
-        full, data = self._full(key), as_value(value)
-        with self._errors():
-            return bool(self._client.set(full, data, nx=True))
+        wanted = list(keys)
+        full = [self._full(key) for key in wanted]
+        try:
+            return self._call(
+                lambda connection, deadline: redis_wire.get_each(connection, deadline, full, limit),
+                lambda: super(RedisNode, self).get_bounded(wanted, limit),
+                (limit + 1) * (len(wanted) + 1),
+            )
+        except ReplyTooLong:
+            # One of them is too long, and what follows it was not read: ask for each alone.
+            return super().get_bounded(wanted, limit)
 
     def get_many(self, keys: Iterable[str]) -> list[bytes | None]:
-        """As in Node, by MGET, 16 keys at a time."""
+        """Return the values of `keys` in order, None for missing keys; 16 keys per request.
+
+        Raises OversizedValue if 16 values have more than 64 MiB together, NodeError.
+        """
         values: list[bytes | None] = []
-        for some in _batches(map(self._full, keys), _AT_ONCE):
-            with self._errors():
-                answers = [self._value(answer) for answer in self._client.mget(some)]
-                if len(answers) != len(some):
-                    raise redis_wire.UnexpectedReply
-            values += answers
+        for batch in _batches(map(self._full, keys), _VALUES_PER_REQUEST):
+            values += self._get_batch(batch)
         return values
 
     def delete_many(self, keys: Iterable[str]) -> None:
-        """As in Node, by UNLINK, 500 keys at a time."""
-        for some in _batches(map(self._full, keys), _MANY):
-            with self._errors():
-                self._client.unlink(*some)
+        """Delete those of `keys` that exist, by UNLINK; 500 keys per request. Raises NodeError."""
+        for batch in _batches(map(self._full, keys), _KEYS_PER_REQUEST):
+            self._unlink(batch)
+
+    # --- connections ----------------------------------------------------------------------------
 
     @contextmanager
     def session(self) -> Iterator[Node]:
-        """As in Node: large values, and small ones asked for together, go by one connection that
-        stays.
-        """
+        """Give a node that keeps one connection for the whole block."""
         one = copy(self)
-        one._held = redis_wire.ConnectionLease()
-        try:
+        with redis_wire.ConnectionLease() as lease:
+            one._held = lease
             yield one
-        finally:
-            one._held.end()
 
-    @contextmanager
-    def _lease(self) -> Iterator[redis_wire.ConnectionLease]:
-        if self._held is not None:
-            yield self._held
-            return
-        lease = redis_wire.ConnectionLease()
-        try:
-            yield lease
-        finally:
-            lease.end()
+    def _lease(self) -> AbstractContextManager[redis_wire.ConnectionLease]:
+        """Return the session's lease, which stays, or a new one that ends with the block."""
+        return redis_wire.ConnectionLease() if self._held is None else nullcontext(self._held)
 
     def close(self) -> None:
         """Close the client's connections; a later use opens new ones."""
-        if self._cluster:  # whose own `close` leaves it useless
+        if self._cluster:
+            # A RedisCluster that was closed cannot be used again.
             self._client.disconnect_connection_pools()
         else:
             self._client.close()
 
-    def _full(self, key: str) -> bytes:
-        return self._prefix + bytes_of(key)
-
-    def _value(self, answer: object) -> bytes | None:
-        if answer is None or isinstance(answer, bytes):
-            return answer
-        raise redis_wire.UnexpectedReply
-
     def _pool(self) -> ConnectionPool:
+        """Return the pool of the server that has this node's keys."""
         client = self._client
         if self._cluster:
             client = client.get_redis_connection(client.get_node_from_key(self._prefix))
         pool: ConnectionPool = client.connection_pool
         return pool
 
-    def _directly(self, direct: Callable[[Any], T], ordinary: Callable[[], T]) -> T:
-        """Run `direct` on a connection to the key's server; in a cluster that has moved, `ordinary`
-        by its client.
+    # --- commands -------------------------------------------------------------------------------
 
-        The cluster's client looks for the new primary whenever a call of its own fails. So after a
-        failure the next call is made through it, and once that has worked the direct way leads to
-        the right server again.
-        """
-        if self._ask_cluster_first:
-            result = ordinary()
-            self._ask_cluster_first = False
-            return result
-        try:
-            with self._lease() as lease, lease.connection(self._pool) as connection:
-                return direct(connection)
-        except (redis.ResponseError, redis_wire.RedisErrorReply) as error:
-            if self._cluster and _code_of(error) in _MOVED:
-                return ordinary()
-            raise
-        except (redis.ConnectionError, redis.TimeoutError):
-            self._ask_cluster_first = self._cluster
-            raise
+    def _full(self, key: object) -> bytes:
+        return self._prefix + bytes_of(key)
 
-    @contextmanager
-    def _errors(self) -> Iterator[None]:
-        """Name the node and a reason in our words: a server's text may repeat what was sent, a
-        password among it.
-        """
+    def _checked(self, value: BytesLike) -> memoryview:
+        """Return a value as a view. Raises OversizedValue for one that no server here accepts."""
+        data = as_view(value)
+        if len(data) > LARGEST_VALUE:
+            raise OversizedValue(self.name, too_long(len(data), LARGEST_VALUE))
+        return data
+
+    def _get_batch(self, full: list[bytes]) -> list[bytes | None]:
+        def by_redis_py() -> list[bytes | None]:
+            return [_as_bytes(self._client.get(key)) for key in full]
+
         try:
-            yield
-        except redis_wire.ReplyTooLong:
+            return self._call(
+                lambda connection, deadline: redis_wire.get_values(
+                    connection, deadline, full, LARGEST_VALUE
+                ),
+                by_redis_py,
+                LARGEST_VALUE,
+            )
+        except ReplyTooLong as error:
+            raise OversizedValue(self.name, too_long(error.length, LARGEST_VALUE)) from None
+
+    def _exists(self, full: bytes) -> bool:
+        return self._call(
+            lambda connection, deadline: redis_wire.exists(connection, deadline, full),
+            lambda: bool(self._client.exists(full)),
+        )
+
+    def _unlink(self, full: list[bytes]) -> int:
+        return self._call(
+            lambda connection, deadline: redis_wire.unlink(connection, deadline, full),
+            lambda: int(self._client.unlink(*full)),
+        )
+
+    def _scan(self, cursor: bytes, pattern: bytes, seconds: float) -> tuple[bytes, list[bytes]]:
+        """Make one step of SCAN. seconds: what is left for the whole listing."""
+        timeout = min(self._timeout, seconds)
+
+        def step(connection: Any, deadline: float) -> tuple[bytes, list[bytes]]:
+            return redis_wire.scan(connection, deadline, cursor, pattern, _KEYS_PER_SCAN)
+
+        try:
+            return self._call(step, None, timeout=timeout)
+        except ReplyTooLong:
+            raise NodeError(self.name, WRONG_REPLY) from None
+
+    def _call(
+        self,
+        direct: Callable[[Any, float], T],
+        by_redis_py: Callable[[], T] | None,
+        most_bytes: int = 0,
+        *,
+        timeout: float | None = None,
+    ) -> T:
+        """Run one command within one deadline.
+
+        direct: the command on a connection, with its deadline. by_redis_py: the same through the
+        cluster's client, which follows a key that has moved; its replies are limited to
+        `most_bytes` and the usual handshakes. Raises NodeError; ReplyTooLong passes through.
+        """
+        seconds = self._timeout if timeout is None else timeout
+        limits = CallLimits(time.monotonic() + seconds, most_bytes + HANDSHAKE_BYTES)
+        outer = start_limits(limits)
+        try:
+            return self._attempt(direct, by_redis_py, limits.deadline)
+        except (ReplyTooLong, LabError):
             raise
         except (redis.RedisError, RedisClusterException, OSError) as error:
-            raise NodeError(self.name, _why(error)) from None
-        except (ValueError, TypeError, LookupError, AttributeError):
-            # redis-py takes an answer apart without a look at its shape
-            raise NodeError(self.name, _NONSENSE) from None
+            raise NodeError(self.name, redis_reason(error)) from None
+        except Exception:
+            # redis-py takes replies apart without looking at their shape first.
+            raise NodeError(self.name, WRONG_REPLY) from None
+        finally:
+            end_limits(outer)
+
+    def _attempt(
+        self,
+        direct: Callable[[Any, float], T],
+        by_redis_py: Callable[[], T] | None,
+        deadline: float,
+    ) -> T:
+        if self._refresh_first:
+            # After a failure another server may have taken over: the client looks for it.
+            self._client.nodes_manager.initialize()
+            self._refresh_first = False
+        try:
+            with self._lease() as lease, lease.connection(self._pool) as connection:
+                return direct(connection, deadline)
+        except (redis.ResponseError, RedisErrorReply) as error:
+            moved = self._cluster and error_code(error) in _REDIRECTIONS
+            if not moved or by_redis_py is None:
+                raise
+            return by_redis_py()
+        except (redis.ConnectionError, redis.TimeoutError):
+            self._refresh_first = self._cluster
+            raise
 
 
-def _why(error: Exception) -> str:
-    if isinstance(error, redis.TimeoutError):
-        return "no answer within the time-out"
-    if isinstance(
-        error,
-        redis.ResponseError
-        | redis_wire.RedisErrorReply
-        | redis.AuthenticationError
-        | redis.BusyLoadingError,
-    ):
-        code = _code_of(error)
-        return _WHY.get(code, f"the server answered {code}")
-    if isinstance(error, redis_wire.UnexpectedReply | redis.exceptions.InvalidResponse):
-        return _NONSENSE
-    return _what_the_system_said(error)
-
-
-def _what_the_system_said(error: BaseException) -> str:
-    """The reason of the OSError beneath redis-py's error, whose own text names addresses and may
-    quote a reply.
-    """
-    beneath: BaseException | None = error
-    while beneath is not None:
-        if isinstance(beneath, ssl.SSLCertVerificationError):
-            return f"TLS: its certificate is not trusted ({beneath.verify_message.lower()})"
-        if isinstance(beneath, ssl.SSLError):
-            return f"TLS: {(beneath.reason or 'failed').replace('_', ' ').lower()}"
-        if isinstance(beneath, OSError):
-            return reason_of(beneath)
-        beneath = beneath.__cause__ or beneath.__context__
-    return (
-        "the connection was closed"
-        if isinstance(error, redis.ConnectionError)
-        else "it cannot be reached"
-    )
-
-
-def _code_of(error: Exception) -> str:
-    """The code of an error reply: redis-py sets some aside and leaves the others at the start of
-    the text.
-    """
-    if isinstance(error, redis_wire.RedisErrorReply):
-        return error.code
-    known = getattr(error, "status_code", None) or (
-        "WRONGPASS" if isinstance(error, redis.AuthenticationError) else ""
-    )
-    found = re.match(r"[A-Z]{1,20}(?= |$)", known or str(error))
-    return found[0] if found else "ERR"
+def _as_bytes(answer: object) -> bytes | None:
+    """Return what redis-py gives for GET. Raises UnexpectedReply for anything but bytes or None."""
+    if answer is None or isinstance(answer, bytes):
+        return answer
+    raise UnexpectedReply
 
 
 def _literally(text: bytes) -> bytes:
-    """A glob pattern that matches this text and no other."""
+    """Return a glob pattern that matches exactly this text."""
     return re.sub(rb"[\\*?\[\]]", rb"\\\g<0>", text)
 
 
 def _decoded(data: bytes) -> str | None:
-    """A key as str, or None: no str of ours has this form, so it is somebody else's."""
+    """Return a key as str, or None for a key that no node can have written."""
     try:
         return data.decode("utf-8", "surrogatepass")
     except UnicodeDecodeError:
@@ -345,14 +386,5 @@ def _decoded(data: bytes) -> str | None:
 
 def _batches(keys: Iterable[bytes], size: int) -> Iterator[list[bytes]]:
     source = iter(keys)
-    while some := list(islice(source, size)):
-        yield some
-
-
-def _address(client: Client) -> str:
-    if isinstance(client, RedisCluster):
-        return "redis-cluster"
-    settings = client.connection_pool.connection_kwargs
-    return str(
-        settings.get("path") or f"{settings.get('host', 'localhost')}:{settings.get('port', 6379)}"
-    )
+    while batch := list(islice(source, size)):
+        yield batch

@@ -8,9 +8,8 @@ from typing import Any
 import redis
 from redis.cluster import RedisCluster
 from redis.connection import URL_QUERY_ARGUMENT_PARSERS
-from redis.exceptions import RedisClusterException
 
-from lepton_lab.errors import NodeError
+from lepton_lab.errors import LabError, NodeError
 from lepton_lab.nodes import redis_clients
 from lepton_lab.nodes.redis_clients import TlsFiles
 from lepton_lab.nodes.redis_node import DEFAULT_PREFIX, RedisNode
@@ -67,7 +66,10 @@ def open_redis_cluster(url: Url) -> list[RedisNode]:
     prefix = url.options.get("prefix", DEFAULT_PREFIX)
     try:
         return cluster_nodes(connect, prefix, name_of, tags)
-    except (redis.RedisError, RedisClusterException, OSError):
+    except LabError:
+        raise
+    except Exception:
+        # redis-py takes a server's list of commands apart without looking at its shape first.
         raise NodeError(url.shown, "no server of the cluster answers as one") from None
 
 

@@ -15,6 +15,7 @@ import json
 import shutil
 import socket
 import tempfile
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -522,8 +523,12 @@ def read_resp(raw: bytes) -> None:
     """What a Redis server answers to a GET and to a SET."""
     buffer = bytearray(64)
     calls = (
-        lambda connection: redis_wire.get_into(connection, b"key", memoryview(buffer)),
-        lambda connection: redis_wire.set_value(connection, b"key", memoryview(b"value")),
+        lambda connection: redis_wire.get_into(
+            connection, time.monotonic() + 5, b"key", memoryview(buffer)
+        ),
+        lambda connection: redis_wire.set_value(
+            connection, time.monotonic() + 5, b"key", memoryview(b"value")
+        ),
     )
     for call in calls:
         ours, servers = socket.socketpair()

@@ -1,4 +1,5 @@
-"""Tests lepton_lab.nodes.redis_wire and lepton_lab.nodes.redis_node.
+"""Tests lepton_lab.nodes.redis_wire, lepton_lab.nodes.redis_exchange,
+lepton_lab.nodes.redis_limits, lepton_lab.nodes.redis_errors and lepton_lab.nodes.redis_node.
 
 Against servers that lie, hang and hang up: a NodeError each time, and never another key's bytes.
 """
@@ -6,89 +7,20 @@ Against servers that lie, hang and hang up: a NodeError each time, and never ano
 from __future__ import annotations
 
 import socket
-import threading
 import time
+from contextlib import suppress
+from itertools import count
+from types import SimpleNamespace
 
 import pytest
 import redis
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lepton_lab.errors import InvalidParameter, NodeError
-from lepton_lab.nodes import RedisNode, redis_clients, redis_wire
+from lepton_lab.errors import InvalidParameter, NodeError, OversizedValue
+from lepton_lab.nodes import RedisNode, redis_clients, redis_exchange, redis_limits
 from lepton_lab.nodes.redis_node import _literally
-
-
-class Impostor:
-    """A server that answers HELLO, then whatever it was told to, once for each command; None hangs,
-    b"" hangs up.
-    """
-
-    hello = b"%1\r\n$5\r\nproto\r\n:3\r\n"
-
-    def __init__(self) -> None:
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self._listener.getsockname()[1]
-        self.connections, self.answers, self.slow = 0, [], 0.0
-        self._open: list[socket.socket] = []
-        threading.Thread(target=self._serve, daemon=True).start()
-
-    def _serve(self) -> None:
-        while True:
-            try:
-                connection, _ = self._listener.accept()
-            except OSError:
-                return
-            self.connections += 1
-            self._open.append(connection)
-            threading.Thread(target=self._answer, args=(connection,), daemon=True).start()
-
-    def _answer(self, connection: socket.socket) -> None:
-        with connection, connection.makefile("rb") as commands:
-            while line := self._line(commands):
-                words = [
-                    commands.read(int(self._line(commands)[1:]) + 2) for _ in range(int(line[1:]))
-                ]
-                answer = (
-                    self.hello
-                    if words[0] == b"HELLO\r\n"
-                    else self.answers.pop(0)
-                    if self.answers
-                    else b""
-                )
-                if answer is None:
-                    continue
-                if not answer:
-                    connection.shutdown(socket.SHUT_RDWR)
-                    return
-                if not self._say(connection, answer):
-                    return
-
-    def _say(self, connection: socket.socket, answer: bytes) -> bool:
-        try:
-            for piece in (
-                [answer] if not self.slow else [answer[i : i + 1] for i in range(len(answer))]
-            ):
-                connection.sendall(piece)
-                time.sleep(self.slow)
-        except OSError:  # the node did not wait for the rest
-            return False
-        return True
-
-    @staticmethod
-    def _line(commands) -> bytes:
-        try:
-            return commands.readline()
-        except OSError:
-            return b""
-
-    def close(self) -> None:
-        self._listener.close()
-        for connection in self._open:
-            try:
-                connection.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                continue
+from tests.support.redis_impostor import Impostor, drip, flood
 
 
 @pytest.fixture
@@ -341,8 +273,7 @@ def test_any_answer_whatever_gives_a_sound_result_or_a_node_error(impostor, oper
     node.close()
 
 
-def test_a_server_that_drips_is_given_up(impostor, hasty, monkeypatch):
-    monkeypatch.setattr(redis_wire, "_SLOWEST", 1 << 30)
+def test_a_server_that_drips_is_given_up(impostor, hasty):
     impostor.slow = 0.05
     impostor.answers = [b"$100\r\n" + b"x" * 102]
     begin = time.monotonic()
@@ -351,33 +282,260 @@ def test_a_server_that_drips_is_given_up(impostor, hasty, monkeypatch):
     assert time.monotonic() - begin < 3  # the drip alone would take five seconds
 
 
-def test_a_client_that_keeps_its_own_reader_is_read_through_it(impostor, node, monkeypatch):
-    class Nothing:
-        socket = ()
+def test_a_value_that_moves_fast_enough_may_take_longer_than_the_time_out(
+    impostor, hasty, monkeypatch
+):
+    monkeypatch.setattr(redis_exchange, "SLOWEST", 10)
+    impostor.slow = 0.05
+    impostor.answers = [b"$40\r\n" + b"x" * 40 + b"\r\n"]
+    begin = time.monotonic()
+    assert hasty.read_into("a", bytearray(40)) == 40
+    assert time.monotonic() - begin > 1  # the time-out
 
-    monkeypatch.setattr(redis_wire, "socket", Nothing)
+
+HOSTILE_FOR_EVER = {
+    "drips its first line": drip(b"", b"+"),
+    "drips after +O": drip(b"+O"),
+    "drips a length": drip(b"$", b"0"),
+    "drips a value": drip(b"$50\r\n"),
+    "drips an error": drip(b"-ERR "),
+    "drips an integer": drip(b":", b"0"),
+    "floods a bulk string of 9 TB": flood(b"$9000000000000\r\n"),
+    "floods a line": flood(b"+"),
+    "floods an error": flood(b"-ERR "),
+    "floods an integer": flood(b":", b"1" * (1 << 20)),
+    "floods an array": flood(b"*2000000000\r\n", b"$1\r\na\r\n" * 100_000),
+    "floods a nested array": flood(b"", b"*1\r\n" * 200_000),
+    "floods a listing": flood(b"*2\r\n$1\r\n7\r\n*2000000000\r\n", b"$1\r\na\r\n" * 100_000),
+    "floods a cursor": flood(b"*2\r\n$9000000000000\r\n", b"1" * (1 << 20)),
+    "drips a listing": drip(b"*2\r\n$1\r\n7\r\n*9\r\n", b""),
+    "floods a map": flood(b"%2000000000\r\n", b"$1\r\na\r\n" * 100_000),
+}
+
+
+@pytest.mark.parametrize("answer", HOSTILE_FOR_EVER.values(), ids=HOSTILE_FOR_EVER.keys())
+@pytest.mark.parametrize("operation", OPERATIONS, ids=OPERATIONS)
+def test_no_answer_to_any_command_is_waited_for_or_read_without_end(impostor, answer, operation):
+    client = redis_clients.server_client(host="127.0.0.1", port=impostor.port, socket_timeout=0.4)
+    node = RedisNode(client, name="n")
+    impostor.always = lambda _: answer
+    begin = time.monotonic()
+    with suppress(NodeError):
+        # What announces 9 TB is reported as a value that is too long, and was not read.
+        assert OPERATIONS[operation][0](node) == [bytes(65), bytes(65)]
+    assert time.monotonic() - begin < 2
+    assert impostor.sent < 32 << 20  # what fits into the sockets' buffers comes on top
+    node.close()
+
+
+@pytest.mark.parametrize(
+    "hello",
+    [
+        drip(b"%1\r\n$5\r\nproto\r\n:3\r", b""),
+        drip(b"-"),
+        flood(b"$9000000000000\r\n"),
+        flood(b"%2000000000\r\n", b"$1\r\na\r\n" * 100_000),
+        flood(b"", b"*1\r\n" * 200_000),
+        b"*1\r\n" * 10_000,
+    ],
+)
+def test_a_connection_that_is_opened_is_bounded_too(impostor, hello):
+    impostor.hello = hello
+    client = redis_clients.server_client(
+        host="127.0.0.1", port=impostor.port, socket_timeout=0.4, username="u", password="hunter2"
+    )
+    node = RedisNode(client, name="n")
+    for operation, _ in OPERATIONS.values():
+        begin = time.monotonic()
+        with pytest.raises(NodeError, match=r"^n: "):
+            operation(node)
+        assert time.monotonic() - begin < 2
+    assert impostor.sent < 200 << 20
+
+
+def listing(cursor: int, *keys: bytes) -> bytes:
+    """A reply to SCAN."""
+    words = [b"$%d\r\n%b\r\n" % (len(key), key) for key in keys]
+    return b"*2\r\n$%d\r\n%d\r\n*%d\r\n%b" % (
+        len(b"%d" % cursor),
+        cursor,
+        len(keys),
+        b"".join(words),
+    )
+
+
+def test_a_listing_is_read_step_by_step_and_names_each_key_once(impostor, node):
     impostor.answers = [
-        b"$5\r\nhello\r\n",
-        b"$-1\r\n",
-        b"$9\r\n123456789\r\n",
-        b"+OK\r\n",
-        b"$1\r\nx\r\n",
+        listing(9, b"lep:a", b"lep:b", b"foreign"),
+        listing(17),
+        listing(0, b"lep:b", b"lep:c/d"),
     ]
-    buffer = bytearray(8)
-    assert node.read_into("a", buffer) == 5
-    with pytest.raises(KeyError):
-        node.read_into("a", buffer)
-    with pytest.raises(NodeError, match="9 bytes"):
-        node.read_into("a", buffer)
-    with pytest.raises(NodeError, match=r"longer|not one"):
-        node.read_into("a", bytearray(1))
-    assert node.read_into("a", buffer) == 1
+    assert list(iter(node)) == ["a", "b", "c/d"]  # list(node) would ask for its length first
+    assert impostor.connections == 1
 
 
-def test_this_redis_py_is_read_straight_from_its_socket(impostor, node, monkeypatch):
-    monkeypatch.setattr(redis_wire, "_fetch_slowly", None)
+def test_a_cursor_that_repeats_ends_the_listing_with_an_error(impostor, node):
+    cursors = iter([5, 6, 5, 6, 5, 6])
+    impostor.always = lambda _: listing(next(cursors))
+    with pytest.raises(NodeError, match="not one to this question"):
+        list(node)
+    assert len(list(cursors)) >= 2
+
+
+@pytest.mark.parametrize("pause", [0.0, 0.1])
+def test_a_cursor_that_never_returns_to_0_ends_the_listing_with_an_error(impostor, pause):
+    client = redis_clients.server_client(host="127.0.0.1", port=impostor.port, socket_timeout=0.4)
+    node = RedisNode(client, name="n")
+    cursors = count(1)
+
+    def another(_):
+        def pieces():
+            yield pause
+            yield listing(next(cursors))
+
+        return pieces
+
+    impostor.always = another
+    begin = time.monotonic()
+    with pytest.raises(NodeError, match="within the time-out"):
+        list(node)
+    assert time.monotonic() - begin < 3
+    node.close()
+
+
+def test_a_listing_without_end_stops_at_a_million_keys(impostor, node, monkeypatch):
+    monkeypatch.setattr("lepton_lab.nodes.redis_node._MOST_KEYS", 1000)
+    cursors = count(1)
+
+    def another(_):
+        cursor = next(cursors)
+        return listing(cursor, *(b"lep:%d/%d" % (cursor, each) for each in range(400)))
+
+    impostor.always = another
+    with pytest.raises(NodeError, match="it lists more than 1,000 keys"):
+        list(node)
+
+
+@pytest.mark.parametrize("answer", [b":3\r\n", b":-1\r\n", b"+OK\r\n", b":9999999999999999999\r\n"])
+def test_a_count_of_keys_that_were_not_asked_for_is_refused(impostor, node, answer):
+    impostor.always = lambda _: answer
+    for use in (lambda: node.delete_many(["a", "b"]), lambda: "a" in node):
+        with pytest.raises(NodeError, match="not one to this question"):
+            use()
+
+
+def test_a_claim_is_answered_by_ok_or_by_null(impostor, node):
+    impostor.answers = [b"+OK\r\n", b"$-1\r\n", b"_\r\n", b":1\r\n"]
+    assert [node.set_if_absent("a", b"1") for _ in range(3)] == [True, False, False]
+    with pytest.raises(NodeError, match="not one to this question"):
+        node.set_if_absent("a", b"1")
+
+
+def test_a_value_beyond_the_servers_limit_is_refused_before_it_is_sent(impostor, node):
+    with pytest.raises(OversizedValue, match="longer than the 67108864"):
+        node.write("a", bytes((64 << 20) + 1))
+    impostor.answers = [b"$67108865\r\n"]
+    with pytest.raises(OversizedValue, match="67108865 bytes is longer"):
+        node["a"]
+
+
+def test_a_clusters_layout_with_slots_that_do_not_exist_is_refused():
+    require = redis_limits._require_slots
+    server = [b"127.0.0.1", 6379, b"id"]
+    require([[0, 8191, server], [8192, 16383, server]])
+    require([[b"get", 2, []], b"else", [1]])
+    for rows in (
+        [[0, 10**12, server]],
+        [[-5, 3, server]],
+        [[9, 3, server]],
+        [[0, 16383, server], [0, 16383, server]],
+    ):
+        with pytest.raises(redis.exceptions.InvalidResponse, match="slots that do not exist"):
+            require(rows)
+
+
+def cluster_node(impostor, answer, seconds=0.4) -> RedisNode:
+    """A node of a cluster of one server, which answers everything but the layout as it is told."""
+    host = b"$9\r\n127.0.0.1\r\n:%d\r\n" % impostor.port
+    layout = b"*1\r\n*3\r\n:0\r\n:16383\r\n*3\r\n" + host + b"$2\r\nid\r\n"
+    names = (b"get", b"set", b"exists", b"unlink", b"scan")
+    rows = [
+        b"*10\r\n$%d\r\n%b\r\n:2\r\n*0\r\n:1\r\n:1\r\n:1\r\n*0\r\n*0\r\n*0\r\n*0\r\n" % (len(n), n)
+        for n in names
+    ]
+    commands = b"*%d\r\n" % len(rows) + b"".join(rows)
+    own = {b"CLUSTER": layout, b"COMMAND": commands}
+    impostor.always = lambda words: own.get(words[0].split()[0], answer)
+    client = redis_clients.cluster_client([("127.0.0.1", impostor.port)], socket_timeout=seconds)
+    return RedisNode(client, "lep:{0}:", "n")
+
+
+@pytest.mark.parametrize("code", ["MOVED", "ASK"])
+def test_a_cluster_that_redirects_for_ever_is_a_node_error_in_time(impostor, code):
+    node = cluster_node(impostor, f"-{code} 13907 127.0.0.1:{impostor.port}\r\n".encode(), 1)
+    for name, (operation, _) in OPERATIONS.items():
+        begin = time.monotonic()
+        with pytest.raises(NodeError, match=r"^n: "):
+            operation(node)
+        assert time.monotonic() - begin < 3, name
+    node.close()
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        drip(b"+O"),
+        flood(b"$9000000000000\r\n"),
+        flood(b"*2000000000\r\n", b"$1\r\na\r\n" * 100_000),
+        drip(b"-MOVED 13907 ", b"1"),
+    ],
+)
+def test_a_server_of_a_cluster_is_bounded_in_every_command(impostor, answer):
+    node = cluster_node(impostor, answer)
+    for name, (operation, _) in OPERATIONS.items():
+        begin = time.monotonic()
+        with suppress(NodeError):
+            assert operation(node) == [bytes(65), bytes(65)]
+        assert time.monotonic() - begin < 2, name
+    assert impostor.sent < 200 << 20
+    node.close()
+
+
+def test_a_layout_that_floods_or_drips_is_not_waited_for(impostor):
+    node = cluster_node(impostor, b"+OK\r\n")
+    node._refresh_first = True
+    for layout in (drip(b"*1\r\n"), flood(b"*2000000000\r\n", b"*0\r\n" * 100_000)):
+        impostor.always = lambda _, layout=layout: layout
+        begin = time.monotonic()
+        with pytest.raises(NodeError, match=r"^n: "):
+            node["a"]
+        assert time.monotonic() - begin < 2
+    node.close()
+
+
+def test_a_release_of_redis_py_that_keeps_its_socket_elsewhere_is_refused(impostor, node):
+    for kind in (None, object()):
+        connection = SimpleNamespace(is_connected=True, _sock=kind)
+        with pytest.raises(redis.ConnectionError, match="keeps its socket elsewhere"):
+            redis_exchange.RedisExchange(connection, time.monotonic() + 1)
     impostor.answers = [b"$5\r\nhello\r\n"]
-    assert node.read_into("a", bytearray(5)) == 5
+    assert node.read_into("a", bytearray(5)) == 5  # and this release does not
+
+
+def test_two_nodes_at_one_server_with_one_prefix_have_one_identity():
+    def at(prefix="lep:", **where):
+        return RedisNode(redis_clients.server_client(**where), prefix).identity
+
+    assert at(host="h", port=1) == at(host="h", port=1, socket_timeout=9)
+    places = [
+        at(host="h", port=1),
+        at(host="h", port=2),
+        at(host="i", port=1),
+        at(host="h", port=1, db=1),
+        at("other:", host="h", port=1),
+        at(path="/run/h"),
+    ]
+    assert len(set(places)) == len(places)
 
 
 def test_nobody_at_the_address_is_a_node_error():
