@@ -49,6 +49,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import gmpy2
+import numpy as np
 from gmpy2 import invert, mpz, powmod
 
 from lepton_lab.buffers import framed
@@ -127,13 +128,14 @@ def cast(public_key: PublicKey, vote: int, context: BallotContext) -> bytes:
     context.
     """
     _check_kinds(public_key, context)
-    if not isinstance(vote, int) or vote not in (0, 1):
+    if not isinstance(vote, (int, np.integer, np.bool_)) or vote not in (0, 1):
         raise InvalidParameter("a vote is 0 or 1")
+    vote = int(vote)
     n = public_key.modulus
     n_square = public_key.n_square
     r = random_unit(n)
     omega = random_unit(n)
-    c = (1 + int(vote) * n) * powmod(r, n, n_square) % n_square
+    c = (1 + vote * n) * powmod(r, n, n_square) % n_square
     a_true = powmod(omega, n, n_square)
     # The false branch is made up: its challenge is the prover's own choice.
     e_false = secrets.randbelow(CHALLENGES)

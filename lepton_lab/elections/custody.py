@@ -13,27 +13,57 @@ which d is uniform. Each custodian raises c to its parts, and the product of the
 custodian that contributes a false power spoils the result. That shows, but not which custodian it
 was.
 
+R belongs to one ciphertext, so all must mean the same one. A number is opened in the form in which
+it leaves the process: what came in by `from_bytes`, and what `ballot.tally` returns, is opened as
+it is. A result of other arithmetic gets fresh noise first, and keeps it (see
+`EncryptedNumber.ciphertext`), so send its bytes to the custodians. If each of them adds it up by
+itself, each opens another one.
+
 What it does not give: the party that shares d out knows it, and must forget it. `threshold`
-custodians together can open any ciphertext, so each has to make sure what it raises (a total,
-added up by itself from the published ballots).
+custodians together can open any ciphertext, so each has to make sure what it raises: a total that
+`ballot.tally` added up on its own machine, from the published ballots.
+
+    custodian         size    field
+    0                 4       "LPC" and the format, 1
+    4                 16      key id: SHA-256 of n, its first 16 bytes
+    20                1       index, from 1
+    21                1       threshold
+    22                1       custodians
+    23                s each  the parts that this custodian holds; s is the length of n in bytes
+    last 16                   SHA-256 of all before, its first 16 bytes
+
+Integers are big-endian and unsigned. The parts stand in the order of the sets that name them: sets
+of threshold − 1 indices without this custodian's own, in lexicographic order. The last field shows
+damage; it does not show forgery.
 """
 
 from __future__ import annotations
 
+import hashlib
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import combinations
+from typing import NoReturn
 
 import gmpy2
 from gmpy2 import invert, mpz, powmod
 
-from lepton_lab.errors import IntegrityError, InvalidParameter, PlaintextOverflow
+from lepton_lab.errors import (
+    DecryptionError,
+    IntegrityError,
+    InvalidParameter,
+    PlaintextOverflow,
+)
+from lepton_lab.paillier.encoding import whole_number
 from lepton_lab.paillier.private import PrivateKey
 from lepton_lab.paillier.public import EncryptedNumber, PublicKey
 from lepton_lab.paillier.secret_power import SecretPower
+from lepton_lab.paillier.serial import FieldReader
 
 MAX_CUSTODIANS = 10  # 252 parts at most
+_CUSTODIAN = b"LPC\1"
+_CHECKSUM_BYTES = 16
 Absent = frozenset[int]  # the custodians who do not hold a part; it names the part
 
 
@@ -41,22 +71,24 @@ Absent = frozenset[int]  # the custodians who do not hold a part; it names the p
 class Custodian:
     """One of the custodians 1 … `custodians`, with the parts of d that it holds. Secret.
 
-    `parts`: each under the set of the custodians who do not hold it.
+    `parts`: each under the set of the custodians who do not hold it. It is never pickled or copied;
+    to hand it over, seal `to_bytes()`.
     """
 
     index: int
     threshold: int
     custodians: int
     public_key: PublicKey
-    parts: Mapping[Absent, mpz] = field(repr=False)
+    parts: Mapping[Absent, mpz] = field(repr=False, hash=False)
 
     def contribute(self, number: EncryptedNumber, present: Iterable[int]) -> int:
         """Return this custodian's factor of R for one number.
 
-        `present`: the custodians who open it together, this one among them. Of custodians who hold
-        the same part the first one present raises it. The exponentiation is constant-time (see
-        `secret_power`). Look at what you open: any number of this key can be opened like this.
-        Raises InvalidParameter.
+        `number`: what all custodians present open, as it came by `from_bytes` or from
+        `ballot.tally`. `present`: the custodians who open it together, this one among them. Of
+        custodians who hold the same part the first one present raises it. The exponentiation is
+        constant-time (see `secret_power`). Look at what you open: any number of this key can be
+        opened like this. Raises InvalidParameter.
         """
         group = frozenset(present)
         everybody = frozenset(range(1, self.custodians + 1))
@@ -75,6 +107,68 @@ class Custodian:
                 factor = factor * SecretPower(part, n)(c) % n
         return int(factor)
 
+    def to_bytes(self) -> bytes:
+        """Return the custodian as bytes (see the table above). Secret: seal them before storing."""
+        numbers = bytes([self.index, self.threshold, self.custodians])
+        size = self.public_key.size
+        names = _held_by(self.index, self.threshold, self.custodians)
+        parts = b"".join(int(self.parts[absent]).to_bytes(size, "big") for absent in names)
+        body = _CUSTODIAN + self.public_key.key_id + numbers + parts
+        return body + _checksum(body)
+
+    @classmethod
+    def from_bytes(cls, data: bytes, public_key: PublicKey) -> Custodian:
+        """Read what `to_bytes` wrote under this key.
+
+        Raises IntegrityError for another key or damaged bytes, InvalidParameter for what is not a
+        PublicKey.
+        """
+        _check_key(public_key)
+        try:
+            return cls._read(data, public_key)
+        except (DecryptionError, InvalidParameter):
+            raise IntegrityError(
+                "these bytes are not a custodian under this key, or are damaged: restore them from "
+                "a copy"
+            ) from None
+
+    @classmethod
+    def _read(cls, data: bytes, public_key: PublicKey) -> Custodian:
+        reader = FieldReader(data)
+        reader.expect(_CUSTODIAN + public_key.key_id)
+        index = reader.integer(1)
+        threshold = reader.integer(1)
+        custodians = reader.integer(1)
+        _check_numbers(threshold, custodians)
+        whole_number(index, "index", 1, custodians)
+        parts = {}
+        for absent in _held_by(index, threshold, custodians):
+            part = mpz(reader.integer(public_key.size))
+            if not 0 < part < public_key.modulus:
+                raise DecryptionError
+            parts[absent] = part
+        reader.expect(_checksum(data[:-_CHECKSUM_BYTES]))
+        reader.finish()
+        return cls(index, threshold, custodians, public_key, parts)
+
+    def __reduce__(self) -> NoReturn:
+        # Executors, caches and debuggers pickle and copy what they are handed without asking.
+        raise InvalidParameter(
+            "a custodian cannot be pickled or copied, so that its parts never travel unnoticed: "
+            "to hand it over, seal custodian.to_bytes()"
+        )
+
+
+def _held_by(index: int, threshold: int, custodians: int) -> Iterator[Absent]:
+    """Yield the names of the parts that one custodian holds, in their order in its bytes."""
+    for absent in combinations(range(1, custodians + 1), threshold - 1):
+        if index not in absent:
+            yield frozenset(absent)
+
+
+def _checksum(body: bytes) -> bytes:
+    return hashlib.sha256(body).digest()[:_CHECKSUM_BYTES]
+
 
 def share(private_key: PrivateKey, threshold: int, custodians: int) -> list[Custodian]:
     """Share out what opens this key's ciphertexts. Then forget the private key.
@@ -83,11 +177,7 @@ def share(private_key: PrivateKey, threshold: int, custodians: int) -> list[Cust
     """
     if not isinstance(private_key, PrivateKey):
         raise InvalidParameter("share takes a PrivateKey")
-    # A bool is an int to Python, but not a number of custodians.
-    if type(threshold) is not int or type(custodians) is not int:
-        raise InvalidParameter("threshold and custodians are integers")
-    if not 1 <= threshold <= custodians <= MAX_CUSTODIANS:
-        raise InvalidParameter(f"1 ≤ threshold ≤ custodians ≤ {MAX_CUSTODIANS} must hold")
+    threshold, custodians = _check_numbers(threshold, custodians)
     key = private_key.public_key
     phi = mpz(private_key.p - 1) * (private_key.q - 1)
     everybody = range(1, custodians + 1)
@@ -97,9 +187,15 @@ def share(private_key: PrivateKey, threshold: int, custodians: int) -> list[Cust
     parts[first] = (invert(key.modulus, phi) - sum(parts.values())) % phi
     made = []
     for index in everybody:
-        held = {absent: part for absent, part in parts.items() if index not in absent}
+        held = {absent: parts[absent] for absent in _held_by(index, threshold, custodians)}
         made.append(Custodian(index, threshold, custodians, key, held))
     return made
+
+
+def _check_numbers(threshold: object, custodians: object) -> tuple[int, int]:
+    """Return the two as ints. Raises InvalidParameter unless 1 ≤ threshold ≤ custodians ≤ 10."""
+    most = whole_number(custodians, "custodians", 1, MAX_CUSTODIANS)
+    return whole_number(threshold, "threshold", 1, most), most
 
 
 def combine(public_key: PublicKey, contributions: Iterable[int]) -> int:
@@ -137,7 +233,11 @@ def open_number(public_key: PublicKey, number: EncryptedNumber, root: int) -> in
         raise IntegrityError("this R does not open this number")
     m, one = divmod(c * powmod(invert(root, n_square), n, n_square) % n_square, n)
     if one != 1:
-        raise IntegrityError("this R does not open this number")
+        raise IntegrityError(
+            "this R does not open this number: a contribution is false, or was made for another "
+            "ciphertext"
+        )
+    # All that M is computed from is public, so there is nothing to hide from the clock.
     plaintext = int(m if 2 * m < n else m - n)
     if abs(plaintext) > number.bound:
         raise PlaintextOverflow("the number passes the bound that was declared for it")
@@ -145,7 +245,7 @@ def open_number(public_key: PublicKey, number: EncryptedNumber, root: int) -> in
 
 
 def _ciphertext(key: PublicKey, number: object) -> mpz:
-    """Return the ciphertext as it stands, without fresh noise: R belongs to this very one."""
+    """Return the ciphertext in the form that leaves the process: R belongs to this form."""
     _check_key(key)
     if not isinstance(number, EncryptedNumber) or number.public_key != key:
         raise InvalidParameter("an EncryptedNumber of this key is needed")

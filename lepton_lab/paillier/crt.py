@@ -41,17 +41,30 @@ class CrtArithmetic:
         self._p_square_inverse = invert(self._p_square, self._q_square)
 
     def decrypt(self, c: mpz, bound: int | None = None) -> int:
-        """Return the plaintext of a unit modulo n², as an integer within ±n/2 (Paillier, 1999, §7).
+        """Return the plaintext m of a unit modulo n², or if it passes the bound, another integer.
 
-        Within a `bound` 128 bits shorter than p, the remainder modulo p is the plaintext, at half
-        the work. A plaintext that breaks the bound shows: to have a small remainder all the same,
-        it must be made by somebody who knows p, or by luck (2⁻¹²⁷). Then both halves are computed.
+        m is within ±n/2 (Paillier, 1999, §7). Without `bound` the result is m, from the remainders
+        modulo p and q. A `bound` at least 128 bits shorter than p halves the work: only the
+        remainder modulo p is computed, and the result is s, the one integer with s = m (mod p) and
+        |s| < p/2.
+
+        - If |m| <= bound, then s = m, because bound < p/2.
+        - So if |s| > bound, then |m| > bound. The caller compares the result with the bound and
+          raises. Nothing more is computed in that case: the work depends on the bound, which is
+          public, and never on m. With a second half as fall-back, the clock told an aggregator
+          whether a salary plus a chosen number is within a chosen bound, and twenty such questions
+          told it the salary.
+        - If |s| <= bound but |m| > bound, s is wrong and nobody notices. Then m − s is a non-zero
+          multiple of p, so the sender of m knows a multiple of p up to an error of at most `bound`.
+          For a bound up to n^(1/4) such a sender can factor n in polynomial time (Coppersmith,
+          1997; Howgrave-Graham, 2001); the default limits give 2²⁵⁶, and n^(1/4) is at least 2⁵¹¹.
+          For a larger bound this is assumed to be as hard. A blind guess succeeds with a
+          probability of at most 2⁻¹²⁶. So nothing is checked here. (In `decrypt_together` a sender
+          needs no knowledge of p to do harm, so there the values are checked.)
         """
         m_p = self._modulo_p(c % self._p_square)
         if bound is not None and bound.bit_length() + _SECURITY_BITS <= self.p.bit_length():
-            small = int(_signed(m_p, self.p))
-            if abs(small) <= bound:
-                return small
+            return int(_signed(m_p, self.p))
         return self._joined(m_p, self._modulo_q(c % self._q_square))
 
     def _modulo_p(self, c_mod_p_square: mpz) -> mpz:
@@ -76,26 +89,31 @@ class CrtArithmetic:
         residue = at_p + self._p_square * quotient
         return (1 + message % self._n * self._n) * residue % (self._n * self._n)
 
-    def decrypt_together(self, bound: int, cs: Sequence[mpz]) -> list[int]:
+    def decrypt_together(self, bound: int, cs: Sequence[tuple[mpz, int]]) -> list[int]:
         """Return the plaintexts of many units, fast while each is within ±bound, and right always.
+
+        `cs`: ciphertexts, each with its own declared bound, past which the result may be another
+        integer, as in `decrypt`.
 
         The ciphertexts are folded modulo p² into one of Σ mᵢ·2^(slot·i), as many as stay below p/2,
         and a fold is decrypted at once, modulo p. A sender that broke the bound could move value to
         its neighbours in this way, unseen. So the values are believed only if Σ ρᵢmᵢ, for random ρᵢ
         of 128 bits drawn afterwards, is what ∏ cᵢ^ρᵢ decrypts to in full. A wrong value passes with
-        probability 2⁻¹²⁸. When the check fails, every ciphertext is decrypted by itself.
+        probability 2⁻¹²⁸. When the check fails, every ciphertext is decrypted by itself. That takes
+        longer, so here the clock tells whether all values were within the bound.
         """
         slot = bound.bit_length() + 1
         depth = (self.p.bit_length() - 1) // slot
         if len(cs) < _FEWEST_CIPHERTEXTS or depth < _SHALLOWEST_FOLD:
-            return [self.decrypt(c, bound) for c in cs]
-        at_p = [c % self._p_square for c in cs]
+            return [self.decrypt(c, declared) for c, declared in cs]
+        at_p = [c % self._p_square for c, _ in cs]
+        at_q = [c % self._q_square for c, _ in cs]
         values: list[int] = []
         for start in range(0, len(cs), depth):
             values += self._decrypt_folded(at_p[start : start + depth], slot)
-        if self._confirms(values, cs, at_p):
+        if self._confirms(values, at_p, at_q):
             return values
-        return [self.decrypt(c) for c in cs]
+        return [self.decrypt(c, declared) for c, declared in cs]
 
     def _decrypt_folded(self, at_p: Sequence[mpz], slot: int) -> list[int]:
         """Return the plaintexts of these ciphertexts, all below 2^(slot−1), by one decryption."""
@@ -111,10 +129,9 @@ class CrtArithmetic:
             whole = (whole - value) >> slot
         return values
 
-    def _confirms(self, values: Sequence[int], cs: Sequence[mpz], at_p: Sequence[mpz]) -> bool:
+    def _confirms(self, values: Sequence[int], at_p: Sequence[mpz], at_q: Sequence[mpz]) -> bool:
         """Check values by one random combination; a false list passes with probability 2⁻¹²⁸."""
-        at_q = [c % self._q_square for c in cs]
-        rho = [secrets.randbits(_SECURITY_BITS) for _ in cs]
+        rho = [secrets.randbits(_SECURITY_BITS) for _ in values]
         m_p = self._modulo_p(power_product(at_p, rho, self._p_square))
         m_q = self._modulo_q(power_product(at_q, rho, self._q_square))
         expected = sum(r * value for r, value in zip(rho, values, strict=True))

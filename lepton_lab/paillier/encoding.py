@@ -76,19 +76,23 @@ def encode_within(number: int | float, exponent: int, limit: int) -> int:
     return encoded
 
 
-def encode_declared(number: object, limit: int, exponent: int, max_int: int) -> tuple[int, int]:
-    """Return the integer that is encrypted for a number, and its declared bound.
+def encode_declared(
+    number: object, limit: int, exponent: int, max_int: int
+) -> tuple[int, int, int]:
+    """Return the integer that is encrypted for a number, its exponent and its declared bound.
 
     `max_int`: the largest integer that the key takes. Raises NumberTooLarge for a number beyond its
     limit, or a limit beyond the key's range; InvalidParameter.
     """
-    bound = encoded_limit(checked_bound(limit), checked_exponent(exponent))
+    limit = checked_bound(limit)
+    exponent = checked_exponent(exponent)
+    bound = encoded_limit(limit, exponent)
     if bound > max_int:
         raise NumberTooLarge(
             "this limit at this exponent passes the key's range: declare a smaller limit, or an "
             "exponent nearer to 0"
         )
-    return encode_within(python_number(number), exponent, limit), bound
+    return encode_within(python_number(number), exponent, limit), exponent, bound
 
 
 def encoded_limit(limit: int, exponent: int) -> int:
@@ -119,11 +123,22 @@ def decode(encoded: int, exponent: int) -> int | float:
         ) from None
 
 
+def whole_number(value: object, what: str, low: int, high: int) -> int:
+    """Return an int, or a numpy integer as an int, if it is from `low` to `high`.
+
+    A bool is refused: where a whole number is asked for, True is a mistake. `what` names the number
+    in the error. Raises InvalidParameter.
+    """
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)):
+        raise InvalidParameter(f"{what} must be a whole number, not {type(value).__name__}")
+    if not low <= value <= high:
+        raise InvalidParameter(f"{what} must be from {low} to {high}")
+    return int(value)
+
+
 def checked_exponent(exponent: object) -> int:
     """Return a public exponent of base 16. Raises InvalidParameter outside ±8192."""
-    if not isinstance(exponent, int) or not -MAX_EXPONENT <= exponent <= MAX_EXPONENT:
-        raise InvalidParameter(f"an exponent must be an integer within ±{MAX_EXPONENT}")
-    return exponent
+    return whole_number(exponent, "an exponent", -MAX_EXPONENT, MAX_EXPONENT)
 
 
 def checked_bound(bound: object) -> int:
@@ -131,3 +146,21 @@ def checked_bound(bound: object) -> int:
     if isinstance(bound, bool) or not isinstance(bound, (int, np.integer)) or bound < 0:
         raise InvalidParameter("a bound must be an integer and not negative")
     return int(bound)
+
+
+def require_accepted(bound: int, accepted: int | None) -> None:
+    """Refuse a number that declares a larger bound than is accepted. Raises PlaintextOverflow."""
+    if accepted is not None and bound > checked_bound(accepted):
+        raise PlaintextOverflow(
+            "the number declares a larger bound than is accepted here: ask its sender to encrypt "
+            "with the protocol's limit and exponent"
+        )
+
+
+def require_accepted_exponent(exponent: int, accepted: int | None) -> None:
+    """Refuse a number that has another exponent than is accepted. Raises InvalidParameter."""
+    if accepted is not None and exponent != checked_exponent(accepted):
+        raise InvalidParameter(
+            f"the number has exponent {exponent}, and only {accepted} is accepted here: ask its "
+            "sender to encrypt with the protocol's exponent"
+        )

@@ -50,7 +50,8 @@ def matvec(
     public_key = terms[0].public_key
     has_float = any(isinstance(weight, float) for row in rows for weight in row)
     place = encoding.EXPONENT if has_float else 0
-    largest_weight = encoding.encoded_limit(encoding.checked_bound(limit), place)
+    limit = encoding.checked_bound(limit)
+    largest_weight = encoding.encoded_limit(limit, place)
     # The bound follows from what was declared, never from the weights, which it would tell.
     bound = public_key.within_range(sum(term.bound for term in terms) * largest_weight)
     exponent = encoding.checked_exponent(terms[0].exponent + place)

@@ -1,10 +1,10 @@
 """The private half of Paillier: decryption by the two primes, and new keys.
 
 Paillier is malleable and not secure against chosen ciphertexts. Never show a decryption, or the
-news that one overflowed, to whoever sends ciphertexts. The party that decrypts and the party that
-adds up should be two that do not collude. Where approximate results will do, or encrypted numbers
-must be multiplied, CKKS (TenSEAL, say) is far faster; sharing what it decrypts can give away its
-key (Li and Micciancio, 2021).
+news that one overflowed, to whoever sends ciphertexts or adds them up. The party that decrypts and
+the party that adds up should be two that do not collude. Where approximate results will do, or
+encrypted numbers must be multiplied, CKKS (TenSEAL, say) is far faster; sharing what it decrypts
+can give away its key (Li and Micciancio, 2021).
 """
 
 from __future__ import annotations
@@ -21,7 +21,15 @@ from numpy.typing import NDArray
 from lepton_lab.errors import DecryptionError, InvalidKey, InvalidParameter, PlaintextOverflow
 from lepton_lab.paillier import executors, primes
 from lepton_lab.paillier.crt import CrtArithmetic
-from lepton_lab.paillier.encoding import EXPONENT, LIMIT, checked_bound, decode, encode_declared
+from lepton_lab.paillier.encoding import (
+    EXPONENT,
+    LIMIT,
+    checked_bound,
+    decode,
+    encode_declared,
+    require_accepted,
+    whole_number,
+)
 from lepton_lab.paillier.public import EncryptedNumber, PublicKey
 from lepton_lab.paillier.vectors import PackedVector
 
@@ -75,18 +83,26 @@ class PrivateKey:
 
         Only the holder of the primes can call it.
         """
-        encoded, bound = encode_declared(number, limit, exponent, self.public_key.max_int)
+        key = self.public_key
+        encoded, exponent, bound = encode_declared(number, limit, exponent, key.max_int)
         c = self._crt.mask(encoded)
-        return EncryptedNumber.unchecked(self.public_key, c, exponent, bound, is_blinded=True)
+        return EncryptedNumber.unchecked(key, c, exponent, bound, is_blinded=True)
 
-    def decrypt(self, number: EncryptedNumber) -> int | float:
+    def decrypt(self, number: EncryptedNumber, accept_bound: int | None = None) -> int | float:
         """Return the number: an int when it is whole, else the nearest float (Paillier, 1999, §7).
 
-        Raises DecryptionError for a number of another key; PlaintextOverflow when the sender broke
-        the bound that it declared, or a number with a fraction passes the largest float;
+        `accept_bound`: the largest bound that a number may declare, as an encoded integer; a
+        larger one is refused before anything is decrypted. Raises DecryptionError for a number of
+        another key; PlaintextOverflow when the sender broke the bound that it declared, or
+        declared one that is not accepted, or a number with a fraction passes the largest float;
         InvalidParameter.
+
+        The exponentiations are the same whether the bound holds or not (`CrtArithmetic.decrypt`),
+        so the clock does not tell. The error does: show neither it nor the number to whoever
+        sends.
         """
         self._check(number)
+        require_accepted(number.bound, accept_bound)
         return self._decoded(self._crt.decrypt(number.raw_ciphertext, number.bound), number)
 
     def decrypt_many(
@@ -98,12 +114,16 @@ class PrivateKey:
         number beyond it, or a sender that cheats, costs the speed of up to 1024 others, never
         their correctness (see `CrtArithmetic.decrypt_together`). `executor`: a ThreadPoolExecutor
         for several cores. Raises what `decrypt` raises.
+
+        The clock tells whether all numbers were within `bound`. So use it for numbers whose
+        senders, and adders, cannot see how long the decryption takes; else call `decrypt` for
+        each.
         """
         wanted = list(numbers)
         for number in wanted:
             self._check(number)
         work = partial(self._crt.decrypt_together, checked_bound(bound))
-        cs = [number.raw_ciphertext for number in wanted]
+        cs = [(number.raw_ciphertext, number.bound) for number in wanted]
         threads = executors.require_threads(executor)
         plaintexts = executors.map_in_pieces(work, cs, _NUMBERS_PER_PIECE, threads)
         return [self._decoded(m, number) for m, number in zip(plaintexts, wanted, strict=True)]
@@ -143,7 +163,10 @@ class PrivateKey:
 
     def _decoded(self, encoded: int, number: EncryptedNumber) -> int | float:
         if abs(encoded) > number.bound:
-            raise PlaintextOverflow("the number passes the bound that was declared for it")
+            raise PlaintextOverflow(
+                "the number passes the bound that was declared for it: whoever sent it, or added "
+                "it up, broke the limits of the protocol"
+            )
         return decode(encoded, number.exponent)
 
     def __eq__(self, other: object) -> bool:
@@ -185,6 +208,6 @@ def generate_keypair(bits: int = 3072) -> tuple[PublicKey, PrivateKey]:
     `bits`: the exact length of n; even, 2048 to 16384. 3072 bits are worth 128 bits of symmetric
     security, 2048 bits 112 (SP 800-57 part 1, §5.6.1). Raises InvalidParameter.
     """
-    p, q = primes.blum_pair(bits)
+    p, q = primes.blum_pair(whole_number(bits, "bits", primes.MIN_BITS, primes.MAX_BITS))
     private_key = PrivateKey.unchecked(p, q)
     return private_key.public_key, private_key

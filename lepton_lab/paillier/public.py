@@ -23,18 +23,8 @@ from gmpy2 import invert, mpz, powmod
 from numpy.typing import ArrayLike
 
 from lepton_lab.errors import DecryptionError, InvalidParameter, PlaintextOverflow
-from lepton_lab.paillier import primes, serial
-from lepton_lab.paillier.encoding import (
-    EXPONENT,
-    FACTOR_LIMIT,
-    LIMIT,
-    checked_bound,
-    checked_exponent,
-    encode_declared,
-    encode_within,
-    encoded_limit,
-    python_number,
-)
+from lepton_lab.paillier import encoding, primes, serial
+from lepton_lab.paillier.ciphertext import Ciphertext
 from lepton_lab.paillier.noise import MANY, NoiseKind, PublicNoise
 
 if TYPE_CHECKING:
@@ -76,7 +66,7 @@ class PublicKey:
         self.noise = PublicNoise(self.modulus, noise)
 
     def encrypt(
-        self, number: object, limit: int = LIMIT, exponent: int = EXPONENT
+        self, number: object, limit: int = encoding.LIMIT, exponent: int = encoding.EXPONENT
     ) -> EncryptedNumber:
         """Encrypt an int, a float or a numpy scalar; a bool counts as 0 or 1.
 
@@ -86,7 +76,7 @@ class PublicKey:
         Raises NumberTooLarge, which is a MessageTooLarge and a PlaintextOverflow, past the limit
         or the key's range; InvalidParameter for NaN, infinities and other types.
         """
-        encoded, bound = encode_declared(number, limit, exponent, self.max_int)
+        encoded, exponent, bound = encoding.encode_declared(number, limit, exponent, self.max_int)
         c = self.noise.mask(encoded)
         return EncryptedNumber.unchecked(self, c, exponent, bound, is_blinded=True)
 
@@ -95,7 +85,8 @@ class PublicKey:
     ) -> PackedVector:
         """Encrypt an array of any shape, many values to a ciphertext, as `layout` says.
 
-        `array`: integers, bools or floats of up to 64 bits, at least one. A value v is carried as
+        `array`: integers, bools or floats of up to 64 bits, or Python's ints of any size, at least
+        one; not a masked array. A value v is carried as
         the integer round(v·2^fraction_bits), ties to even. `executor`: where to do the work in
         pieces, such as a ProcessPoolExecutor or a Dask client's executor; its workers see the
         values. Raises NumberTooLarge when a value passes its slot, or a slot the key;
@@ -113,7 +104,7 @@ class PublicKey:
         with the third, full ones some 32 later. They are kept with this object, and dropped when
         it is pickled or the process forks. No effect on "uniform" noise.
         """
-        self.noise.prepare(count)
+        self.noise.prepare(encoding.whole_number(count, "count", 0, 1 << 63))
 
     def checked_ciphertext(self, ciphertext: object) -> mpz:
         """Return a raw ciphertext if it can be one of this key.
@@ -176,7 +167,7 @@ class PublicKey:
         return cls(key.n, noise)
 
 
-class EncryptedNumber(serial.SerializableCiphertext):
+class EncryptedNumber(Ciphertext):
     """A number under `public_key`: made by `PublicKey.encrypt`, `from_phe` or `from_bytes`.
 
     `+`, `-` and `*` take ints, floats and numpy scalars (|number| <= 2¹²⁸, |factor| <= 2⁶⁴). `+`
@@ -196,7 +187,7 @@ class EncryptedNumber(serial.SerializableCiphertext):
         self,
         public_key: PublicKey,
         ciphertext: int,
-        exponent: int = EXPONENT,
+        exponent: int = encoding.EXPONENT,
         bound: int = 2**64,
     ) -> None:
         """Take in a raw ciphertext. `bound`: the largest absolute encoded integer.
@@ -208,8 +199,8 @@ class EncryptedNumber(serial.SerializableCiphertext):
             raise InvalidParameter("an EncryptedNumber needs a PublicKey")
         self.public_key = public_key
         self.raw_ciphertext = public_key.checked_ciphertext(ciphertext)
-        self.exponent = checked_exponent(exponent)
-        self.bound = public_key.within_range(checked_bound(bound))
+        self.exponent = encoding.checked_exponent(exponent)
+        self.bound = public_key.within_range(encoding.checked_bound(bound))
         self.is_blinded = False
 
     @classmethod
@@ -258,14 +249,14 @@ class EncryptedNumber(serial.SerializableCiphertext):
         return self + other
 
     def _add_plain(self, other: object) -> EncryptedNumber:
-        number = python_number(other)
+        number = encoding.python_number(other)
         key = self.public_key
         # A shallow number has no place for a float's digits, or for the units of an int.
-        number_exponent = EXPONENT if isinstance(number, float) else 0
+        number_exponent = encoding.EXPONENT if isinstance(number, float) else 0
         if number_exponent < self.exponent:
             return self.deepened(number_exponent)._add_plain(number)
-        encoded = encode_within(number, self.exponent, LIMIT)
-        bound = key.within_range(self.bound + encoded_limit(LIMIT, self.exponent))
+        encoded = encoding.encode_within(number, self.exponent, encoding.LIMIT)
+        bound = key.within_range(self.bound + encoding.encoded_limit(encoding.LIMIT, self.exponent))
         c = self.raw_ciphertext * (1 + encoded % key.modulus * key.modulus) % key.n_square
         return self.unchecked(key, c, self.exponent, bound)
 
@@ -274,7 +265,9 @@ class EncryptedNumber(serial.SerializableCiphertext):
         return self.unchecked(self.public_key, c, self.exponent, self.bound)
 
     def __sub__(self, other: object) -> EncryptedNumber:
-        return self + (-other if isinstance(other, EncryptedNumber) else -python_number(other))
+        if isinstance(other, EncryptedNumber):
+            return self + -other
+        return self + -encoding.python_number(other)
 
     def __rsub__(self, other: object) -> EncryptedNumber:
         return -self + other
@@ -285,13 +278,13 @@ class EncryptedNumber(serial.SerializableCiphertext):
     __rmul__ = __mul__
 
     def __truediv__(self, divisor: object) -> EncryptedNumber:
-        number = python_number(divisor)
+        number = encoding.python_number(divisor)
         if not number:
             raise InvalidParameter("division by zero")
         return self.times(1 / number)
 
     def times(
-        self, factor: object, limit: int = FACTOR_LIMIT, exponent: int | None = None
+        self, factor: object, limit: int = encoding.FACTOR_LIMIT, exponent: int | None = None
     ) -> EncryptedNumber:
         """Return the product with a public number, |factor| <= `limit`.
 
@@ -304,15 +297,16 @@ class EncryptedNumber(serial.SerializableCiphertext):
             raise InvalidParameter(
                 "Paillier adds encrypted numbers; it cannot multiply two of them"
             )
-        number = python_number(factor)
+        number = encoding.python_number(factor)
         key = self.public_key
         if exponent is None:
-            exponent = EXPONENT if isinstance(number, float) else 0
-        place = checked_exponent(exponent)
-        encoded = encode_within(number, place, checked_bound(limit))
-        bound = key.within_range(self.bound * encoded_limit(limit, place))
+            exponent = encoding.EXPONENT if isinstance(number, float) else 0
+        place = encoding.checked_exponent(exponent)
+        limit = encoding.checked_bound(limit)
+        encoded = encoding.encode_within(number, place, limit)
+        bound = key.within_range(self.bound * encoding.encoded_limit(limit, place))
         c = powmod(self.raw_ciphertext, encoded, key.n_square)
-        return self.unchecked(key, c, checked_exponent(self.exponent + place), bound)
+        return self.unchecked(key, c, encoding.checked_exponent(self.exponent + place), bound)
 
     def deepened(self, exponent: int) -> EncryptedNumber:
         """Return the same number at a deeper exponent (or its own). Raises PlaintextOverflow."""
@@ -332,10 +326,21 @@ class EncryptedNumber(serial.SerializableCiphertext):
         return serial.write_number(key.key_id, key.size, fields)
 
     @classmethod
-    def from_bytes(cls, data: bytes, public_key: PublicKey) -> EncryptedNumber:
+    def from_bytes(
+        cls,
+        data: bytes,
+        public_key: PublicKey,
+        accept_bound: int | None = None,
+        accept_exponent: int | None = None,
+    ) -> EncryptedNumber:
         """Read what `to_bytes` wrote under this key.
 
-        Raises DecryptionError: another key, damaged, malformed.
+        Bound and exponent in the bytes are the sender's word. A sender that declares the widest
+        bound of all, or an exponent of −500, makes every sum with its number raise. So state what
+        your protocol has: `accept_bound`, the largest bound, as an encoded integer;
+        `accept_exponent`, the one exponent. Raises DecryptionError: another key, damaged,
+        malformed; PlaintextOverflow for a bound, InvalidParameter for an exponent that is not
+        accepted.
         """
         fields = serial.read_number(data, public_key.key_id, public_key.size)
         try:
@@ -343,6 +348,8 @@ class EncryptedNumber(serial.SerializableCiphertext):
         except (InvalidParameter, PlaintextOverflow):
             raise DecryptionError from None
         number.is_blinded = True  # its sender knows this form already; nothing is computed yet
+        encoding.require_accepted(number.bound, accept_bound)
+        encoding.require_accepted_exponent(number.exponent, accept_exponent)
         return number
 
     def _header(self) -> dict[str, Any]:

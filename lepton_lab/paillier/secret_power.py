@@ -99,7 +99,8 @@ class SecretPower:
     def __init__(self, exponent: mpz, modulus: mpz) -> None:
         self._exponent = exponent
         self._modulus = modulus
-        self._size = (modulus.bit_length() + 7) // 8
+        self.modulus_bits = modulus.bit_length()
+        self._size = (self.modulus_bits + 7) // 8
         self._lib = _LIB
         if self._lib is not None:
             self._e = self._lib.BN_new()

@@ -1,4 +1,4 @@
-"""Writes and reads encrypted numbers, vectors and public keys as bytes, and as JSON.
+"""Writes and reads encrypted numbers, vectors and public keys as bytes.
 
     number            size    field
     0                 4       "LPN" and the format, 1
@@ -24,17 +24,14 @@
     4                 …       n
 
 Integers are big-endian, and unsigned except for the exponent. The reader knows the key (and the
-layout) beforehand: what is in the bytes must match it. JSON holds the same bytes in base64, under a
-header that people can read.
+layout) beforehand: what is in the bytes must match it. The exponent and the bound of a number are
+the sender's word: see `EncryptedNumber.from_bytes`.
 """
 
 from __future__ import annotations
 
-import base64
-import json
 import math
-from abc import ABC, abstractmethod
-from typing import Any, NamedTuple, Self
+from typing import NamedTuple
 
 from lepton_lab.errors import DecryptionError, InvalidKey
 
@@ -181,51 +178,3 @@ class FieldReader:
         """Check that nothing is left."""
         if len(self._left):
             raise DecryptionError
-
-
-class SerializableCiphertext(ABC):
-    """JSON and pickling for a class that has `to_bytes` and `from_bytes(data, *context)`."""
-
-    __slots__ = ()
-
-    @abstractmethod
-    def to_bytes(self) -> bytes:
-        """Return the bytes, blinded."""
-
-    @classmethod
-    @abstractmethod
-    def from_bytes(cls, data: bytes, *context: Any) -> Self:
-        """Read what `to_bytes` wrote."""
-
-    @abstractmethod
-    def _header(self) -> dict[str, Any]:
-        """Return what a reader of the JSON sees without decoding the bytes."""
-
-    @abstractmethod
-    def _context(self) -> tuple[Any, ...]:
-        """Return what `from_bytes` needs besides the bytes."""
-
-    def to_json(self) -> str:
-        """Return `to_bytes` in base64, under a header that people can read."""
-        document = {**self._header(), "bytes": base64.b64encode(self.to_bytes()).decode()}
-        return json.dumps(document)
-
-    @classmethod
-    def from_json(cls, text: str | bytes, *context: Any) -> Self:
-        """Read what `to_json` wrote; `context` is what `from_bytes` takes besides the bytes.
-
-        Raises DecryptionError, also when the header does not say what the bytes say.
-        """
-        try:
-            header = json.loads(text)
-            data = base64.b64decode(header.pop("bytes"), validate=True)
-            read = cls.from_bytes(data, *context)
-        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
-            raise DecryptionError from None
-        if header != read._header():
-            raise DecryptionError
-        return read
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle as `to_bytes`: a pickle leaves the process, so it must be blinded too."""
-        return type(self).from_bytes, (self.to_bytes(), *self._context())

@@ -14,6 +14,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import partial
 from typing import Any
 
@@ -23,9 +24,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from lepton_lab.errors import InvalidParameter, PlaintextOverflow
 from lepton_lab.paillier import executors, serial
-from lepton_lab.paillier.encoding import NumberTooLarge
+from lepton_lab.paillier.ciphertext import Ciphertext
+from lepton_lab.paillier.encoding import NumberTooLarge, python_number, whole_number
 from lepton_lab.paillier.public import PublicKey
 
+MAX_SLOT_BITS = 1 << 14  # the longest key has no more
+MAX_ADDITIONS = (1 << 63) - 1
 _LARGEST_PIECE = 256  # ciphertexts in one piece of work for an executor
 
 
@@ -44,12 +48,16 @@ class Layout:
     additions: int
 
     def __post_init__(self) -> None:
-        _check_whole("bits", self.bits, 2, 1 << 14)
-        _check_whole("fraction_bits", self.fraction_bits, 0, self.bits - 1)
-        _check_whole("additions", self.additions, 1, (1 << 63) - 1)
+        bits = whole_number(self.bits, "a layout's bits", 2, MAX_SLOT_BITS)
+        fraction_bits = whole_number(self.fraction_bits, "a layout's fraction_bits", 0, bits - 1)
+        additions = whole_number(self.additions, "a layout's additions", 1, MAX_ADDITIONS)
+        # numpy integers become Python's, which do not overflow when they are shifted.
+        object.__setattr__(self, "bits", bits)
+        object.__setattr__(self, "fraction_bits", fraction_bits)
+        object.__setattr__(self, "additions", additions)
         if self.limit < 1:
             raise InvalidParameter(
-                f"{self.additions} additions leave no room for a value in {self.bits} bits"
+                f"{additions} additions leave no room for a value in {bits} bits: choose more bits"
             )
 
     @property
@@ -70,29 +78,45 @@ class Layout:
     def encode(self, values: NDArray[Any]) -> list[int]:
         """Return each value times 2^fraction_bits, rounded, ties to even.
 
+        `values`: integers or floats of up to 64 bits, or Python's numbers in an array of objects.
         Raises InvalidParameter, NumberTooLarge.
         """
         if values.dtype.kind in "biu":
             encoded = [int(value) << self.fraction_bits for value in values.ravel().tolist()]
         elif values.dtype.kind == "f" and values.dtype.itemsize <= 8:
             encoded = self._encode_floats(values)
+        elif values.dtype == object:
+            encoded = [self._encode_exactly(value) for value in values.ravel()]
         else:
             raise InvalidParameter(
                 f"an array must hold integers or floats of up to 64 bits, not {values.dtype}"
             )
         if encoded and max(*encoded, -min(encoded)) > self.limit:
-            raise NumberTooLarge("a value passes the range of its slot")
+            raise NumberTooLarge(
+                "a value passes the range of its slot: choose a layout of more bits"
+            )
         return encoded
 
     def _encode_floats(self, values: NDArray[Any]) -> list[int]:
         if not np.isfinite(values).all():
-            raise InvalidParameter("NaN and infinities have no encryption")
+            raise InvalidParameter(
+                "NaN and infinities cannot be encrypted: replace or drop them before"
+            )
         flat = values.astype(np.float64).ravel()
         with np.errstate(over="ignore"):
             scaled = np.rint(np.ldexp(flat, self.fraction_bits))
         if np.isinf(scaled).any():
-            raise NumberTooLarge("a value passes the range of its slot")
+            raise NumberTooLarge(
+                "a value passes the range of its slot: choose a layout of more bits"
+            )
         return [int(value) for value in scaled.tolist()]
+
+    def _encode_exactly(self, value: object) -> int:
+        """Encode one of Python's numbers: an int of any size stays exact."""
+        number = python_number(value)
+        if isinstance(number, int):
+            return number << self.fraction_bits
+        return round(Fraction(number) * (1 << self.fraction_bits))
 
     def decode(self, encoded: Sequence[int], shape: tuple[int, ...]) -> NDArray[Any]:
         """Return the array: integers if there are no fraction bits, else the nearest float64.
@@ -112,11 +136,6 @@ class Layout:
     def fields(self) -> serial.LayoutFields:
         """Return the three numbers as they stand in a vector's bytes."""
         return serial.LayoutFields(self.bits, self.fraction_bits, self.additions)
-
-
-def _check_whole(name: str, value: object, low: int, high: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        raise InvalidParameter(f"a layout's {name} must be an integer from {low} to {high}")
 
 
 def encrypt_vector(
@@ -150,10 +169,7 @@ def pack(array: ArrayLike, layout: Layout, key_bits: int) -> tuple[list[int], tu
     """
     if not isinstance(layout, Layout):
         raise InvalidParameter("a vector needs a Layout")
-    try:
-        values = np.asarray(array)
-    except ValueError:
-        raise InvalidParameter("the rows of the array differ in length") from None
+    values = _as_array(array)
     if not values.size:
         raise InvalidParameter("an empty array has nothing to encrypt")
     slots = layout.slots(key_bits)
@@ -169,7 +185,46 @@ def pack(array: ArrayLike, layout: Layout, key_bits: int) -> tuple[list[int], tu
     return packed, values.shape
 
 
-class PackedVector(serial.SerializableCiphertext):
+def _as_array(array: ArrayLike) -> NDArray[Any]:
+    """Return an array of integers, floats, or Python's own numbers where numpy would round them.
+
+    Raises InvalidParameter.
+    """
+    try:
+        if _holds_masked_array(array):
+            raise InvalidParameter(
+                "a masked array has places without a value, which cannot be encrypted: fill them "
+                "first (array.filled(...)), or drop them (array.compressed())"
+            )
+        values = np.asarray(array)
+        # numpy makes floats of a list like [2**63, 1], or [2**53 + 1, 0.5], and rounds its
+        # integers. Integers up to 2**53 are exact as floats.
+        is_made_here = not isinstance(array, (np.ndarray, np.generic))
+        if is_made_here and values.dtype.kind == "f" and (np.abs(values) >= 2.0**53).any():
+            values = np.asarray(array, dtype=object)
+    except InvalidParameter:
+        raise
+    except (ValueError, RecursionError):
+        raise InvalidParameter(
+            "the rows of the array differ in length, or are nested too deeply"
+        ) from None
+    return values
+
+
+def _holds_masked_array(array: object) -> bool:
+    """Tell whether an array, or an array in a list, has a mask: numpy drops it without a word."""
+    if isinstance(array, np.ma.MaskedArray):
+        return True
+    if not isinstance(array, (list, tuple)):
+        return False
+    # A list of plain numbers, the common case, is not searched one by one.
+    kinds = set(map(type, array))
+    if not any(issubclass(kind, (list, tuple, np.ma.MaskedArray)) for kind in kinds):
+        return False
+    return any(map(_holds_masked_array, array))
+
+
+class PackedVector(Ciphertext):
     """An array under `public_key`: made by `PublicKey.encrypt_vector` or `from_bytes`.
 
     `+` and `-` take a vector of an equal key, layout and shape, `*` an integer; `sum()` works.
@@ -216,9 +271,12 @@ class PackedVector(serial.SerializableCiphertext):
         A public number tells nothing of the multipliers. Raises InvalidParameter,
         PlaintextOverflow.
         """
-        if not isinstance(total, int) or total < self.spent:
-            raise InvalidParameter("a budget cannot be spent backwards")
-        return self._with(self.raw_ciphertexts, total)
+        spent = whole_number(total, "a total of additions", 0, MAX_ADDITIONS)
+        if spent < self.spent:
+            raise InvalidParameter(
+                f"{self.spent} additions are spent already: the total cannot be smaller"
+            )
+        return self._with(self.raw_ciphertexts, spent)
 
     def _with(self, cs: list[mpz], spent: int) -> PackedVector:
         return PackedVector(
@@ -284,12 +342,17 @@ class PackedVector(serial.SerializableCiphertext):
         mask = (1 << bits) - 1
         bias = sum(half << place for place in places)
         values: list[int] = []
+        is_in_range = True
         for whole in packed:
             # With the bias no slot is negative, so none borrows from the next.
             raised = whole + bias
-            if raised < 0 or raised >> slots * bits:
-                raise PlaintextOverflow("a packed integer passes the range of its slots")
+            # Go on after a bad one: the time must not tell which of the ciphertexts it was.
+            is_in_range &= 0 <= raised < 1 << slots * bits
             values += [(raised >> place & mask) - half for place in places]
+        if not is_in_range:
+            raise PlaintextOverflow(
+                "a packed integer passes the range of its slots: its sender broke the layout"
+            )
         count = math.prod(self.shape)
         # Slots behind the last value are 0 unless the sender cheats.
         if max(*values, -min(values)) > self.layout.limit * self.spent or any(values[count:]):

@@ -12,6 +12,7 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from itertools import product
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -492,3 +493,9 @@ def test_other_kinds_are_refused():
     ):
         with pytest.raises(InvalidBallot):
             ballot.check(public, c, odd, 5)
+
+
+@pytest.mark.parametrize("vote", [np.int64(1), np.uint8(0), np.bool_(True), True])
+def test_votes_of_numpys_kinds_are_taken(vote):
+    verified = ballot.verify(public, ballot.cast(public, vote, ADA), ADA)
+    assert private.decrypt(verified) == int(vote)

@@ -5,15 +5,20 @@ What opens one number opens no other.
 
 from __future__ import annotations
 
+import copy
+import hashlib
+import pickle
 from itertools import combinations
 
+import numpy as np
 import pytest
 from gmpy2 import mpz
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lepton_lab import paillier
-from lepton_lab.elections import custody
+from lepton_lab.elections import ballot, custody
+from lepton_lab.elections.ballot import BallotContext
 from lepton_lab.errors import IntegrityError, InvalidParameter, PlaintextOverflow
 
 public, private = paillier.generate_keypair(2048)
@@ -145,3 +150,102 @@ def test_wrong_use_is_refused():
             custody.open_number(public, total, wrong)
     with pytest.raises(InvalidParameter):
         custody.combine(private, [1])
+
+
+# Which ciphertext is opened
+
+
+def test_a_total_that_everybody_adds_up_alone_is_opened_as_it_is():
+    box = [(who, ballot.cast(public, 1, BallotContext("e", who))) for who in ("ada", "ben")]
+    contributions = [
+        FIVE[i - 1].contribute(ballot.tally(public, "e", box), (1, 3, 5)) for i in (1, 3, 5)
+    ]
+    published = ballot.tally(public, "e", box)
+    assert custody.open_number(public, published, custody.combine(public, contributions)) == 2
+
+
+def test_a_result_gets_its_noise_once_and_is_opened_in_that_form():
+    total = number(4) * 3
+    bare = total.raw_ciphertext
+    root = custody.root(private, total)
+    assert total.raw_ciphertext != bare
+    sent = paillier.EncryptedNumber.from_bytes(total.to_bytes(), public)
+    assert custody.open_number(public, sent, root) == custody.open_number(public, total, root) == 12
+
+
+def test_results_with_different_noise_are_not_one_ciphertext():
+    one = number(4)
+    two = number(5)
+    contributions = [FIVE[i - 1].contribute(one + two, (1, 2, 3)) for i in (1, 2, 3)]
+    with pytest.raises(IntegrityError, match="another ciphertext"):
+        custody.open_number(public, one + two, custody.combine(public, contributions))
+
+
+# Custodians' keys
+
+
+def test_custodians_travel_as_bytes():
+    read = [custody.Custodian.from_bytes(custodian.to_bytes(), public) for custodian in FIVE]
+    assert read == FIVE
+    total = number(-11)
+    assert custody.open_number(public, total, released(total, (2, 4, 5), read)) == -11
+    longest = custody.share(private, 5, 10)[9]
+    assert custody.Custodian.from_bytes(longest.to_bytes(), public) == longest
+
+
+def test_the_bytes_of_a_custodian_are_those_of_the_table():
+    custodian = custody.share(private, 2, 3)[1]
+    data = custodian.to_bytes()
+    assert data[:4] == b"LPC\1"
+    assert data[4:20] == public.key_id
+    assert tuple(data[20:23]) == (2, 2, 3)
+    parts = [custodian.parts[frozenset({1})], custodian.parts[frozenset({3})]]
+    assert data[23:-16] == b"".join(int(part).to_bytes(public.size, "big") for part in parts)
+    assert data[-16:] == hashlib.sha256(data[:-16]).digest()[:16]
+
+
+def test_damaged_custodians_are_refused():
+    data = custody.share(private, 2, 3)[1].to_bytes()
+    places = [*range(23), 24, 300, len(data) - 17, len(data) - 1]
+    flipped = []
+    for place in places:
+        altered = bytearray(data)
+        altered[place] ^= 1
+        flipped.append(bytes(altered))
+    for bad in (*flipped, data[:-1], data + b"\0", b"", None, "text", data[:22]):
+        with pytest.raises(IntegrityError):
+            custody.Custodian.from_bytes(bad, public)
+    with pytest.raises(IntegrityError):
+        custody.Custodian.from_bytes(data, stranger)
+    with pytest.raises(InvalidParameter):
+        custody.Custodian.from_bytes(data, private)
+
+
+@pytest.mark.parametrize(
+    "numbers", [(0, 2, 3), (4, 2, 3), (2, 4, 3), (2, 0, 3), (2, 2, 11), (1, 1, 0)]
+)
+def test_numbers_that_no_custodian_has_are_refused_even_with_a_right_checksum(numbers):
+    data = custody.share(private, 2, 3)[1].to_bytes()
+    body = data[:20] + bytes(numbers) + data[23:-16]
+    with pytest.raises(IntegrityError):
+        custody.Custodian.from_bytes(body + hashlib.sha256(body).digest()[:16], public)
+
+
+def test_a_part_out_of_range_is_refused_even_with_a_right_checksum():
+    data = custody.share(private, 2, 3)[1].to_bytes()
+    for part in (0, n):
+        body = data[:23] + part.to_bytes(public.size, "big") + data[23 + public.size : -16]
+        with pytest.raises(IntegrityError):
+            custody.Custodian.from_bytes(body + hashlib.sha256(body).digest()[:16], public)
+
+
+@pytest.mark.parametrize("way", [pickle.dumps, copy.copy, copy.deepcopy])
+def test_a_custodian_is_never_pickled_or_copied(way):
+    with pytest.raises(InvalidParameter, match="to_bytes"):
+        way(FIVE[0])
+
+
+def test_numpy_integers_may_say_how_many():
+    made = custody.share(private, np.int64(1), np.uint8(2))
+    assert [(c.threshold, c.custodians) for c in made] == [(1, 2), (1, 2)]
+    made[0].to_bytes()

@@ -429,3 +429,34 @@ def test_a_ciphertext_is_an_integer(malformed):
 
 def test_every_error_is_one_of_ours():
     assert issubclass(encoding.NumberTooLarge, LabError)
+
+
+# numpy's kinds of numbers
+
+
+def test_a_masked_value_is_refused():
+    masked = np.ma.array([1.0, 2.0], mask=[True, False])
+    e = public.encrypt(1)
+    for bad in (masked[0], masked[:1], np.ma.masked):
+        for attempt in (lambda bad=bad: public.encrypt(bad), lambda bad=bad: e + bad):
+            with pytest.raises(InvalidParameter):
+                attempt()
+
+
+def test_numpy_integers_serve_where_whole_numbers_are_asked_for():
+    key = paillier.generate_keypair(np.int64(2048))[0]
+    assert key.bits == 2048
+    key.precompute(count=np.int32(3))
+    number = public.encrypt(5, limit=np.int64(100), exponent=np.int8(-2))
+    assert (number.exponent, type(number.exponent)) == (-2, int)
+    assert private.decrypt(number) == 5
+    assert private.decrypt(number.times(3, limit=np.uint8(4), exponent=np.int8(0))) == 15
+    assert private.decrypt_many([number], np.int64(100 << 8)) == [5]
+
+
+@pytest.mark.parametrize("bad", [True, 2.0, "2", None, -1, np.bool_(True)])
+def test_a_count_must_be_a_whole_number(bad):
+    with pytest.raises(InvalidParameter):
+        public.precompute(bad)
+    with pytest.raises(InvalidParameter):
+        paillier.generate_keypair(bad)

@@ -11,6 +11,7 @@ import pytest
 from lepton_lab import paillier
 from lepton_lab.errors import DecryptionError, InvalidParameter, PlaintextOverflow
 from lepton_lab.paillier import EncryptedNumber
+from tests.support.paillier_work import exponentiations
 
 public, private = paillier.generate_keypair(2048)
 phe_public = public.to_phe()
@@ -84,3 +85,47 @@ def test_damaged_json_raises():
     ):
         with pytest.raises(DecryptionError):
             EncryptedNumber.from_json(malformed, public)
+
+
+# What the receiver accepts
+
+
+HONEST = [public.encrypt(value, limit=10**6, exponent=0) for value in (10, 20, 30)]
+EVIL_BOUND = EncryptedNumber(public, HONEST[0].ciphertext(), 0, public.max_int)
+EVIL_EXPONENT = EncryptedNumber(public, HONEST[0].ciphertext(), -511, 1)
+
+
+def test_without_a_stated_bound_one_hostile_sender_spoils_every_sum():
+    for evil in (EVIL_BOUND, EVIL_EXPONENT):
+        read = EncryptedNumber.from_bytes(evil.to_bytes(), public)
+        with pytest.raises(PlaintextOverflow):
+            private.decrypt(sum(HONEST) + read)
+
+
+def test_the_receiver_states_what_it_accepts():
+    ways = (
+        lambda number, **accepted: EncryptedNumber.from_bytes(
+            number.to_bytes(), public, **accepted
+        ),
+        lambda number, **accepted: EncryptedNumber.from_json(number.to_json(), public, **accepted),
+    )
+    for read in ways:
+        accepted = [read(n, accept_bound=10**6, accept_exponent=0) for n in HONEST]
+        assert private.decrypt(sum(accepted)) == 60
+        with pytest.raises(PlaintextOverflow, match="larger bound"):
+            read(EVIL_BOUND, accept_bound=10**6, accept_exponent=0)
+        with pytest.raises(PlaintextOverflow, match="larger bound"):
+            read(HONEST[0], accept_bound=10**6 - 1)
+        with pytest.raises(InvalidParameter, match="-511"):
+            read(EVIL_EXPONENT, accept_bound=10**6, accept_exponent=0)
+        for senseless in ({"accept_bound": -1}, {"accept_bound": 1.5}, {"accept_exponent": 0.5}):
+            with pytest.raises(InvalidParameter):
+                read(HONEST[0], **senseless)
+
+
+def test_a_bound_that_is_not_accepted_costs_no_decryption(monkeypatch):
+    assert private.decrypt(HONEST[1], accept_bound=10**6) == 20
+    powers = exponentiations(monkeypatch)
+    with pytest.raises(PlaintextOverflow, match="larger bound"):
+        private.decrypt(EVIL_BOUND, accept_bound=10**6)
+    assert powers == []
