@@ -1,26 +1,33 @@
 """Commit: how a new version is claimed, published and acknowledged, and how old ones are deleted.
 
-A writer claims a version on more than half of the nodes before it writes anything, so that at most
-one writer wins each version. It writes the shards, and then the manifest to every node: at that
-moment readers see the new version. Only then are older versions deleted.
+A writer claims a version on more than half of the nodes before it writes anything. Any two sets of
+more than half have a node in common, and a node gives each claim once: so at most one writer wins
+each version.
 
-Deleting is housekeeping. A node that does not answer keeps what it has, and `repair` deletes it
-later.
+It writes the shards, and then the manifest to every node: from then on readers may see the new
+version. When `write_quorum` nodes have taken it, it is acknowledged in the key ring: the ring notes
+its version and digest, and in the same writing shreds every data key of an older version of this
+object, whoever made it: versions between a look and a claim, failed puts, writers that were killed.
+So after an acknowledged put or delete, and after a repair, nothing older can be read by this ring,
+and nodes that show less than the record are found out (`versions.py`). If two writers acknowledge
+in the other order than that of their versions, the record keeps the higher version.
+
+Only then are older versions deleted from the nodes. That is housekeeping: a node that does not
+answer keeps what it has, and `repair` deletes it later.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from concurrent.futures import wait
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
-from operator import methodcaller
 
 from lepton_lab.errors import NotEnoughShards, NotFound, WriteConflict
-from lepton_lab.nodes import Node
+from lepton_lab.sharding.calls import GuardedNode
 from lepton_lab.sharding.manifest import (
     RECORD_LIMIT,
+    TOMBSTONE,
     Manifest,
     ManifestBody,
     ObjectKeys,
@@ -28,25 +35,34 @@ from lepton_lab.sharding.manifest import (
     context,
     head_key,
     manifest_key,
+    name_and_version,
 )
 from lepton_lab.sharding.placement import Seats
-from lepton_lab.sharding.stripes import Stripes
+from lepton_lab.sharding.stripes import Stripes, delete_on
 from lepton_lab.sharding.versions import WINDOW, Versions
-from lepton_lab.sharding.workers import Worker, Workers
+from lepton_lab.sharding.workers import Worker, Workers, wait_for
 
 _MOST_CLAIMED = 64 * WINDOW  # claims in a row that are believed; failed writers leave a few
 
 
-def claim(versions: Versions, after: int, put_id: bytes) -> int:
-    """Claim the first free version above `after` on more than half of the nodes; return it.
+def claim(versions: Versions, before: Manifest | None, put_id: bytes) -> int:
+    """Claim the next free version on more than half of the nodes; return it.
 
-    Raises WriteConflict if another writer was first, NotEnoughShards if too few nodes answer.
+    It comes after `before`, the newest on the nodes, and after the record in the key ring: nodes
+    that were emptied or rolled back must not make a writer use a version again. Raises
+    WriteConflict if another writer was first, NotEnoughShards if too few nodes answer.
     """
     workers = versions.workers
     needed = len(workers) // 2 + 1
-    version = _first_free(versions, after + 1, needed)
+    record = versions.record()
+    newest = max(before.body.version if before else 0, record.version if record else 0)
+    version = _first_free(versions, newest + 1, needed)
     key = claim_key(versions.object_id, version)
-    answers = workers.ask(methodcaller("set_if_absent", key, put_id))
+
+    def claim_on(node: GuardedNode) -> bool:
+        return node.set_if_absent(key, put_id)
+
+    answers = workers.ask(claim_on, needed)
     won = sum(answers.values())
     if won >= needed:
         return version
@@ -64,8 +80,7 @@ def _first_free(versions: Versions, start: int, needed: int) -> int:
     """
     for first in range(start, start + _MOST_CLAIMED, WINDOW):
         keys = [claim_key(versions.object_id, first + step) for step in range(WINDOW)]
-        answers = versions.workers.ask(methodcaller("get_bounded", keys, RECORD_LIMIT))
-        versions.workers.require(needed, "nodes to claim a version on")
+        answers = _claims(versions.workers, keys, needed)
         for step in range(WINDOW):
             free = sum(claims[step] is None for claims in answers.values())
             if free >= needed:
@@ -75,6 +90,19 @@ def _first_free(versions: Versions, start: int, needed: int) -> int:
         f"the nodes say that {_MOST_CLAIMED} versions from {start} on are taken; check them, "
         "then retry"
     )
+
+
+def _claims(workers: Workers, keys: list[str], needed: int) -> dict[Worker, list[bytes | None]]:
+    """Return the claims under these keys, by worker. Raises NotEnoughShards."""
+
+    def read(node: GuardedNode) -> list[bytes | None]:
+        return node.get_bounded(keys, RECORD_LIMIT)
+
+    answers = workers.ask(read, needed)
+    if len(answers) < needed:
+        what = "nodes to claim a version on"
+        raise NotEnoughShards(what, found=len(answers), needed=needed, failures=workers.failures)
+    return answers
 
 
 @contextmanager
@@ -116,19 +144,53 @@ def publish(
         head_key(versions.object_id),
     ]
 
-    def write(node: Node, record: bytes) -> None:
+    def write(node: GuardedNode, record: bytes) -> bool:
         for key in keys:
-            node[key] = record
+            node.put(key, record)
+        return True
 
     calls = []
     for index in range(len(seats)) if indexes is None else indexes:
         calls.append(seats[index].submit(partial(write, record=manifest.pack(index))))
-    for call in calls:
-        call.result()
+    wait_for(calls)
+
+
+def acknowledge(versions: Versions, manifest: Manifest) -> None:
+    """Note this version in the key ring, and shred every older data key of the object.
+
+    Call it when `write_quorum` nodes have taken the manifest. Raises IntegrityError if the same
+    version was acknowledged with another digest.
+    """
+    body = manifest.body
+    ours = context(versions.name)
+
+    def version_of(found: bytes) -> int | None:
+        return name_and_version(found)[1] if found.startswith(ours) else None
+
+    versions.ring.acknowledge(
+        versions.name,
+        body.version,
+        bytes.fromhex(body.digest),
+        deleted=body.kind == TOMBSTONE,
+        version_of=version_of,
+    )
+
+
+def acknowledge_repaired(versions: Versions, manifest: Manifest, seats: Seats) -> None:
+    """Acknowledge a version that a repair has published, if that is safe.
+
+    With fewer than a quorum it waits, unless it is acknowledged already: a record that only a few
+    nodes can satisfy would make the object unreadable as soon as these fail.
+    """
+    took = sum(seat.failure is None for seat in seats)
+    record = versions.record()
+    known = record is not None and record.version >= manifest.body.version
+    if known or took >= min(versions.write_quorum, manifest.body.n):
+        acknowledge(versions, manifest)
 
 
 def retire(versions: Versions, old: Manifest | None, version: int) -> None:
-    """Delete what is older than an acknowledged version, and shred the data key of `old`.
+    """Delete from the nodes what is older than an acknowledged version.
 
     old: the manifest that this version replaced, if there was one.
     """
@@ -146,11 +208,7 @@ def retire(versions: Versions, old: Manifest | None, version: int) -> None:
             for worker in (seat, *seats.others[index]):
                 # The old version may lie on nodes that the new one does not use.
                 gone.setdefault(worker, list(markers)).extend(stripes.keys_on(index))
-    wait([worker.submit(methodcaller("delete_many", keys)) for worker, keys in gone.items()])
-    if old:
-        # Another writer that replaced the same version may have been quicker.
-        with suppress(NotFound):
-            versions.ring.shred(versions.ring.data_key_id(old.wrapped))
+    wait_for([delete_on(worker, keys) for worker, keys in gone.items()])
 
 
 def withdraw(
@@ -168,7 +226,7 @@ def withdraw(
             manifest_key(versions.object_id, version),
             head_key(versions.object_id),
         ]
-    worker.submit(methodcaller("delete_many", keys)).result()
+    wait_for([delete_on(worker, keys)])
 
 
 def sweep(versions: Versions, keep: Manifest | None = None, seats: Seats | None = None) -> None:
@@ -183,15 +241,15 @@ def sweep(versions: Versions, keep: Manifest | None = None, seats: Seats | None 
     body = None if keep is None else keep.body
     prefix = versions.object_id.hex() + "/"
 
-    def clean(node: Node, index: int | None) -> None:
+    def clean(node: GuardedNode, index: int | None) -> bool:
         found = node.keys_with_prefix(prefix)
         node.delete_many([key for key in found if body is None or not _is_kept(key, body, index)])
+        return True
 
     calls = []
     for worker in versions.everyone:
         calls.append(worker.submit(partial(clean, index=kept.get(worker))))
-    for call in calls:
-        call.result()
+    wait_for(calls)
 
 
 def _is_kept(key: str, body: ManifestBody, index: int | None) -> bool:

@@ -45,7 +45,7 @@ def by_weight(workers: Iterable[Worker], key: str) -> list[Worker]:
     """Return the workers with the highest weights first; on a tie, by name."""
 
     def rank(worker: Worker) -> tuple[int, str]:
-        return -rendezvous_weight(worker.node.name, key), worker.node.name
+        return -rendezvous_weight(worker.name, key), worker.name
 
     return sorted(workers, key=rank)
 
@@ -97,7 +97,7 @@ def assign_seats(
             seats[index] = holders[index][0]
 
     # 4. The list may have fewer nodes than the object has shards: the remaining ones have no node.
-    whole = [worker or Worker.absent(index) for index, worker in enumerate(seats)]
+    whole = [seat or Worker(None, f"no node for shard {i}") for i, seat in enumerate(seats)]
     others = {}
     for index, seat in enumerate(whole):
         others[index] = [worker for worker in holders[index] if worker is not seat]

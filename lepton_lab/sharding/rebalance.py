@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
+from lepton_lab.errors import IntegrityError, NotEnoughShards, StaleVersion
 from lepton_lab.sharding import commit
 from lepton_lab.sharding.manifest import TAG, Manifest
 from lepton_lab.sharding.placement import Seats
@@ -21,7 +22,7 @@ from lepton_lab.sharding.versions import Versions
 class Rebalancer:
     """Moves objects to their place, and counts for the report what that took.
 
-    failed: by the object's name, why it could not be moved; the caller may add to it.
+    failed: by the object's name, why it could not be moved.
     """
 
     def __init__(self) -> None:
@@ -35,6 +36,16 @@ class Rebalancer:
         """Return what was done since this object was made."""
         moved = {name: shards for name, shards in self._moved.items() if shards}
         return RebalanceReport(self._objects, moved, self._bytes, self._unreachable, self.failed)
+
+    def try_to_move(self, versions: Versions) -> None:
+        """Bring the newest version of one of many objects to its place, or note why it failed."""
+        try:
+            # Tombstones are moved too: without them old data could come back.
+            manifest = versions.fresh(everywhere=True)
+            if manifest is not None:
+                self.move_to_place(versions, manifest)
+        except (NotEnoughShards, StaleVersion, IntegrityError) as error:
+            self.failed[versions.name.decode()] = str(error)
 
     def move_to_place(self, versions: Versions, manifest: Manifest) -> None:
         """Bring the shards of one version to the nodes that the placement names.
@@ -67,10 +78,10 @@ class Rebalancer:
                     # A node may hold one index too many and still be another index's seat.
                     wholly = worker not in list(seats)
                     commit.withdraw(versions, manifest, index, worker, wholly=wholly)
-                self._moved[seat.node.name] += taken[index]
+                self._moved[seat.name] += taken[index]
                 self._bytes += taken[index] * (manifest.body.segment + TAG)
         if unkept:
-            names = ", ".join(seats[index].node.name for index in sorted(unkept))
+            names = ", ".join(seats[index].name for index in sorted(unkept))
             self.failed[versions.name.decode()] = f"{names} did not keep what it was given"
         self._unreachable |= seats.failures
 

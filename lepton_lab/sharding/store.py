@@ -8,15 +8,33 @@ from collections.abc import Iterator, MutableMapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import chain
+from threading import Thread
 from typing import BinaryIO, overload
 
 from lepton_lab.buffers import write_all
 from lepton_lab.erasure import Code
-from lepton_lab.errors import InvalidParameter, NotEnoughShards, NotFound, WriteConflict
+from lepton_lab.errors import (
+    NotEnoughShards,
+    NotFound,
+    WriteConflict,
+)
 from lepton_lab.keyring import KeyRing
-from lepton_lab.nodes import Node, as_node
 from lepton_lab.sharding import commit
-from lepton_lab.sharding.arguments import Source, checked_name, name_of_node, opened
+from lepton_lab.sharding.arguments import (
+    Source,
+    check_names,
+    check_receipt,
+    check_sink,
+    checked_count,
+    checked_name,
+    checked_nodes,
+    checked_quorum,
+    checked_ring,
+    checked_seconds,
+    checked_segment,
+    distinct_names,
+    opened,
+)
 from lepton_lab.sharding.manifest import (
     OBJECT,
     SEGMENT,
@@ -37,8 +55,8 @@ from lepton_lab.sharding.reports import (
     ShredReport,
 )
 from lepton_lab.sharding.stripes import ALTERED, GOOD, MISSING, STRAY, Stripes, plaintext_stripes
-from lepton_lab.sharding.versions import Versions, stored_names
-from lepton_lab.sharding.workers import workers_over
+from lepton_lab.sharding.versions import Versions, versions_by_name
+from lepton_lab.sharding.workers import TIMEOUT, workers_over
 
 # How often a reader looks for shards that are being moved before it believes that they are lost.
 _LOOKS = 8
@@ -53,7 +71,8 @@ class ShardedStore:
     at most n. n: how many shards every object has, each on another node; by default as many as
     there are nodes, and then shard i lies on node i. segment: bytes of a data shard, a multiple of
     64 from 64 to 2²⁰; objects that fit into one stripe have smaller ones. Every object says how it
-    was cut, so that stores of other settings read it.
+    was cut, so that stores of other settings read it. timeout: seconds that one call to a node may
+    take, and that one operation waits for a slow node while the others are done (`workers.py`).
 
     With more nodes than n, rendezvous hashing chooses n of them for every object by the nodes'
     names: `.name` where a node has one, as all of `lepton_lab.nodes` do, else "node-" and its
@@ -63,13 +82,18 @@ class ShardedStore:
 
     The store withstands any n − k nodes that are dead, lie, or return with old data; readers of
     all nodes; one writer that crashes at any moment; and two writers of one name, if every node
-    offers `set_if_absent` (a plain dict does not: there only one writer may be at work). It does
-    not withstand all nodes rolled back together, unless a receipt is given or the key ring knows
-    a later version; nodes that forget when they restart; or anyone who holds the ring and its
-    passphrase. A node sees sizes, times and which versions belong together.
+    offers `set_if_absent` (a plain dict does not: there only one writer may be at work). All nodes
+    rolled back or emptied together are found out by the key ring, which notes the newest
+    acknowledged version of every object, or by a receipt. It does not withstand a ring rolled back
+    together with the nodes; nodes that forget when they restart; or anyone who holds the ring and
+    its passphrase. A node sees sizes, times and which versions belong together.
 
-    Raises InvalidParameter for a k, n, write_quorum or segment outside its range, and for two
-    nodes of one name where objects are placed by names.
+    Whatever a node raises, returns or leaves unanswered is its own failure. Two nodes of one name
+    are told apart in reports by their positions.
+
+    Raises InvalidParameter for a k, n, write_quorum, segment or timeout outside its range, for one
+    place that is listed twice, for a keyring that is not a KeyRing, and for two nodes of one name
+    where objects are placed by names.
     """
 
     def __init__(
@@ -81,51 +105,34 @@ class ShardedStore:
         n: int | None = None,
         *,
         segment: int = SEGMENT,
+        timeout: float = TIMEOUT,
     ) -> None:
-        self.nodes: list[Node] = [
-            as_node(node, name_of_node(node, index)) for index, node in enumerate(nodes)
-        ]
-        self.keyring = keyring
-        self.k = k
-        self.n = len(self.nodes) if n is None else n
+        self.nodes = checked_nodes(nodes)
+        self.keyring = checked_ring(keyring)
+        self.k = checked_count(k, "k")
+        self.n = checked_count(len(self.nodes) if n is None else n, "n")
         self._code_id = Code(self.k, self.n).code_id  # refuses a k or n outside its range
-        default_quorum = min(self.n, max(k + 1, self.n // 2 + 1))
-        self.write_quorum = default_quorum if write_quorum is None else write_quorum
-        self.segment = segment
-        self._check_parameters()
-
-    def _check_parameters(self) -> None:
-        if not self.k <= self.write_quorum <= self.n:
-            raise InvalidParameter(
-                f"write_quorum must be from k = {self.k} to n = {self.n}, not {self.write_quorum}"
-            )
-        if self.n > len(self.nodes):
-            raise InvalidParameter(
-                f"n = {self.n} shards need as many nodes; there are {len(self.nodes)}"
-            )
-        if self.segment % SMALLEST_SEGMENT or not SMALLEST_SEGMENT <= self.segment <= SEGMENT:
-            raise InvalidParameter(
-                f"segment must be a multiple of {SMALLEST_SEGMENT} from {SMALLEST_SEGMENT} to "
-                f"{SEGMENT}, not {self.segment}"
-            )
-        names = {node.name for node in self.nodes}
-        if self.n < len(self.nodes) and len(names) < len(self.nodes):
-            raise InvalidParameter(
-                "objects are placed by the nodes' names, so no two nodes may have the same name"
-            )
+        check_names(self.nodes, self.n)
+        self._names = distinct_names(self.nodes)
+        self.write_quorum = checked_quorum(write_quorum, self.k, self.n)
+        self.segment = checked_segment(segment)
+        self.timeout = checked_seconds(timeout, "timeout")
+        # For each node, threads of earlier operations that hang in a call to it.
+        self._stuck: list[list[Thread]] = [[] for _ in self.nodes]
 
     # --- put, get, delete, names -----------------------------------------------------------------
 
     def put(self, name: str, source: Source) -> Receipt:
-        """Store bytes, a file by its path, or an open binary file under `name`.
+        """Store bytes, a file by its Path, or an open binary file under `name`.
 
         An older version is replaced. Memory stays bounded by the stripes in flight, whatever the
         size. The write is acknowledged, and visible, when `write_quorum` nodes hold every shard and
         the manifest; the receipt names the nodes that lack it.
 
-        Raises InvalidName; NotEnoughShards if too few nodes take it (the old version stays
-        readable; if the error speaks of the manifest, the outcome is open until the next put);
-        WriteConflict if another writer was first; OSError if the source cannot be read.
+        Raises InvalidName; InvalidParameter for what is not a source, a plain str too;
+        NotEnoughShards if too few nodes take it (the old version stays readable; if the error
+        speaks of the manifest, the outcome is open until the next put); WriteConflict if another
+        writer was first; OSError if the source cannot be read.
         """
         with opened(source) as stream, self._versions_of(name) as versions:
             # Read the first stripe: it says whether the object is smaller than one.
@@ -135,7 +142,7 @@ class ShardedStore:
 
             # Claim the next version, so that no other writer can win it.
             before = versions.newest()
-            body = self._claim_next(versions, before, segment=segment)
+            body = self._next_body(versions, before, OBJECT, segment)
 
             # Encrypt and code every stripe, and hand each shard to the worker of its node. All
             # this is under a fresh data key, which leaves the ring again if anything fails.
@@ -157,12 +164,16 @@ class ShardedStore:
         sink: a binary file. If this method raises, the sink holds the authenticated beginning of
         the object: discard it. receipt: a floor. An older version raises StaleVersion, the same
         version with another digest IntegrityError; a newer one is accepted, which does not prove
-        that it descends from the receipt's.
+        that it descends from the receipt's. The key ring's own record is such a floor too.
 
-        Raises NotFound; NotEnoughShards, which names the nodes and what was wrong with each;
-        IntegrityError; StaleVersion; InvalidName; WriteConflict if another writer replaced the
-        object while it went to the sink (without a sink it is read again).
+        Raises NotFound; NotEnoughShards, which names the nodes and what was wrong with each, also
+        if none of them shows anything of an object that was acknowledged; IntegrityError;
+        StaleVersion; InvalidName; InvalidParameter for a sink that is not a binary file, and for a
+        receipt of another object; WriteConflict if another writer replaced the object while it
+        went to the sink (without a sink it is read again).
         """
+        check_sink(sink)
+        check_receipt(receipt, name)
         memory = io.BytesIO()
         begun: ManifestBody | None = None  # the version whose stripes are being read
         done = 0  # how many of its stripes have been written to the sink
@@ -204,7 +215,7 @@ class ShardedStore:
         """
         with self._versions_of(name) as versions:
             before = versions.existing()
-            body = self._claim_next(versions, before, kind=TOMBSTONE)
+            body = self._next_body(versions, before, TOMBSTONE)
             with commit.fresh_manifest(versions, body) as manifest:
                 commit.check_not_superseded(versions, manifest)
             self._commit(versions, before, manifest, name)
@@ -212,13 +223,22 @@ class ShardedStore:
     def names(self) -> list[str]:
         """Return the names of all objects that exist, sorted.
 
-        They come from the key ring: nodes know no names.
+        They come from the key ring: nodes know no names. What was acknowledged is listed without
+        asking any node; nodes are asked about names of which the ring only has data keys that were
+        not acknowledged, those of failed or killed writers and of rings of earlier releases.
         """
         found = []
-        for encoded in stored_names(self.keyring):
+        live = set(self.keyring.acknowledged_subjects())
+        for encoded, key_versions in versions_by_name(self.keyring).items():
             name = encoded.decode()
+            if encoded in live:
+                found.append(name)
+                continue
+            deleted = self.keyring.acknowledged(encoded)
+            if deleted is not None and max(key_versions) <= deleted.version:
+                continue
             with self._versions_of(name) as versions:
-                newest = versions.newest()
+                newest = versions.fresh()
             if newest is not None and newest.body.kind == OBJECT:
                 found.append(name)
         return found
@@ -246,7 +266,7 @@ class ShardedStore:
                 margin = min(margin, good - body.k)
             nodes = {}
             for worker, count in zip(seats, counts, strict=True):
-                nodes[worker.node.name] = NodeHealth(**count, unreachable=worker.failure)
+                nodes[worker.name] = NodeHealth(**count, unreachable=worker.failure)
         return Health(name, body.version, body.length, body.k, body.n, body.stripes, margin, nodes)
 
     def repair(self, name: str) -> RepairReport:
@@ -255,6 +275,9 @@ class ShardedStore:
         Each is rebuilt from k verified ones. Shards of a node that is no longer on the list are
         rebuilt on the next one that the placement names; those of a node that is on it, but does
         not answer, wait for it.
+
+        If `write_quorum` nodes then have the version, it is acknowledged in the key ring: after
+        that no older version can be read.
 
         Raises NotFound, and NotEnoughShards if a stripe has fewer than k good shards; what could be
         rebuilt before it stays rebuilt.
@@ -267,9 +290,10 @@ class ShardedStore:
             rebuilt: dict[str, int] = {}
             for stripe, verdicts, buffers in stripes.examine(seats, range(body.n)):
                 for index in stripes.mend(seats, stripe, verdicts, buffers):
-                    node = seats[index].node.name
-                    rebuilt[node] = rebuilt.get(node, 0) + 1
+                    taker = seats[index].name
+                    rebuilt[taker] = rebuilt.get(taker, 0) + 1
             commit.publish(versions, manifest, seats)
+            commit.acknowledge_repaired(versions, manifest, seats)
             commit.sweep(versions, manifest, seats)
             size = sum(rebuilt.values()) * (body.segment + TAG)
             return RepairReport(name, body.version, rebuilt, size, seats.failures)
@@ -292,16 +316,9 @@ class ShardedStore:
             with self._versions_of(name) as versions:
                 rebalancer.move_to_place(versions, versions.existing(everywhere=True))
             return rebalancer.report()
-        for encoded in stored_names(self.keyring):
-            each = encoded.decode()
-            with self._versions_of(each) as versions:
-                try:
-                    # Tombstones are moved too: without them old data could come back.
-                    manifest = versions.newest(everywhere=True)
-                    if manifest is not None:
-                        rebalancer.move_to_place(versions, manifest)
-                except (NotEnoughShards, NotFound) as error:
-                    rebalancer.failed[each] = str(error)
+        for encoded in versions_by_name(self.keyring):
+            with self._versions_of(encoded.decode()) as versions:
+                rebalancer.try_to_move(versions)
         return rebalancer.report()
 
     def shred(self, name: str) -> ShredReport:
@@ -313,12 +330,13 @@ class ShardedStore:
         remnants in memory and on media still may. A receipt from before says nothing about an
         object that is put under the name afterwards.
 
-        Raises NotFound if the ring holds no key of such an object.
+        Raises NotFound if the ring holds no key and no record of such an object.
         """
-        data_keys = [found for found, _ in self.keyring.find(context(checked_name(name)))]
-        if not data_keys:
+        encoded = checked_name(name)
+        data_keys = [found for found, _ in self.keyring.find(context(encoded))]
+        if not data_keys and self.keyring.acknowledged(encoded) is None:
             raise NotFound("no such object")
-        self.keyring.shred(*data_keys)
+        self.keyring.forget(encoded, *data_keys)
         with self._versions_of(name) as versions:
             commit.sweep(versions)
             return ShredReport(name, len(data_keys), versions.everyone.failures)
@@ -329,7 +347,7 @@ class ShardedStore:
     def _versions_of(self, name: str) -> Iterator[Versions]:
         """Give one object's versions, with a worker for each node until the block ends."""
         encoded = checked_name(name)
-        with workers_over(self.nodes) as everyone:
+        with workers_over(self.nodes, self._names, self.timeout, self._stuck) as everyone:
             yield Versions(encoded, self.keyring, everyone, self.n, self.write_quorum)
 
     def _fitting_segment(self, length: int) -> int:
@@ -341,27 +359,16 @@ class ShardedStore:
         rounded = -(-needed // SMALLEST_SEGMENT) * SMALLEST_SEGMENT
         return min(self.segment, rounded)
 
-    def _claim_next(
-        self,
-        versions: Versions,
-        before: Manifest | None,
-        *,
-        kind: int = OBJECT,
-        segment: int = SEGMENT,
+    def _next_body(
+        self, versions: Versions, before: Manifest | None, kind: int, segment: int = SEGMENT
     ) -> ManifestBody:
-        """Claim the version after `before`; return the body of its manifest, still without keys."""
+        """Claim the next version; return the body of its manifest, still without keys."""
         put_id = secrets.token_bytes(16)
-        version = commit.claim(versions, before.body.version if before else 0, put_id)
+        version = commit.claim(versions, before, put_id)
         return ManifestBody(
-            kind,
-            self._code_id,
-            self.k,
-            self.n,
-            versions.object_id,
-            version,
-            put_id,
+            kind, self._code_id, self.k, self.n, versions.object_id, version, put_id,
             segment=segment,
-        )
+        )  # fmt: skip
 
     def _write_stripes(
         self, versions: Versions, draft: Manifest, pieces: Iterator[tuple[memoryview, bool]]
@@ -383,6 +390,7 @@ class ShardedStore:
         """Publish the manifest, acknowledge it, and delete what it replaces."""
         commit.publish(versions, manifest, versions.workers)
         versions.workers.require(self.write_quorum, "nodes that took the manifest")
+        commit.acknowledge(versions, manifest)
         commit.retire(versions, before, manifest.body.version)
         body = manifest.body
         lacking = tuple(versions.workers.failures)

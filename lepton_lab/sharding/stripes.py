@@ -5,25 +5,33 @@ to the worker of its node. Reading: k shards per stripe are requested; where one
 or late, further nodes are asked, until k authentic shards are there.
 
 Up to IN_FLIGHT stripes are under way at a time: one is worked on while the others travel. Their
-buffers are allocated once and reused, so that memory does not grow with the object.
+buffers are allocated once and reused, so that memory does not grow with the object. Only a buffer
+that an unanswered call may still fill or send is given up, and replaced.
 """
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import Future, wait
 from dataclasses import dataclass, field
-from operator import methodcaller
 from typing import BinaryIO
 
+import numpy as np
+
 from lepton_lab.buffers import pieces_of
-from lepton_lab.errors import NotEnoughShards, OversizedValue
-from lepton_lab.nodes import Node
+from lepton_lab.errors import InvalidParameter, NodeError, NotEnoughShards, UnreadableValue
+from lepton_lab.sharding.calls import GuardedNode
 from lepton_lab.sharding.codec import Row, StripeCodec, new_rows
-from lepton_lab.sharding.manifest import TAG, ManifestBody, ObjectKeys
+from lepton_lab.sharding.manifest import (
+    RECORD_LIMIT,
+    TAG,
+    ManifestBody,
+    ObjectKeys,
+    head_key,
+)
 from lepton_lab.sharding.placement import Seats
-from lepton_lab.sharding.workers import Worker, Workers
+from lepton_lab.sharding.workers import HURRY, Call, Worker, Workers, wait_for
 
 GOOD = "good"
 MISSING = "missing"
@@ -31,6 +39,7 @@ ALTERED = "altered"
 STRAY = "stray"  # good, but on another node than its own
 
 IN_FLIGHT = 3  # stripes
+_QUICK = 1.0  # seconds; a read that fails after more is the node's failure, not the value's
 
 Pieces = Iterable[tuple[memoryview, bool]]
 
@@ -40,16 +49,29 @@ class StripeBuffers:
     """The n rows of one stripe under way, and the calls that fill or send them. Reused."""
 
     rows: list[Row]
-    calls: dict[int, Future[str | None]] = field(default_factory=dict)
+    calls: dict[int, Call[str]] = field(default_factory=dict)
 
     def verdicts(self) -> dict[int, str]:
-        """Wait for every call; return the verdict by index, without the nodes that failed."""
+        """Return the verdict by index, without the nodes that failed or have not answered."""
         found = {}
         for index, call in self.calls.items():
-            verdict = call.result()
+            verdict = call.answer
             if verdict is not None:
                 found[index] = verdict
         return found
+
+    def row_for(self, index: int) -> Row:
+        """Return the row of an index for new use: a new one if its last call may still use it."""
+        call = self.calls.pop(index, None)
+        if call is not None and call.answer is None and (call.begun or not call.done):
+            self.rows[index] = np.zeros_like(self.rows[index])
+        return self.rows[index]
+
+    def let_go(self) -> None:
+        """Forget the calls without an answer, and the rows that they may still use."""
+        for index, call in list(self.calls.items()):
+            if call.answer is None:
+                self.row_for(index)
 
 
 def plaintext_stripes(
@@ -61,7 +83,12 @@ def plaintext_stripes(
     buffers in turn, so that a piece is valid until the next but one is asked for.
     """
     if not isinstance(source, memoryview):
-        yield from pieces_of(source, size, size)
+        try:
+            yield from pieces_of(source, size, size)
+        except BlockingIOError:
+            raise InvalidParameter(
+                "the source has nothing to read yet: open it in blocking mode"
+            ) from None
         return
     for start in range(0, max(1, len(source)), size):
         yield source[start : start + size], start + size >= len(source)
@@ -101,7 +128,9 @@ class Stripes:
         try:
             for stripe, (piece, last) in enumerate(pieces):
                 current = buffers[stripe % IN_FLIGHT]
-                current.verdicts()  # the stripe that used these buffers before has been sent
+                # The stripe that used these buffers before must have been sent.
+                wait_for(current.calls.values(), quorum)
+                current.let_go()
                 workers.require(quorum, "nodes that took every shard")
                 self._codec.encrypt(current.rows, stripe, piece, last)
                 self._codec.encode(current.rows)
@@ -111,7 +140,7 @@ class Stripes:
                 }
                 length += len(piece)
             for each in buffers:
-                each.verdicts()
+                wait_for(each.calls.values(), quorum)
             workers.require(quorum, "nodes that took every shard")
         except BaseException:
             self.discard(workers, stripe + 1)
@@ -125,15 +154,14 @@ class Stripes:
         """
         calls = []
         for index, worker in enumerate(workers):
-            delete = methodcaller("delete_many", self.keys_on(index, stripes))
-            calls.append(worker.submit(delete, anyway=True))
-        wait(calls)
+            calls.append(delete_on(worker, self.keys_on(index, stripes), anyway=True))
+        wait_for(calls)
 
-    def _send(self, worker: Worker, stripe: int, index: int, row: Row) -> Future[str | None]:
+    def _send(self, worker: Worker, stripe: int, index: int, row: Row) -> Call[str]:
         """Authenticate one shard and send it to its node, both in the node's own thread."""
         key = self.key(stripe, index)
 
-        def store(node: Node) -> str:
+        def store(node: GuardedNode) -> str:
             self._codec.authenticate(row, stripe, index)
             node.write(key, row.data)
             return GOOD
@@ -165,6 +193,9 @@ class Stripes:
         """
         wanted = list(indexes)
         for stripe, buffers in self._in_flight(seats, lambda: wanted):
+            # All are wanted here, also from slow nodes; k answers are a sign that others are slow.
+            wait_for(buffers.calls.values(), self.body.k)
+            buffers.let_go()
             verdicts = buffers.verdicts()
             for index, verdict in verdicts.items():
                 if verdict != GOOD and self._found_elsewhere(seats, stripe, index, buffers):
@@ -183,11 +214,13 @@ class Stripes:
         if lost:
             good = self._gather(seats, stripe, buffers)
             self._codec.recover(buffers.rows, good, lost)
-        sent = {}
+        sent = []
         for index, verdict in verdicts.items():
             if verdict != GOOD:
-                sent[index] = self._send(seats[index], stripe, index, buffers.rows[index])
-        return [index for index, call in sent.items() if call.result() == GOOD]
+                buffers.calls[index] = self._send(seats[index], stripe, index, buffers.rows[index])
+                sent.append(index)
+        wait_for([buffers.calls[index] for index in sent])
+        return [index for index in sent if buffers.calls[index].answer == GOOD]
 
     def _in_flight(
         self, seats: Seats, which: Callable[[], Iterable[int]], first: int = 0
@@ -203,32 +236,51 @@ class Stripes:
                 yield ahead.popleft()
             if stripe < self.body.stripes:
                 current = buffers[stripe % IN_FLIGHT]
-                current.calls = {}
+                current.let_go()
+                current.calls.clear()
                 for index in which():
-                    row = current.rows[index]
-                    current.calls[index] = self._request(seats[index], stripe, index, row)
+                    self._request(seats[index], stripe, index, current)
                 ahead.append((stripe, current))
 
-    def _request(self, worker: Worker, stripe: int, index: int, row: Row) -> Future[str | None]:
+    def _request(
+        self, worker: Worker, stripe: int, index: int, buffers: StripeBuffers
+    ) -> Call[str]:
         """Read one shard into its row and verify it, both in the node's own thread."""
         key = self.key(stripe, index)
+        row = buffers.row_for(index)
 
-        def fetch(node: Node) -> str:
+        def fetch(node: GuardedNode) -> str:
+            begun = time.monotonic()
             try:
                 size = node.read_into(key, row.data)
             except KeyError:
                 return MISSING
-            except OversizedValue:
+            except UnreadableValue:
+                # A damaged sector, or something that is not a file: one bad shard.
+                return ALTERED
+            except NodeError:
+                if time.monotonic() - begun > _QUICK:
+                    raise
+                # Is it this value, or the node? A node that still answers for its manifest works.
+                node.get_bounded([head_key(self.body.object_id)], RECORD_LIMIT)
                 return ALTERED
             if size != len(row) or not self._codec.is_authentic(row, stripe, index):
                 return ALTERED
             return GOOD
 
-        return worker.submit(fetch)
+        buffers.calls[index] = worker.submit(fetch)
+        return buffers.calls[index]
 
     def _preferred(self, seats: Seats) -> list[int]:
-        """Return the first k indexes whose nodes have not failed: data shards need no decoding."""
-        usable = [index for index, worker in enumerate(seats) if worker.failure is None]
+        """Return the first k indexes whose nodes have not failed and are not slow.
+
+        Data shards come first, for they need no decoding.
+        """
+        usable = [
+            index
+            for index, worker in enumerate(seats)
+            if worker.failure is None and not worker.is_slow
+        ]
         return usable[: self.body.k]
 
     def _found_elsewhere(
@@ -236,9 +288,9 @@ class Stripes:
     ) -> bool:
         """Read a shard from other nodes that claim to hold it; tell whether one of them does."""
         for worker in seats.others.get(index, ()):
-            call = self._request(worker, stripe, index, buffers.rows[index])
-            buffers.calls[index] = call
-            if call.result() == GOOD:
+            call = self._request(worker, stripe, index, buffers)
+            wait_for([call])
+            if call.answer == GOOD:
                 return True
         return False
 
@@ -251,25 +303,27 @@ class Stripes:
         copies = [index for index, workers in seats.others.items() if workers]
         retries = list(range(len(seats)))
         while True:
+            spare = self._spare(seats, buffers)
+            # While others can be asked, nodes that do not answer are not waited for long.
+            wait_for(
+                buffers.calls.values(),
+                self.body.k,
+                patience=0,
+                good=_is_good,
+                at_most=HURRY if spare else None,
+            )
             verdicts = buffers.verdicts()
             good = [index for index, verdict in verdicts.items() if verdict == GOOD]
             needed = self.body.k - len(good)
             if needed <= 0:
+                buffers.let_go()
                 return sorted(good)[: self.body.k]
 
-            spare = [
-                index
-                for index, worker in enumerate(seats)
-                if index not in buffers.calls and worker.failure is None
-            ]
             copies = [index for index in copies if index not in good]
-            failed = [
-                index for index in retries if index not in good and seats[index].failure is not None
-            ]
+            failed = [index for index in retries if index not in good and seats[index].can_retry]
             if spare:
                 for index in spare[:needed]:
-                    row = buffers.rows[index]
-                    buffers.calls[index] = self._request(seats[index], stripe, index, row)
+                    self._request(seats[index], stripe, index, buffers)
             elif copies:
                 # Each second copy is tried once per stripe.
                 self._found_elsewhere(seats, stripe, copies.pop(0), buffers)
@@ -277,16 +331,37 @@ class Stripes:
                 for index in failed[:needed]:
                     retries.remove(index)  # once per stripe
                     seats[index].failure = None
-                    row = buffers.rows[index]
-                    buffers.calls[index] = self._request(seats[index], stripe, index, row)
+                    self._request(seats[index], stripe, index, buffers)
             else:
                 raise self._too_few(seats, stripe, verdicts)
+
+    def _spare(self, seats: Seats, buffers: StripeBuffers) -> list[int]:
+        """Return the indexes that have not been asked for yet, those of slow nodes last."""
+        spare = []
+        for index, worker in enumerate(seats):
+            if index not in buffers.calls and worker.failure is None:
+                spare.append(index)
+        return sorted(spare, key=lambda index: seats[index].is_slow)
 
     def _too_few(self, seats: Seats, stripe: int, verdicts: Mapping[int, str]) -> NotEnoughShards:
         failures = seats.failures
         for index, verdict in verdicts.items():
             if verdict != GOOD:
-                failures[seats[index].node.name] = verdict
+                failures[seats[index].name] = verdict
         found = sum(verdict == GOOD for verdict in verdicts.values())
         what = f"good shards of stripe {stripe}"
         return NotEnoughShards(what, found=found, needed=self.body.k, failures=failures)
+
+
+def _is_good(verdict: str) -> bool:
+    return verdict == GOOD
+
+
+def delete_on(worker: Worker, keys: list[str], *, anyway: bool = False) -> Call[bool]:
+    """Have a node delete those of these keys that it holds."""
+
+    def delete(node: GuardedNode) -> bool:
+        node.delete_many(keys)
+        return True
+
+    return worker.submit(delete, anyway=anyway)

@@ -1,10 +1,22 @@
 """Which version of an object is the newest: everything that is read before its shards are.
 
-A node may hold an old manifest under `head`: it was unreachable, it lies, or a slow writer
-overwrote it. So a reader asks the n nodes that the placement names, believes only manifests that
-verify, and then looks for manifests of the versions that follow. An acknowledged manifest lies on
-w = `write_quorum` of the writer's n nodes. Any n − w + 1 of these n include one of those w: so many
-answers meet every acknowledged write.
+What is promised: a reader returns the newest acknowledged version or a later one, or raises. This
+rests on two things.
+
+Quorums, for a few bad nodes. An acknowledged manifest lies on w = `write_quorum` of the writer's n
+nodes, and any n − w + 1 of these n include one of those w: so many answers meet every acknowledged
+write. A node may show an old manifest as its `head`, because it was unreachable, it lies, or a slow
+writer overwrote it; so a reader believes only manifests that verify, and then looks for manifests
+of the versions that follow.
+
+The record in the key ring, for all nodes together. When a write is acknowledged, the ring notes its
+version and digest as the newest of this object, and in the same writing shreds the data key of
+every older version (`commit.acknowledge`). A reader looks at this record before it asks the nodes.
+Nodes that show less than it says were emptied or rolled back, all of them: StaleVersion or
+NotEnoughShards, never "no such object". Old manifests would not verify either, for their data keys
+are gone. A verified version newer than the record is believed: its writer failed, or was killed,
+between publishing and acknowledging, or is about to acknowledge. Rings of earlier releases have no
+record of an object until its next put, delete or repair; until then only the quorums protect it.
 
 Where there are more nodes than n and the list has changed since, the reader's n nodes are not the
 writer's. So unless all shards of the newest manifest are among them, a reader asks further nodes
@@ -17,21 +29,17 @@ could both win it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from operator import methodcaller
+from collections.abc import Iterator, Sequence
 
 from lepton_lab.buffers import framed
-from lepton_lab.errors import DecryptionError, IntegrityError, NotFound, StaleVersion
-from lepton_lab.keyring import KeyRing
-from lepton_lab.nodes import Node
+from lepton_lab.errors import IntegrityError, NotEnoughShards, NotFound, StaleVersion
+from lepton_lab.keyring import Acknowledged, KeyRing
+from lepton_lab.sharding.calls import GuardedNode
 from lepton_lab.sharding.manifest import (
     CONTEXT_PREFIX,
     OBJECT,
     RECORD_LIMIT,
     Manifest,
-    ManifestBody,
-    ObjectKeys,
-    SealedManifest,
     context,
     head_key,
     manifest_key,
@@ -39,6 +47,7 @@ from lepton_lab.sharding.manifest import (
 )
 from lepton_lab.sharding.placement import Seats, assign_seats, by_weight
 from lepton_lab.sharding.reports import Receipt
+from lepton_lab.sharding.verifier import Verifier, newer
 from lepton_lab.sharding.workers import Worker, Workers
 
 WINDOW = 8  # versions that one request to a node asks for
@@ -60,15 +69,12 @@ class Versions:
         self.object_id = ring.derive(framed(b"lepton_lab object id", name), 16)
         self._order = by_weight(everyone, self.object_id.hex())
         self.workers = Workers(self._chosen(n))
-        self._write_quorum = write_quorum
-        # Which manifests each node showed, and the index of the shards beside each of them.
-        self._shown: dict[Worker, dict[ManifestBody, int]] = {}
-        # Why a node's manifest was refused.
-        self._refused: dict[str, str] = {}
-        # The newest version of a manifest whose data key is not in the ring; not verified.
-        self._unknown_version = 0
-        # The keys derived for each manifest: most nodes show the same one.
-        self._keys: dict[tuple[bytes, ManifestBody], ObjectKeys] = {}
+        self.write_quorum = write_quorum
+        # How many answers of the n nodes meet every acknowledged write.
+        self._read_quorum = len(self.workers) - write_quorum + 1
+        # Which nodes left a question of the last look unanswered.
+        self._unanswered: set[Worker] = set()
+        self._verifier = Verifier(name, self.object_id, ring)
 
     def _chosen(self, n: int) -> list[Worker]:
         """Return the n nodes that placement chooses; if that is all nodes, in the list's order."""
@@ -79,26 +85,51 @@ class Versions:
     # --- the newest version ----------------------------------------------------------------------
 
     def existing(self, receipt: Receipt | None = None, *, everywhere: bool = False) -> Manifest:
-        """Return the newest manifest, of an object that exists and is no older than the receipt.
+        """Return the newest manifest, of an object that exists.
 
-        Raises NotFound, StaleVersion or IntegrityError if there is none; NotEnoughShards if too few
-        nodes answer to be sure.
+        Raises NotFound if it does not, and what `fresh` raises.
         """
-        manifest = self.newest(everywhere=everywhere)
-        if receipt is not None:
-            self._hold_against_receipt(receipt, manifest)
+        manifest = self.fresh(receipt, everywhere=everywhere)
         if manifest is None:
             raise self._why_absent()
         if manifest.body.kind != OBJECT:
             raise NotFound("the object was deleted")
         return manifest
 
-    def newest(self, *, everywhere: bool = False) -> Manifest | None:
-        """Return the newest manifest that verifies, or None; it may be a tombstone's.
+    def fresh(self, receipt: Receipt | None = None, *, everywhere: bool = False) -> Manifest | None:
+        """Return the newest manifest, held against the key ring's record and the receipt.
 
-        everywhere: ask all nodes, even if the first n show every shard, to learn of second copies.
-        Raises NotEnoughShards if too few nodes answer to be sure.
+        None if there is none, and none was acknowledged unless as deleted. Raises StaleVersion,
+        NotEnoughShards or IntegrityError if the nodes do not show what was acknowledged.
         """
+        while True:
+            # The record is read first. Read after the nodes, it could be of a write that was
+            # acknowledged between the two, and honest nodes would look stale.
+            record = self.record()
+            manifest = self.newest(everywhere=everywhere)
+            try:
+                if receipt is not None:
+                    self._hold_against_receipt(receipt, manifest)
+                if record is not None:
+                    manifest = self._hold_against_record(record, manifest)
+            except (StaleVersion, NotEnoughShards, IntegrityError):
+                # Another process may have shredded the object, or replaced it, in between.
+                if self.record() == record:
+                    raise
+            else:
+                return manifest
+
+    def record(self) -> Acknowledged | None:
+        """Return what the key ring notes as the newest acknowledged version, or None."""
+        return self.ring.acknowledged(self.name)
+
+    def newest(self, *, everywhere: bool = False) -> Manifest | None:
+        """Return the newest manifest on the nodes that verifies, or None; it may be a tombstone's.
+
+        It is not held against the record. everywhere: ask all nodes, even if the first n show every
+        shard, to learn of second copies. Raises NotEnoughShards if too few nodes answer to be sure.
+        """
+        self._unanswered.clear()
         believed: Manifest | None = None
         asked: list[Worker] = []
         for group in self._groups():
@@ -108,13 +139,17 @@ class Versions:
             # since the object was written, and a newer version may lie further down the order.
             if believed is not None and self._is_whole(believed, asked) and not everywhere:
                 break
-        self.workers.require(len(self.workers) - self._write_quorum + 1, "nodes that answered")
+        self._require_answers()
         return believed
 
     def is_replaced(self, manifest: Manifest) -> bool:
         """Tell whether a newer version has come since: then this one's shards may be deleted."""
+        version = manifest.body.version
+        record = self.record()
+        if record is not None and record.version > version:
+            return True
         newest = self.newest()
-        return newest is not None and newest.body.version > manifest.body.version
+        return newest is not None and newest.body.version > version
 
     def known_versions(self) -> list[int]:
         """Return the versions for which the ring holds a data key, those of failed writes too."""
@@ -134,8 +169,8 @@ class Versions:
 
     def _newest_on(self, workers: Workers, believed: Manifest | None) -> Manifest | None:
         """Return the newest manifest that these nodes show, or `believed` if none is newer."""
-        answers = workers.ask(_values_of([head_key(self.object_id)]))
-        believed = _newer(believed, self._best_of(answers))
+        heads = self._ask(workers, [head_key(self.object_id)])
+        believed = newer(believed, heads)
         while True:
             # A head may have been set back by a slow writer, so the versions behind it are looked
             # for, a window at a time, until none of them exists.
@@ -144,12 +179,12 @@ class Versions:
             if believed is None:
                 # A head whose data key has left the ring may have been replaced between the node's
                 # answer and the look into the ring: its successors are looked for as well.
-                starts.add(self._unknown_version)
+                starts.add(self._verifier.unknown_version)
             following = []
             for start in sorted(starts):
                 for version in range(start + 1, start + 1 + WINDOW):
                     following.append(manifest_key(self.object_id, version))
-            later = self._best_of(workers.ask(_values_of(following)))
+            later = self._ask(workers, following)
             if later is None or later.body.version <= after:
                 return believed
             believed = later
@@ -158,62 +193,49 @@ class Versions:
         """Tell whether the nodes asked so far hold every index of this version."""
         silent = []
         for worker in asked:
-            shown = self._shown.get(worker, {})
-            if worker.failure is None and manifest.body not in shown:
+            shown = self._verifier.shown_by(worker)
+            if worker not in self._unanswered and manifest.body not in shown:
                 silent.append(worker)
         if silent:
             # Nodes that reported another head, or none, are asked for this very version.
             key = manifest_key(self.object_id, manifest.body.version)
-            self._best_of(Workers(silent).ask(_values_of([key])))
+            self._ask(Workers(silent), [key])
         held = set()
         for worker in asked:
-            shown = self._shown.get(worker, {})
+            shown = self._verifier.shown_by(worker)
             if worker.failure is None and manifest.body in shown:
                 held.add(shown[manifest.body])
         return held.issuperset(range(manifest.body.n))
 
-    # --- which manifests to believe --------------------------------------------------------------
+    def _ask(self, workers: Workers, keys: list[str]) -> Manifest | None:
+        """Ask these nodes for these manifests; return the newest that can be believed."""
 
-    def _best_of(self, answers: dict[Worker, list[bytes | None]]) -> Manifest | None:
-        """Verify the records that nodes returned; note who showed what, and return the newest."""
-        best: Manifest | None = None
-        for worker, records in answers.items():
-            for record in records:
-                if record is None:
-                    continue
-                try:
-                    verified = self._verified(record)
-                except (IntegrityError, DecryptionError) as error:
-                    self._refused[worker.node.name] = str(error)
-                    continue
-                if verified is not None:
-                    manifest, index = verified
-                    self._shown.setdefault(worker, {})[manifest.body] = index
-                    best = _newer(best, manifest)
-        return best
+        def read(node: GuardedNode) -> list[bytes | None]:
+            return node.get_bounded(keys, RECORD_LIMIT)
 
-    def _verified(self, record: bytes) -> tuple[Manifest, int] | None:
-        """Return the manifest and the index of its node; None if its data key has left the ring.
+        answers = workers.ask(read, self._read_quorum)
+        for worker in workers:
+            if worker not in answers:
+                self._unanswered.add(worker)
+        return self._verifier.best_of(answers)
 
-        Raises IntegrityError or DecryptionError if the record is not to be believed.
-        """
-        sealed = SealedManifest.parse(record)
-        if sealed.body.object_id != self.object_id:
-            raise IntegrityError("a manifest of another object")
-        if self.ring.data_key_id(sealed.wrapped) not in self.ring:
-            # Shredded or replaced. Nothing in the record can be verified, its version included.
-            self._unknown_version = max(self._unknown_version, sealed.body.version)
-            return None
-        return sealed.verify_by(self._derived(sealed)), sealed.index
+    def _require_answers(self) -> None:
+        """Raise NotEnoughShards if too few of the n nodes answered to meet every write."""
+        answered = [worker for worker in self.workers if worker not in self._unanswered]
+        if len(answered) < self._read_quorum:
+            failures = {
+                worker.name: worker.failure or "no answer yet"
+                for worker in self.workers
+                if worker in self._unanswered
+            }
+            raise NotEnoughShards(
+                "nodes that answered",
+                found=len(answered),
+                needed=self._read_quorum,
+                failures=failures,
+            )
 
-    def _derived(self, sealed: SealedManifest) -> ObjectKeys:
-        """Return the keys that the record should be under, derived once for each manifest."""
-        known = sealed.wrapped, sealed.body
-        if known not in self._keys:
-            bound_to = context(self.name, sealed.body.version, sealed.body.put_id)
-            data_key = self.ring.unwrap(sealed.wrapped, bound_to)
-            self._keys[known] = ObjectKeys.derive(data_key, self.name, sealed.body)
-        return self._keys[known]
+    # --- held against the receipt and the record --------------------------------------------------
 
     def _hold_against_receipt(self, receipt: Receipt, manifest: Manifest | None) -> None:
         if manifest is None:
@@ -232,20 +254,56 @@ class Versions:
         if version == receipt.version and manifest.body.digest != receipt.digest:
             raise IntegrityError(f"version {version} is not the one that the receipt names")
 
+    def _hold_against_record(
+        self, record: Acknowledged, manifest: Manifest | None
+    ) -> Manifest | None:
+        """Return the manifest if the nodes show what the record says, None if it is deleted."""
+        if manifest is not None and manifest.body.version > record.version:
+            # Published and not acknowledged: by a writer that failed, or that is not done yet.
+            return manifest
+        if manifest is not None and manifest.body.version == record.version:
+            if bytes.fromhex(manifest.body.digest) != record.digest:
+                raise IntegrityError(
+                    f"version {record.version} is not the one that the key ring acknowledged"
+                )
+            return manifest
+        if record.deleted:
+            # Nothing newer than the deletion: at most what a node kept from before it.
+            return None
+        shown = manifest.body.version if manifest else self._verifier.unknown_version
+        if 0 < shown < record.version:
+            raise StaleVersion(
+                f"version {record.version} was acknowledged, but the nodes hold version {shown}: "
+                "they were put back to an earlier state"
+            )
+        if shown >= record.version:
+            # A manifest of this version, but under a data key that no writer of this ring used.
+            raise IntegrityError("no manifest can be believed: the nodes' copies were altered")
+        absent = self._why_absent()
+        if isinstance(absent, IntegrityError):
+            raise absent
+        failures = {worker.name: worker.failure or "no manifest" for worker in self.workers}
+        raise NotEnoughShards(
+            f"nodes with a manifest of version {record.version}, which was acknowledged",
+            found=0,
+            needed=1,
+            failures=failures,
+        )
+
     def _why_absent(self) -> Exception:
         """Return the error to raise when no manifest could be believed."""
-        if self._unknown_version:
-            if any(version > self._unknown_version for version in self.known_versions()):
+        if self._verifier.unknown_version:
+            if any(version > self._verifier.unknown_version for version in self.known_versions()):
                 return StaleVersion("the nodes hold an older version than the key ring knows")
             return NotFound("no such object: the key ring holds no key for what the nodes hold")
         # A few altered manifests of a name that was never put prove nothing; but if the nodes that
         # show none are too few to have met every acknowledged write, the object may exist.
         empty = 0
         for worker in self.workers:
-            if worker.failure is None and worker.node.name not in self._refused:
+            if worker not in self._unanswered and worker.name not in self._verifier.refused:
                 empty += 1
-        if self._refused and empty < len(self.workers) - self._write_quorum + 1:
-            reasons = "; ".join(f"{node}: {why}" for node, why in self._refused.items())
+        if self._verifier.refused and empty < self._read_quorum:
+            reasons = "; ".join(f"{node}: {why}" for node, why in self._verifier.refused.items())
             return IntegrityError(f"no manifest can be believed: {reasons}")
         return NotFound("no such object")
 
@@ -258,36 +316,31 @@ class Versions:
         """
         body = manifest.body
         held = {}
-        for worker, shown in self._shown.items():
+        for worker in self.everyone:
+            shown = self._verifier.shown_by(worker)
             if body in shown:
                 held[worker] = shown[body]
         return assign_seats(self._order, self._chosen(body.n), held, body.n, moving=moving)
 
     def claims_to_hold(self, manifest: Manifest, index: int, worker: Worker) -> bool:
         """Tell whether this node showed the manifest for the shards of this index."""
-        return self._shown.get(worker, {}).get(manifest.body) == index
+        return self._verifier.shown_by(worker).get(manifest.body) == index
 
     def has_moved(self, manifest: Manifest, seats: Seats) -> bool:
         """Look again; tell whether the nodes now claim to hold this version's shards elsewhere."""
-        self._shown.clear()
+        self._verifier.forget_shown()
         self.newest()
         now = self.seats(manifest)
         return list(now) != list(seats) or now.others != seats.others
 
 
-def stored_names(ring: KeyRing) -> list[bytes]:
-    """Return the name of every object for which the ring holds a data key, each once, sorted."""
-    found = {name_and_version(each)[0] for _, each in ring.find(CONTEXT_PREFIX)}
-    return sorted(found)
+def versions_by_name(ring: KeyRing) -> dict[bytes, list[int]]:
+    """Return every name for which the ring holds a data key or a live record, sorted.
 
-
-def _newer(one: Manifest | None, other: Manifest | None) -> Manifest | None:
-    """Return the manifest with the higher version; on a tie, the first argument."""
-    if one is None or other is None:
-        return one or other
-    return other if other.body.version > one.body.version else one
-
-
-def _values_of(keys: Iterable[str]) -> Callable[[Node], list[bytes | None]]:
-    """Return a question to a node for these manifests; it reads no more than a manifest's size."""
-    return methodcaller("get_bounded", list(keys), RECORD_LIMIT)
+    With each, the versions of its data keys.
+    """
+    found: dict[bytes, list[int]] = {name: [] for name in ring.acknowledged_subjects()}
+    for _, each in ring.find(CONTEXT_PREFIX):
+        name, version = name_and_version(each)
+        found.setdefault(name, []).append(version)
+    return dict(sorted(found.items()))

@@ -14,6 +14,7 @@ from lepton_lab.errors import WriteConflict
 from lepton_lab.keyring import KeyRing
 from lepton_lab.nodes import MemoryNode
 from lepton_lab.sharding import ShardedStore, commit
+from lepton_lab.sharding.verifier import Verifier
 from lepton_lab.sharding.versions import Versions
 
 
@@ -53,7 +54,7 @@ def test_a_reader_whose_version_is_retired_reads_the_next(stores, monkeypatch, b
     ours, theirs = stores
     for version in range(before):
         ours.put("x", b"%d" % version)
-    first(Versions, "_verified", monkeypatch, lambda: theirs.put("x", b"new" * 100))
+    first(Verifier, "verified", monkeypatch, lambda: theirs.put("x", b"new" * 100))
     assert ours.get("x") == b"new" * 100
     first(
         Versions,

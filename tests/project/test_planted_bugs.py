@@ -90,7 +90,7 @@ BUGS = {
     ),
     "key kept after shred": Bug(
         "sharding/store.py",
-        "        self.keyring.shred(*data_keys)\n",
+        "        self.keyring.forget(encoded, *data_keys)\n",
         "",
         (
             "helpers/sharding/test_store.py::test_a_shredded_object_is_unreadable_even_when_its_shards_return",
