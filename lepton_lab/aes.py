@@ -99,7 +99,8 @@ def decrypt(key: BytesLike, ciphertext: BytesLike, associated_data: BytesLike = 
 #                           HKDF-SHA256(key, salt, info = associated data)
 #       33     7            prefix of every nonce, random
 #       40     2²⁰ − 40     segment 0
-#   i · 2²⁰    2²⁰          segment i; the last one, 0 included, may be shorter, but has 16 bytes at least
+#   i · 2²⁰    2²⁰          segment i; the last one, 0 included, may be shorter, but has at least
+#                           16 bytes
 #
 # The nonce of a segment is not sent:
 #

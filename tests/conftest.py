@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.support.rings import ring, ring_path  # noqa: F401  # fixtures, for every test
+from tests.support.rings import ring, ring_path, stretched_once  # noqa: F401  # fixtures
 
 settings.register_profile(
     "lab",

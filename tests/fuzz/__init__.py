@@ -1,1 +1,1 @@
-"""Fuzzing the parsers of outside bytes: `targets.py` says what each must hold, `corpus/` keeps what was found."""
+"""Fuzzing the parsers of outside bytes: `targets.py` has the rules, `corpus/` what was found."""

@@ -1,4 +1,6 @@
-"""`make fuzz`: atheris on every target in turn; what it finds is kept in corpus/ and replayed by helpers/test_fuzz.py.
+"""`make fuzz`: atheris on every target in turn.
+
+What it finds is kept in corpus/ and replayed by helpers/test_fuzz.py.
 
 python -m tests.fuzz.run [--seconds 60] [target …]
 """

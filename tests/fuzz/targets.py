@@ -1,8 +1,9 @@
-"""One target for each parser of bytes from outside: it reads them, or raises a typed error, and nothing else.
+"""One target for each parser of bytes from outside: it reads them, or raises a typed error.
 
-A target takes bytes and raises what is no LabError, or an AssertionError when it believed something false. Seeds are
-what the package itself writes; a fuzzer starts from them. Only keys that are fixed here are used, so that a found case
-fails again tomorrow. Costs are bounded from outside: `helpers/test_fuzz.py` watches time and memory.
+A target takes bytes and raises what is not a LabError, or an AssertionError when it believed
+something false. Seeds are what the package itself writes; a fuzzer starts from them. Only keys that
+are fixed here are used, so that a found case fails again tomorrow. Costs are bounded from outside:
+`helpers/test_fuzz.py` watches time and memory.
 """
 
 from __future__ import annotations
@@ -113,7 +114,7 @@ def paillier_key() -> PrivateKey:
 
 LAYOUT = Layout(64, 16, 100)
 
-# --- messages and streams --------------------------------------------------------------------------------------------
+# --- messages and streams ------------------------------------------------------------------------
 
 
 def read_message(raw: bytes) -> None:
@@ -144,11 +145,11 @@ def streams() -> list[bytes]:
     return made
 
 
-# --- keys in files and envelopes -------------------------------------------------------------------------------------
+# --- keys in files and envelopes -----------------------------------------------------------------
 
 
 def read_pem(raw: bytes) -> None:
-    """With less patience for costly KDFs than the helper has; the helper's own limits are tested in helpers/test_rsa.py."""
+    """With less patience for costly KDFs than the helper, whose limits test_pem.py tests."""
     with mock.patch.multiple(
         pem, MEMORY_LIMIT=1 << 22, BLOCKS_LIMIT=1 << 12, ITERATIONS_LIMIT=1000
     ):
@@ -190,7 +191,7 @@ MASTER = bytes(range(32, 64))
 
 
 def read_ring(raw: bytes) -> None:
-    """The key ring's file, past scrypt, which takes its time; its cost is bounded by PassphraseSlot.read before."""
+    """The key ring's file, past scrypt, whose cost PassphraseSlot.read bounds before."""
     sealed = SealedFile.read(raw)
     assert 14 <= sealed.slot.log2_n <= 19
     assert sealed.slot.open(passphrase_key()) == MASTER
@@ -239,7 +240,7 @@ def exports() -> list[bytes]:
     return [wrapping.seal_for(key, bytes(16), b"context", MASTER) for key in keys]
 
 
-# --- shares and shards -----------------------------------------------------------------------------------------------
+# --- shares and shards ---------------------------------------------------------------------------
 
 
 @functools.cache
@@ -275,7 +276,7 @@ def manifest() -> bytes:
 
 
 def read_manifest(raw: bytes) -> None:
-    """Parsed, believed only when it is the one that was written; and it costs no more than its own length."""
+    """Believed only when it is the one that was written; it costs no more than its length."""
     sealed = SealedManifest.parse(raw)
     assert sealed.body.pack() in raw
     store, _ = stored()
@@ -286,9 +287,10 @@ def read_manifest(raw: bytes) -> None:
 
 
 def read_from_nodes(raw: bytes) -> None:
-    """Whatever two of the four nodes give for any of their keys, the object comes back whole; all four: typed errors.
+    """Whatever two of the four nodes give for any key, the object comes back whole.
 
-    The first byte chooses which key of each node is replaced by the rest.
+    When all four lie, typed errors are all that may come. The first byte chooses which key of each
+    node is replaced by the rest.
     """
     store, whole = stored()
     for liars in (2, 4):
@@ -313,7 +315,7 @@ def read_frame(raw: bytes) -> None:
     assert framed(*unframed(raw)) == raw
 
 
-# --- Paillier --------------------------------------------------------------------------------------------------------
+# --- Paillier ------------------------------------------------------------------------------------
 
 
 def read_number(raw: bytes) -> None:
@@ -349,7 +351,7 @@ def vector() -> PackedVector:
     return paillier_key().public_key.encrypt_vector(np.array([1.5, -2.25, 3.0]), LAYOUT)
 
 
-# --- what the wire brings --------------------------------------------------------------------------------------------
+# --- what the wire brings ------------------------------------------------------------------------
 
 
 class Line:
@@ -441,7 +443,7 @@ def authority() -> LabCA:
 
 
 def read_authority(raw: bytes) -> None:
-    """The file of an authority: whatever loads has a private key that fits its certificate, and constraints."""
+    """The file of an authority: what loads has a key that fits its certificate, and constraints."""
     place = scratch() / "authority.pem"
     place.write_bytes(raw)
     loaded = LabCA.load(place)
@@ -456,7 +458,7 @@ def authorities() -> list[bytes]:
 
 
 def read_capture(raw: bytes) -> None:
-    """A capture and its key log, framed together: every byte of every record is explained, or the capture refused."""
+    """A capture and its key log, framed together: every byte is explained, or it is refused."""
     try:
         log, *sent = unframed(raw)
     except ValueError:  # no capture, only bytes that this target cannot cut
@@ -483,7 +485,7 @@ def cut(raw: bytes) -> list[bytes]:
 
 
 def captures() -> list[bytes]:
-    """One of our own, with certificates on both sides; its key log goes along, so that a found case stays found."""
+    """One of our own, with certificates on both sides, and its key log: a case stays found."""
     ca = authority()
     server, client = ca.issue("localhost"), ca.issue("somebody", client=True)
     capture = record_handshake(server_context(server, ca), client_context(ca, client), "localhost")
@@ -516,7 +518,7 @@ def key_logs() -> list[bytes]:
     return [b"# a comment\n\n" + other + b" 0102\n" + mine + b" 0aff\n"]
 
 
-# --- what nodes and folders give back --------------------------------------------------------------------------------
+# --- what nodes and folders give back ------------------------------------------------------------
 
 
 def read_resp(raw: bytes) -> None:

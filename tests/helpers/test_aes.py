@@ -1,4 +1,4 @@
-"""AES-256-GCM messages: published vectors, two other implementations, and all that must be refused."""
+"""Tests lepton_lab.aes, messages: published vectors, two other implementations, what is refused."""
 
 from __future__ import annotations
 
@@ -31,7 +31,10 @@ def refused(ciphertext: bytes, key: bytes = KEY, associated_data: bytes = b"its 
 
 
 def nist(text: str) -> Iterator[dict[str, str]]:
-    """The cases of a CAVP .rsp file with a 96-bit IV and a 128-bit tag; those that must be refused have a key FAIL."""
+    """The cases of a CAVP .rsp file with a 96-bit IV and a 128-bit tag.
+
+    Those that must be refused have a key FAIL.
+    """
     case: dict[str, str] = {}
     for line in [*text.splitlines(), "Key ="]:
         name, _, value = (part.strip() for part in line.partition("="))

@@ -1,4 +1,4 @@
-"""AES-256-GCM streams: Tink reads and writes them, memory stays constant, and no cut or splice passes."""
+"""Tests lepton_lab.aes, streams: Tink reads and writes them, no splice passes."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ SMALL_FIRST = SMALL - 40 - 16
 
 @pytest.fixture
 def small_segments(monkeypatch):
-    """The same format with segments of 128 bytes, so that every byte of many segments can be tried."""
+    """The same format with segments of 128 bytes: so every byte of many segments can be tried."""
     monkeypatch.setattr(aes, "SEGMENT_SIZE", SMALL)
 
 
@@ -67,7 +67,7 @@ def pattern(length: int) -> bytes:
     return (bytes(range(251)) * (length // 251 + 1))[:length]
 
 
-# --- Tink ----------------------------------------------------------------------------------------------------------
+# --- Tink ----------------------------------------------------------------------------------------
 
 
 class Tink:
@@ -169,7 +169,7 @@ def test_with_tinks_salt_and_prefix_we_write_tinks_bytes(monkeypatch):
         assert hashlib.sha256(stream).hexdigest() == case["sha256"]
 
 
-# --- round trips ---------------------------------------------------------------------------------------------------
+# --- round trips ---------------------------------------------------------------------------------
 
 
 @given(st.binary(max_size=700), st.binary(max_size=40), st.binary(min_size=32, max_size=32))
@@ -230,7 +230,7 @@ def test_a_stream_ends_before_its_number_would_repeat(small_segments, monkeypatc
     assert refused(too_long) == bytes(exactly)
 
 
-# --- what must be refused ------------------------------------------------------------------------------------------
+# --- what must be refused ------------------------------------------------------------------------
 
 
 def by_hand(
@@ -351,7 +351,7 @@ def test_at_full_size_each_region_is_protected_and_the_sink_keeps_an_authentic_b
         assert refused(stream[:length]) == plaintext[:kept]
 
 
-# --- files of every kind -------------------------------------------------------------------------------------------
+# --- files of every kind -------------------------------------------------------------------------
 
 
 class Trickle(io.RawIOBase):
@@ -474,7 +474,7 @@ def test_memory_is_constant_for_256_mib():
     assert peak < 8 * SEGMENT  # three buffers on either side of the pipe
 
 
-# --- arguments -----------------------------------------------------------------------------------------------------
+# --- arguments -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("wrong", [b"", bytes(31), bytes(33), "k" * 32, None])

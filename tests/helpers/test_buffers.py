@@ -93,7 +93,7 @@ def test_what_is_not_a_whole_number_in_bounds_is_refused(number):
         whole_number(number, "a number", 3, 4)
 
 
-# --- files of the caller's own ----------------------------------------------------------------------
+# --- files of the caller's own -------------------------------------------------------------------
 
 
 class Claims:

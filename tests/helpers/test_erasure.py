@@ -1,4 +1,4 @@
-"""The erasure code: every k of n shards, two independent implementations beside it, and everything malformed."""
+"""Tests lepton_lab.erasure: every k of n shards, two other implementations, what is malformed."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def lowest(shards: list[bytes], *indexes: int) -> dict[int, bytes]:
     return {index: shards[index] for index in indexes}
 
 
-# --- an independent peer: the same rows, symbol by symbol, with a multiplication by shift and add --------------------
+# --- an independent peer: the same rows, symbol by symbol, with a multiplication by shift and add
 
 
 def times(a: int, b: int) -> int:
@@ -97,7 +97,7 @@ def test_the_bit_matrix_multiplies():
     ],
 )
 def test_code_1_is_this_code_for_ever(k, n, digest):
-    # Whoever changes the field, the rows or the layout gives the new code a new id: stored shards are decoded by it.
+    # A change of the field, the rows or the layout needs a new id: stored shards are decoded by it.
     assert Code(k, n).code_id == Code.code_id == 1
     assert hashlib.sha256(b"".join(Code(k, n).encode(pattern(5000)))).hexdigest() == digest
 
@@ -126,7 +126,7 @@ def test_where_zfec_recovers_so_do_we(k, n):
         assert Code(k, n).decode(lowest(ours, *have)) == data
 
 
-# --- any k of n ----------------------------------------------------------------------------------------------------
+# --- any k of n ----------------------------------------------------------------------------------
 
 
 def every_subset_gives_everything_back(k: int, n: int) -> None:
@@ -214,7 +214,7 @@ def test_bytes_bytearray_and_memoryview_are_bytes(kind):
     assert Code(2, 4).repair(0, {i: kind(shards[i]) for i in (2, 3)}) == shards[0]
 
 
-# --- what is malformed ---------------------------------------------------------------------------------------------
+# --- what is malformed ---------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -316,7 +316,7 @@ def test_a_surplus_that_disagrees_is_refused_and_without_one_a_lie_goes_through(
     assert code.decode({0: false, 1: shards[1], 2: shards[2]}) == false[:1] + pattern(500)[1:]
 
 
-# --- buffers -------------------------------------------------------------------------------------------------------
+# --- buffers -------------------------------------------------------------------------------------
 
 
 def rows_of(count: int, length: int) -> np.ndarray:

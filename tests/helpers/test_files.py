@@ -23,7 +23,7 @@ from lepton_lab.nodes.servers.lifetime import ServerLifetime
 
 @pytest.fixture
 def place(tmp_path, monkeypatch):
-    """Where temporary folders are made, that of ServerLifetime too, which would otherwise avoid so long a path."""
+    """Where temporary folders are made; ServerLifetime would otherwise avoid so long a path."""
     monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path))
     monkeypatch.setattr("lepton_lab.nodes.servers.lifetime._LONGEST_FOLDER", 1000)
     return tmp_path

@@ -1,7 +1,8 @@
-"""Every parser of outside bytes: only typed errors, in bounded time and memory. The targets are in fuzz/targets.py.
+"""Every parser of outside bytes: only typed errors, in bounded time and memory.
 
-Hypothesis edits the seeds and makes bytes up. `make fuzz` goes on for longer with atheris, led by the
-lines that an input reaches; what it finds is put into fuzz/corpus/<target>/ and replayed here for ever.
+The targets are in fuzz/targets.py. Hypothesis edits the seeds and makes bytes up. `make fuzz` goes
+on for longer with atheris, led by the lines that an input reaches; what it finds is put into
+fuzz/corpus/<target>/ and replayed here from then on.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ def folder_of(name: str) -> Path:
 
 @st.composite
 def edited(draw: st.DrawFn, seeds: list[bytes]) -> bytes:
-    """A seed with a few edits: bytes flipped, cut out, put in, repeated, numbers made extreme; or anything."""
+    """A seed with a few edits (flipped, cut, inserted, repeated, made extreme), or any bytes."""
     data = bytearray(
         draw(st.sampled_from(seeds)) if draw(st.integers(0, 9)) else draw(st.binary(max_size=400))
     )
@@ -99,7 +100,7 @@ def test_any_bytes_are_read_or_refused_with_a_typed_error_many_times(name):
 
 
 def grown(seeds: list[bytes]) -> list[bytes]:
-    """Seeds with numbers that have become large: lengths are where a parser is talked into allocating. At most 24."""
+    """Seeds with large numbers, at most 24: lengths are what makes a parser allocate."""
     made = []
     for seed in seeds[:4]:
         for at in (*range(0, min(len(seed), 32), 8), len(seed) // 2, max(0, len(seed) - 20)):
@@ -135,7 +136,7 @@ def test_every_folder_of_the_corpus_belongs_to_a_target():
 def test_atheris_finds_nothing_in_a_short_while():
     if find_spec("atheris") is None:
         pytest.skip(
-            "optional peer: atheris, a fuzzer led by the lines it reaches, has no wheel for this system"
+            "optional peer: atheris, led by the lines that it reaches, has no wheel for this system"
         )
     command = [sys.executable, "-m", "tests.fuzz.run", "--seconds", "1"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}

@@ -1,4 +1,4 @@
-"""Crypto++, compiled here: what we write it reads, what it writes we read, and it refuses what we refuse."""
+"""Tests lepton_lab.aes and lepton_lab.rsa against Crypto++, compiled here, both ways."""
 
 from __future__ import annotations
 

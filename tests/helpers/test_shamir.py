@@ -1,4 +1,4 @@
-"""Secret sharing: the published points, perfect secrecy counted out, and every kind of forger."""
+"""Tests lepton_lab.shamir: published points, perfect secrecy counted out, every kind of forger."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def points(shares: dict[str, str]) -> dict[int, bytes]:
     return {int(x): bytes.fromhex(values) for x, values in shares.items()}
 
 
-# --- the field and the published points ------------------------------------------------------------------------------
+# --- the field and the published points ----------------------------------------------------------
 
 
 @pytest.mark.parametrize(("a", "b", "product"), VECTORS["products"])
@@ -73,7 +73,7 @@ def test_every_product_and_every_inverse_agree_with_logarithm_tables():
 
 
 def plain_combine(shares: list[Share]) -> bytes:
-    """A second implementation of the whole: Lagrange at 0 on every byte, by tables, then the payload's table."""
+    """A second implementation: Lagrange at 0 on every byte, by tables, then the payload's table."""
     payload = []
     for column in zip(*(share.values for share in shares), strict=True):
         total = 0
@@ -103,7 +103,7 @@ def test_a_second_implementation_combines_what_split_made(secret, data):
     assert plain_combine(chosen) == shamir.combine(chosen) == secret
 
 
-# --- it gives the secret back ----------------------------------------------------------------------------------------
+# --- it gives the secret back --------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -180,11 +180,11 @@ def test_only_shares_are_combined(shares):
         shamir.combine(shares)
 
 
-# --- it says nothing before -----------------------------------------------------------------------------------------
+# --- it says nothing before ----------------------------------------------------------------------
 
 
 def all_polynomials(monkeypatch, secret: int, threshold: int, shares: int) -> list[bytes]:
-    """The shares of one byte under every choice of its 256^(threshold − 1) coefficients, side by side."""
+    """The shares of one byte under each of its 256^(threshold − 1) coefficients, side by side."""
     choices = list(itertools.product(range(256), repeat=threshold - 1))
     columns = iter([bytes(column) for column in zip(*choices, strict=True)])
     with monkeypatch.context() as patch:
@@ -193,7 +193,7 @@ def all_polynomials(monkeypatch, secret: int, threshold: int, shares: int) -> li
 
 
 def test_one_share_of_two_fits_every_secret_equally_often(monkeypatch):
-    """Exhaustive: for each of 256 secrets, the 256 polynomials give each of 256 values once, at every index."""
+    """Exhaustive: for each of 256 secrets, 256 polynomials give each value once, at every index."""
     for secret in range(256):
         for values in all_polynomials(monkeypatch, secret, 2, 5):
             assert sorted(values) == list(range(256))
@@ -227,11 +227,11 @@ def test_a_share_does_not_show_its_values():
     assert repr(share.values) not in repr(share)
 
 
-# --- forgers --------------------------------------------------------------------------------------------------------
+# --- forgers -------------------------------------------------------------------------------------
 
 
 def forged(share: Share, delta: bytes) -> Share:
-    """The same share, moved: XORs `delta` onto the first bytes of the payload when the others are honest."""
+    """The same share, moved: it XORs `delta` onto the payload when the others are honest."""
     moved = bytes(
         a ^ b for a, b in zip(share.values, delta.ljust(len(share.values), b"\x00"), strict=True)
     )
@@ -239,7 +239,7 @@ def forged(share: Share, delta: bytes) -> Share:
 
 
 def test_the_scheme_alone_would_believe_a_forger():
-    """Tompa and Woll: without the tag, one forged share of exactly enough gives another secret, and no error."""
+    """Tompa and Woll: without the tag, one forged share gives another secret, and no error."""
     made = shamir.split(SECRET, 3, 5)
     values = {share.index: share.values for share in (forged(made[0], b"\x01"), *made[1:3])}
     assert shamir._interpolated(values, [0])[0][:32] not in (SECRET, b"")
@@ -282,7 +282,7 @@ def test_a_forged_surplus_share_is_found():
 
 
 def test_as_many_colluders_as_the_threshold_can_forge():
-    """What is not covered, asserted so that nobody claims it: k colluders know the payload and can make another."""
+    """Not covered, and asserted so that nobody claims it: k colluders can make another payload."""
     made = shamir.split(SECRET, 2, 3)
     first = made[0]
     other = [replace(share, set_id=first.set_id) for share in shamir.split(b"another secret", 2, 3)]
@@ -326,7 +326,7 @@ def test_numbers_on_a_share_cannot_be_changed():
         shamir.combine([made[0], replace(made[1], index=1), made[2], made[3]])
 
 
-# --- carried --------------------------------------------------------------------------------------------------------
+# --- carried -------------------------------------------------------------------------------------
 
 
 @given(st.binary(min_size=1, max_size=100), st.integers(1, 9))

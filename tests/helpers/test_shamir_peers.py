@@ -1,6 +1,7 @@
-"""Another library's scheme over the same field: HashiCorp Vault's, as pyshamir ports it. It reads ours, we read its.
+"""Tests lepton_lab.shamir against HashiCorp Vault's scheme, as pyshamir ports it.
 
-Its shares are the values and then x; the payload within ours (secret ‖ r ‖ tag) is what it shares and gives back.
+It reads our shares and we read its. Its shares are the values and then x; the payload within ours
+(secret ‖ r ‖ tag) is what it shares and gives back.
 """
 
 from __future__ import annotations

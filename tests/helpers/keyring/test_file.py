@@ -15,7 +15,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from functools import cache
 from pathlib import Path
 
 import pytest
@@ -27,37 +26,20 @@ from lepton_lab.buffers import framed
 from lepton_lab.errors import DecryptionError, InvalidKey, InvalidParameter, NotFound
 from lepton_lab.keyring import KeyRing
 from lepton_lab.keyring import file as ring_file
-from lepton_lab.keyring.acknowledged import Acknowledged
-from lepton_lab.keyring.records import KeyRecord, RingBody
+from lepton_lab.keyring.acknowledged import SUBJECT_LIMIT, Acknowledged
+from lepton_lab.keyring.records import HISTORY_LIMIT, TRAIL_LIMIT, KeyRecord, RingBody
+from tests.support.rings import CHEAP, WORDS
 
-CHEAP = {"scrypt_n": 1 << 14}
-WORDS = "a passphrase for tests"
 on_posix = pytest.mark.skipif(os.name == "nt", reason="only on POSIX: Windows has no such call")
 
 
 @pytest.fixture
-def path(tmp_path):
-    return tmp_path / "ring"
+def path(ring_path):
+    """Where the shared fixture `ring` has its file."""
+    return ring_path
 
 
-@pytest.fixture
-def ring(path):
-    return KeyRing.create(path, WORDS, **CHEAP)
-
-
-@pytest.fixture
-def remembered(monkeypatch):
-    """Stretch each (passphrase, salt, cost) once, so that hundreds of altered files can be opened in a second."""
-    genuine = ring_file.PassphraseKey.of
-
-    @cache
-    def of(passphrase, salt, log2_n):
-        return genuine(passphrase, salt, log2_n)
-
-    monkeypatch.setattr(ring_file.PassphraseKey, "of", of)
-
-
-# --- a second implementation, from the tables alone -------------------------------------------------------------------
+# --- a second implementation, from the tables alone ----------------------------------------------
 
 
 def hkdf(secret: bytes, salt: bytes, info: bytes, length: int) -> bytes:
@@ -152,10 +134,10 @@ def test_a_second_implementation_reads_the_file_from_its_tables(ring, path):
     assert shared == content[11:31] + master
 
 
-# --- altered, truncated, foreign ------------------------------------------------------------------------------------
+# --- altered, truncated, foreign -----------------------------------------------------------------
 
 
-def test_every_altered_byte_is_refused(ring, path, remembered):
+def test_every_altered_byte_is_refused(ring, path, stretched_once):
     ring.new_data_key(b"context")
     content = path.read_bytes()
     for position in range(len(content)):
@@ -170,7 +152,7 @@ def test_every_altered_byte_is_refused(ring, path, remembered):
 
 @settings(max_examples=60)
 @given(data=st.data())
-def test_any_alteration_is_refused_and_in_bounded_time(data, ring, path, remembered):
+def test_any_alteration_is_refused_and_in_bounded_time(data, ring, path, stretched_once):
     content = path.read_bytes()
     position = data.draw(st.integers(0, len(content) - 1))
     length = data.draw(st.integers(0, 40))
@@ -185,7 +167,7 @@ def test_any_alteration_is_refused_and_in_bounded_time(data, ring, path, remembe
             KeyRing.open(other, WORDS)
 
 
-def test_every_truncation_is_refused(ring, path, remembered):
+def test_every_truncation_is_refused(ring, path, stretched_once):
     content = path.read_bytes()
     for size in range(len(content)):
         path.write_bytes(content[:size])
@@ -196,7 +178,7 @@ def test_every_truncation_is_refused(ring, path, remembered):
         KeyRing.open(path, WORDS)
 
 
-def test_parts_of_two_writings_do_not_mix(ring, path, remembered):
+def test_parts_of_two_writings_do_not_mix(ring, path, stretched_once):
     first = path.read_bytes()
     ring.new_data_key(b"c")
     ring.rotate()
@@ -229,7 +211,7 @@ def test_what_an_unproven_file_asks_of_scrypt_is_bounded(ring, path, monkeypatch
 
 
 def test_a_cheaper_slot_does_not_pass_for_the_ring(path):
-    """Floors aside, the cost is bound to the slot: a file cannot be made cheaper to guess without its passphrase."""
+    """The cost is bound to the slot: nobody makes a file cheaper to guess without it."""
     KeyRing.create(path, WORDS, scrypt_n=1 << 15)
     content = path.read_bytes()
     path.write_bytes(content[:10] + b"\x0e" + content[11:])
@@ -257,6 +239,8 @@ def test_what_is_no_ring_is_refused(ring, path, content):
         lambda: KeyRing.recover(path, shares, WORDS, **CHEAP),
         lambda: ring.new_data_key(b"c"),
         lambda: ring.unwrap(bytes(57), b"c"),
+        lambda: ring.derive(b"purpose"),
+        ring.acknowledged_subjects,
     ):
         with pytest.raises(DecryptionError):
             call()
@@ -298,7 +282,7 @@ def test_no_two_writings_share_a_key(ring, path):
     assert len(seen) == 60
 
 
-# --- the body, once open --------------------------------------------------------------------------------------------
+# --- the body, once open -------------------------------------------------------------------------
 
 contexts = st.lists(st.binary(max_size=300), max_size=6)
 
@@ -319,7 +303,7 @@ def test_a_body_is_read_as_it_was_written(found):
 
 @given(contexts, st.data())
 def test_a_body_of_another_shape_is_a_decryption_error(found, data):
-    """Only whoever holds the master key can send one; it must still not end in another library's error."""
+    """Only the holder of the master key can send one; it must still end in a typed error."""
     body = RingBody.new()
     for context in found:
         record = KeyRecord.new(context)
@@ -375,7 +359,28 @@ def test_a_body_that_no_release_writes_is_a_decryption_error(raw):
         RingBody.from_bytes(raw[1])
 
 
-# --- places ---------------------------------------------------------------------------------------------------------
+def body_with(events: int, subject: int, writings: int) -> bytes:
+    """An empty ring's body with so many events, a subject of so many bytes, so many writings."""
+    state = bytes(41) + subject.to_bytes(2, "big") + bytes(subject)
+    trail = counted(events) + bytes(21 * events)
+    return ROOT + NONE + trail + counted(1) + state + counted(writings) + bytes(8 * writings)
+
+
+def test_the_largest_tables_are_read_and_no_larger():
+    largest = (TRAIL_LIMIT, SUBJECT_LIMIT, HISTORY_LIMIT)
+    body = RingBody.from_bytes(body_with(*largest))
+    assert len(body.trail) == TRAIL_LIMIT
+    assert body.acknowledged.subjects() == [bytes(SUBJECT_LIMIT)]
+    assert len(body.history) == 8 * HISTORY_LIMIT
+    assert body.to_bytes() == body_with(*largest)
+    for which in range(3):
+        sizes = list(largest)
+        sizes[which] += 1
+        with pytest.raises(DecryptionError):
+            RingBody.from_bytes(body_with(*sizes))
+
+
+# --- places --------------------------------------------------------------------------------------
 
 
 def test_a_ring_is_never_written_over(ring, path):
@@ -408,6 +413,8 @@ def test_a_ring_that_was_removed_is_not_found(ring, path):
     for call in (
         lambda: ring.new_data_key(b"d"),
         lambda: ring.unwrap(made.wrapped, b"c"),
+        lambda: ring.derive(b"purpose"),
+        lambda: ring.acknowledged(b"subject"),
         ring.rotate,
         ring.audit,
     ):
@@ -462,9 +469,8 @@ def test_a_ring_that_others_may_reach_is_refused_with_the_remedy(mode):
         ring = KeyRing.create(path, WORDS, **CHEAP)
         shares = ring.split(1, 1)
         path.chmod(mode)
-        KeyRing.open(
-            path, WORDS
-        )  # the folder is its owner's alone: nobody else gets as far as the file
+        # The folder is its owner's alone: nobody else gets as far as the file.
+        KeyRing.open(path, WORDS)
         Path(folder).chmod(0o755)
         with pytest.raises(InvalidKey, match=f"chmod 600 {path}"):
             KeyRing.open(path, WORDS)
@@ -474,11 +480,11 @@ def test_a_ring_that_others_may_reach_is_refused_with_the_remedy(mode):
         KeyRing.open(path, WORDS)
 
 
-# --- interrupted ----------------------------------------------------------------------------------------------------
+# --- interrupted ---------------------------------------------------------------------------------
 
 
 class FullDisk:
-    """The `os` of `lepton_lab.files`, which raises at its n-th call: before the call is made, or right after."""
+    """The `os` of `lepton_lab.files`: its n-th call raises, before it is made or right after."""
 
     def __init__(self, at: int, after: bool) -> None:
         self.left, self.after = at, after
@@ -509,7 +515,9 @@ VERBS = {
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_a_failing_disk_leaves_the_old_ring_or_the_new(ring, path, verb, monkeypatch, remembered):
+def test_a_failing_disk_leaves_the_old_ring_or_the_new(
+    ring, path, verb, monkeypatch, stretched_once
+):
     made = ring.new_data_key(b"old")
     outcomes = set()
     for at, after in itertools.product(range(1, 10), (False, True)):
@@ -541,7 +549,7 @@ ring = KeyRing.open(path, "a passphrase for tests")
 (old, _), = ring.find(b"")
 saved = path.with_name("saved")
 shutil.copy(path, saved)
-calls = {"open": os.open, "write": None, "fsync": os.fsync, "replace": os.replace, "close": os.close}
+calls = {"open", "write", "fsync", "replace", "close"}
 
 def cut_at(step, half):
     left = [step]
@@ -587,7 +595,7 @@ for step, half in itertools.product(range(1, 40), (False, True)):
 
 @on_posix
 @pytest.mark.parametrize("verb", ["new", "shred"])
-def test_a_power_cut_at_any_step_leaves_the_old_ring_or_the_new(ring, path, verb, remembered):
+def test_a_power_cut_at_any_step_leaves_the_old_ring_or_the_new(ring, path, verb, stretched_once):
     made = ring.new_data_key(b"old")
     subprocess.run([sys.executable, "-c", POWER_CUT, path, verb], check=True)
     changed = {"new": [b"old", b"new"], "shred": []}[verb]
@@ -604,7 +612,7 @@ def test_a_power_cut_at_any_step_leaves_the_old_ring_or_the_new(ring, path, verb
     assert not any(file.exists() for file in left)
 
 
-# --- many writers ---------------------------------------------------------------------------------------------------
+# --- many writers --------------------------------------------------------------------------------
 
 WRITER = """
 import sys
@@ -755,7 +763,7 @@ def test_a_forked_child_uses_a_ring_that_another_thread_was_changing(ring, path)
     assert done.stdout == b"1\n"
 
 
-# --- the largest ring -------------------------------------------------------------------------------
+# --- the largest ring ----------------------------------------------------------------------------
 
 
 def test_a_ring_is_never_written_larger_than_it_is_read(ring, path, monkeypatch):

@@ -1,29 +1,25 @@
-"""The key ring on a disk that loses what was not synced: whenever the power goes, it is the old ring or the new one."""
+"""Tests lepton_lab.keyring.handle and lepton_lab.files on a disk that loses what was not synced.
+
+Whenever the power goes, the old ring or the new one is there.
+"""
 
 from __future__ import annotations
 
 import os
-from functools import cache
 
 import pytest
 
 from lepton_lab.errors import NotFound
 from lepton_lab.keyring import KeyRing
-from lepton_lab.keyring import file as ring_file
 from tests.support import power
+from tests.support.rings import CHEAP, WORDS
 
-CHEAP = {"scrypt_n": 1 << 14}
-WORDS = "a passphrase for tests"
-pytestmark = pytest.mark.skipif(
-    os.name == "nt", reason="only on Windows does the file system log its renames itself"
-)
-
-
-@pytest.fixture(autouse=True)
-def remembered(monkeypatch):
-    """Stretch each (passphrase, salt, cost) once, so that every state can be opened."""
-    genuine = ring_file.PassphraseKey.of
-    monkeypatch.setattr(ring_file.PassphraseKey, "of", cache(genuine))
+pytestmark = [
+    pytest.mark.skipif(
+        os.name == "nt", reason="only on Windows does the file system log its renames itself"
+    ),
+    pytest.mark.usefixtures("stretched_once"),
+]
 
 
 @pytest.fixture
@@ -34,7 +30,7 @@ def place(tmp_path):
 
 
 def seen(folder):
-    """What a ring in this folder knows: its generation and the keys that it opens; None when there is no ring."""
+    """A ring's generation and the keys that it opens; None when there is no ring in the folder."""
     try:
         ring = KeyRing.open(folder / "ring", WORDS)
     except NotFound:
@@ -43,7 +39,7 @@ def seen(folder):
 
 
 def outcomes(journal, tmp_path):
-    """After no call, after the first, … after all: what the states know in which a power cut may leave the ring."""
+    """After no call, after the first, … after all: what the ring knows in each state."""
     for cut, states in enumerate(journal.after_cuts()):
         found = set()
         for number, state in enumerate(states):
@@ -84,7 +80,7 @@ def test_a_power_cut_while_a_ring_is_made_leaves_none_or_a_whole_one(place, tmp_
 
 
 def test_such_a_disk_forgets_what_was_not_synced(tmp_path):
-    """So that the tests above can fail: without the `fsync` of the file its name may come to stand for nothing."""
+    """So that the tests above can fail: without `fsync` of the file a name may stand for nothing."""
     root = tmp_path.resolve()
     with power.journal(root) as journal:
         descriptor = os.open(root / "a", os.O_WRONLY | os.O_CREAT)

@@ -1,4 +1,7 @@
-"""The key ring's verbs: what each promises, and what it refuses. The file itself is in helpers/keyring/test_file.py."""
+"""Tests lepton_lab.keyring.ring and lepton_lab.keyring.export: what each verb promises and refuses.
+
+The file itself is tested in test_file, what was acknowledged in test_acknowledged.
+"""
 
 from __future__ import annotations
 
@@ -36,20 +39,15 @@ from lepton_lab.keyring import export as wrapping
 from lepton_lab.keyring import file as ring_file
 from lepton_lab.keyring.records import CONTEXT_LIMIT, TRAIL_LIMIT
 from tests.support.paths import VECTORS
+from tests.support.rings import CHEAP, WORDS
 
 VECTORS = json.loads((VECTORS / "keywrap_aes256.json").read_text())["cases"]
-CHEAP = {"scrypt_n": 1 << 14}
-WORDS = "a passphrase for tests"
 
 
 @pytest.fixture
-def path(tmp_path):
-    return tmp_path / "ring"
-
-
-@pytest.fixture
-def ring(path):
-    return KeyRing.create(path, WORDS, **CHEAP)
+def path(ring_path):
+    """Where the shared fixture `ring` has its file."""
+    return ring_path
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +71,7 @@ def altered(data: bytes, position: int, by: int = 1) -> bytes:
     return bytes(changed)
 
 
-# --- data keys ------------------------------------------------------------------------------------------------------
+# --- data keys -----------------------------------------------------------------------------------
 
 
 def test_a_data_key_opens_again_after_the_ring_was_closed(ring, path):
@@ -233,7 +231,7 @@ def test_two_rings_derive_different_keys(ring, tmp_path):
     assert ring.derive(b"x") != KeyRing.create(tmp_path / "other", WORDS, **CHEAP).derive(b"x")
 
 
-# --- shredding ------------------------------------------------------------------------------------------------------
+# --- shredding -----------------------------------------------------------------------------------
 
 
 def test_a_shredded_key_is_gone_for_every_handle(ring, path):
@@ -307,7 +305,7 @@ def test_shredding_removes_what_a_crash_left_beside_the_file(ring, path):
     assert all(file.exists() for file in others)
 
 
-# --- passphrases ----------------------------------------------------------------------------------------------------
+# --- passphrases ---------------------------------------------------------------------------------
 
 
 def test_a_wrong_passphrase_is_refused_in_one_message(ring, path):
@@ -363,7 +361,7 @@ def test_the_default_cost_is_far_above_the_floor():
     assert ring_file.SCRYPT_N >= 8 << 14
 
 
-# --- rotation and custodians ----------------------------------------------------------------------------------------
+# --- rotation and custodians ---------------------------------------------------------------------
 
 
 def test_rotation_touches_no_wrapped_key_and_changes_the_master_key(ring, path):
@@ -451,7 +449,7 @@ def test_another_handle_follows_rotation_and_passphrase(ring, path):
     assert KeyRing.open(path, "another").unwrap(second.wrapped, b"d") == second.key
 
 
-# --- export ---------------------------------------------------------------------------------------------------------
+# --- export --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("kind", ["rsa_key", "hybrid_key"])
@@ -580,7 +578,7 @@ def test_openssl_reads_the_rsa_export(ring, rsa_key, tmp_path):
     )
 
 
-# --- the account ----------------------------------------------------------------------------------------------------
+# --- the account ---------------------------------------------------------------------------------
 
 
 def test_the_account_tells_what_was_done(path, rsa_key):
@@ -618,7 +616,7 @@ def test_the_account_is_bounded_and_lets_the_oldest_go(ring):
     assert (told[0].event, told[-1].event) == ("split", "rotated")
 
 
-# --- sharing one ring -----------------------------------------------------------------------------------------------
+# --- sharing one ring ----------------------------------------------------------------------------
 
 
 def test_threads_on_two_handles_lose_no_key(ring, path):
