@@ -86,11 +86,11 @@ class PublicKey:
         """Encrypt an array of any shape, many values to a ciphertext, as `layout` says.
 
         `array`: integers, bools or floats of up to 64 bits, or Python's ints of any size, at least
-        one; not a masked array. A value v is carried as
-        the integer round(v·2^fraction_bits), ties to even. `executor`: where to do the work in
-        pieces, such as a ProcessPoolExecutor or a Dask client's executor; its workers see the
-        values. Raises NumberTooLarge when a value passes its slot, or a slot the key;
-        InvalidParameter for NaN, infinities, other types, an empty array.
+        one; not a masked array. A value v is carried as the integer round(v·2^fraction_bits), ties
+        to even. `executor`: where to do the work in pieces, such as a ProcessPoolExecutor or a
+        Dask client's executor; its workers see the values. Raises NumberTooLarge when a value
+        passes its slot, or a slot the key; InvalidParameter for NaN, infinities, other types, an
+        empty array.
         """
         # vectors is built on this module, so it cannot be imported at its top.
         from lepton_lab.paillier.vectors import encrypt_vector  # noqa: PLC0415
@@ -177,8 +177,8 @@ class EncryptedNumber(Ciphertext):
     A result is not blinded: anyone who knows the terms can recognise it. Fresh noise is applied on
     every way out of the process (`ciphertext`, `to_bytes`, `to_json`, `to_phe`, pickling).
 
-    `raw_ciphertext`: the ciphertext as it stands, without that noise, for computing within this
-    process; `is_blinded` tells whether it carries fresh noise already.
+    `raw_ciphertext`: the ciphertext as it stands, for computing within this process; never send
+    it. `is_blinded`: whether it carries fresh noise already.
     """
 
     __slots__ = ("bound", "exponent", "is_blinded", "public_key", "raw_ciphertext")
@@ -280,7 +280,7 @@ class EncryptedNumber(Ciphertext):
     def __truediv__(self, divisor: object) -> EncryptedNumber:
         number = encoding.python_number(divisor)
         if not number:
-            raise InvalidParameter("division by zero")
+            raise InvalidParameter("an encrypted number cannot be divided by zero")
         return self.times(1 / number)
 
     def times(
@@ -379,8 +379,9 @@ class EncryptedNumber(Ciphertext):
         """Make a number from a `phe.EncryptedNumber`.
 
         `bound`: the largest absolute *encoded* integer it may hold. phe encodes an int as itself
-        and a float as an integer below 2⁵⁷, so 2⁶⁴ serves all floats. `public_key`: the key to
-        hold it under, by default `PublicKey.from_phe` of its own. Raises InvalidParameter for
+        and a float as an integer below 2⁵⁷, so 2⁶⁴ serves all floats. The bound is the receiver's
+        own word; the exponent is the sender's, so check it before you add. `public_key`: the key
+        to hold it under, by default `PublicKey.from_phe` of its own. Raises InvalidParameter for
         anything but phe's, InvalidKey, DecryptionError for a malformed ciphertext,
         PlaintextOverflow for a bound beyond the key.
         """

@@ -36,7 +36,7 @@ from lepton_lab.buffers import framed, unframed
 from lepton_lab.capture import Capture, CapturedRecord
 from lepton_lab.cli.output import CommandError
 from lepton_lab.cli.receipts import Receipts
-from lepton_lab.elections import ballot
+from lepton_lab.elections import ballot, custody
 from lepton_lab.errors import (
     CertificateError,
     DecryptionError,
@@ -336,6 +336,10 @@ def read_ballot(raw: bytes) -> None:
     assert ballot.verify(paillier_key().public_key, raw, VOTER).bound == 1
 
 
+def read_custodian(raw: bytes) -> None:
+    assert custody.Custodian.from_bytes(raw, paillier_key().public_key).to_bytes() == raw
+
+
 def read_json(raw: bytes) -> None:
     for read in (
         EncryptedNumber.from_json,
@@ -602,6 +606,11 @@ TARGETS = {
         read_ballot,
         lambda: [ballot.cast(paillier_key().public_key, 1, VOTER)],
         (ballot.InvalidBallot,),
+    ),
+    "Paillier custodian": Target(
+        read_custodian,
+        lambda: [custody.share(paillier_key(), 2, 3)[0].to_bytes()],
+        (IntegrityError,),
     ),
     "TLS message": Target(
         read_tls_message,
