@@ -1,4 +1,4 @@
-"""The Trace: it shows its steps, hands out values by name, and is no octet string."""
+"""Tests lepton_lab.textbook.trace: it shows its steps, gives values by name, and is not bytes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Somebody on the line wins where nobody checks who answers, and loses against `lepton_lab.tls`."""
+"""Tests lepton_lab.textbook.attacks.man_in_the_middle: he wins where a peer is not checked.
+
+Against `lepton_lab.tls` he loses.
+"""
 
 from __future__ import annotations
 
@@ -109,7 +112,9 @@ def test_a_record_that_is_not_the_senders_is_noticed_and_nothing_is_received(
         assert receiver.receive() == b"unharmed"
 
 
-LAST = 6  # ClientHello, ChangeCipherSpec, Certificate, CertificateVerify, Finished; format; then a piece of the message
+# before it: ClientHello, ChangeCipherSpec, Certificate, CertificateVerify and Finished in four, the
+# message's format; it is a piece of the message
+LAST = 6
 
 
 def test_whoever_does_not_check_the_name_tells_everything_to_somebody_else():

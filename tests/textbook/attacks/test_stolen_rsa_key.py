@@ -1,4 +1,7 @@
-"""A stolen RSA key opens TLS 1.2's old key exchange, and nothing that `lepton_lab.tls` has ever sent."""
+"""Tests lepton_lab.textbook.attacks.stolen_rsa_key: it opens an old key exchange of TLS 1.2.
+
+It opens nothing that `lepton_lab.tls` has ever sent.
+"""
 
 from __future__ import annotations
 
@@ -46,13 +49,13 @@ def test_the_stolen_key_opens_what_both_sides_said():
 
 
 def test_it_opens_connections_without_the_extended_master_secret_too(monkeypatch):
-    original = old_tls._recorded
+    original = old_tls._record
 
     def without(server: ssl.SSLContext, client: ssl.SSLContext, *said: bytes) -> object:
         client.options |= 1  # OpenSSL 3's SSL_OP_NO_EXTENDED_MASTER_SECRET
         return original(server, client, *said)
 
-    monkeypatch.setattr(old_tls, "_recorded", without)
+    monkeypatch.setattr(old_tls, "_record", without)
     trace = stolen_rsa_key.open_recording(recorded(), KEY)
     assert trace.result["client"] == REQUEST
     assert "'master secret'" in next(step.note for step in trace if step.name == "master_secret")
@@ -65,43 +68,20 @@ def test_it_opens_connections_without_the_extended_master_secret_too(monkeypatch
 def test_it_opens_what_openssls_own_programs_say_to_each_other(tmp_path, suite):
     pem = tmp_path / "server.pem"
     pem.write_bytes(CERTIFICATE.public_bytes(old_tls.Encoding.PEM) + rsa.to_pem(KEY))
-    command = [
-        "openssl",
-        "s_server",
-        "-accept",
-        "127.0.0.1:0",
-        "-cert",
-        pem,
-        "-key",
-        pem,
-        "-tls1_2",
-        "-cipher",
-        suite,
-    ]
-    with subprocess.Popen(
-        [*command, "-rev"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-    ) as server:
+    old = ["-tls1_2", "-cipher", suite]
+    serve = ["openssl", "s_server", "-accept", "127.0.0.1:0", "-cert", pem, "-key", pem, *old]
+    with piped([*serve, "-rev"]) as server:  # it answers every line with the line reversed
         try:
             line = next(line for line in server.stdout if line.startswith(b"ACCEPT"))
-            with TappedLine(int(line.rsplit(b":", 1)[1])) as tap:
-                client = [
-                    "openssl",
-                    "s_client",
-                    "-connect",
-                    f"127.0.0.1:{tap.port}",
-                    "-tls1_2",
-                    "-cipher",
-                    suite,
-                    "-quiet",
-                ]
-                with subprocess.Popen(
-                    client, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-                ) as talker:
-                    talker.stdin.write(b"malignant\n")
-                    talker.stdin.flush()
-                    answer = talker.stdout.readline()
-                    talker.terminate()
-                    talker.communicate()
+            _, _, port = line.rpartition(b":")
+            with TappedLine(int(port)) as tap:
+                connect = ["openssl", "s_client", "-connect", f"127.0.0.1:{tap.port}", *old]
+                with piped([*connect, "-quiet"]) as client:
+                    client.stdin.write(b"malignant\n")
+                    client.stdin.flush()
+                    answer = client.stdout.readline()
+                    client.terminate()
+                    client.communicate()
                 if not answer:
                     pytest.skip(
                         "optional peer: an openssl that still has TLS 1.2's RSA key exchange"
@@ -114,18 +94,24 @@ def test_it_opens_what_openssls_own_programs_say_to_each_other(tmp_path, suite):
     assert opened == {"client": b"malignant\n", "server": b"tnangilam\n"}
 
 
+def piped(command: list[object]) -> subprocess.Popen[bytes]:
+    """A program that is spoken to through pipes."""
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL)
+
+
 def in_order(seen: Iterable[TappedBytes]) -> Iterator[CapturedRecord]:
     """The records of both sides, each where its last byte arrived."""
     waiting = {"client": b"", "server": b""}
     for each in seen:
-        waiting[each.sender] += each.data
-        while (
-            len(stream := waiting[each.sender])
-            >= (end := 5 + int.from_bytes(stream[3:5], "big"))
-            > 5
-        ):
+        stream = waiting[each.sender] + each.data
+        while len(stream) >= 5:
+            end = 5 + int.from_bytes(stream[3:5], "big")
+            if len(stream) < end:
+                break
             yield CapturedRecord(each.sender, stream[:end])
-            waiting[each.sender] = stream[end:]
+            stream = stream[end:]
+        waiting[each.sender] = stream
 
 
 def test_another_key_opens_nothing():

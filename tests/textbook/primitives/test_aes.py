@@ -1,11 +1,9 @@
-"""Textbook AES: every value that FIPS 197 prints, the NIST known answers, PyCryptodome, and what it refuses."""
+"""Tests lepton_lab.textbook.primitives.aes: FIPS 197's printed values, known answers, peers."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from pathlib import Path
 
-import cryptography_vectors
 import pytest
 from Crypto.Cipher import AES
 from hypothesis import given
@@ -15,6 +13,7 @@ from lepton_lab.errors import InvalidKey, InvalidParameter
 from lepton_lab.textbook.primitives import aes as tb_aes
 from lepton_lab.textbook.primitives import gf256
 from tests.support.paths import VECTORS
+from tests.support.vectors import cavp
 
 BLOCK = st.binary(min_size=16, max_size=16)
 KEY = st.sampled_from([16, 24, 32]).flatmap(lambda size: st.binary(min_size=size, max_size=size))
@@ -34,7 +33,7 @@ FIPS = fips_197()
 
 
 def label(name: str) -> str:
-    """The label as the standard prints it has a space in 'round[ 1]'; the file has columns, and so has none."""
+    """The standard prints 'round[ 1]'; the file has columns, and so has no space there."""
     return name.replace("[ ", "[")
 
 
@@ -44,7 +43,7 @@ def test_the_derived_s_box_is_the_printed_one() -> None:
 
 
 def test_the_s_box_comes_out_the_same_by_logarithms_and_the_bit_matrix() -> None:
-    power, log = [1], {}  # the generator {03}: another way to inverses
+    power = [1]  # the powers of the generator {03}: another way to inverses
     for _ in range(254):
         power.append(power[-1] ^ gf256.xtime(power[-1]))
     log = {value: i for i, value in enumerate(power)}
@@ -111,14 +110,18 @@ def test_every_state_of_the_inverse_cipher_is_one_of_the_cipher_met_backwards(
     mirrors |= {"iinput": "output", "ioutput": "input"}
     for step in trace:
         number, _, name = step.name.removeprefix("round[").partition("].")
-        forward = last - int(number) + (name in ("istart", "is_row", "is_box"))
+        forward = last - int(number)
+        # a round of the inverse cipher takes its first half from the round after
+        if name in ("istart", "is_row", "is_box"):
+            forward += 1
         assert step.value == printed[f"round[{forward}].{mirrors[name]}"], step
     assert len(trace) == 5 * last + 2
     assert trace.result == printed["round[0].input"]
 
 
 def test_the_inverse_cipher_is_printed_in_appendix_c_1() -> None:
-    # FIPS 197, C.1, INVERSE CIPHER (DECRYPT), first and last round, as two independent implementations print them too
+    # FIPS 197, C.1, INVERSE CIPHER (DECRYPT), first and last round, as two independent
+    # implementations print them too
     trace = tb_aes.decrypt_block(
         bytes(range(16)), bytes.fromhex("69c4e0d86a7b0430d8cdb78070b4c55a")
     )
@@ -141,21 +144,14 @@ def test_the_inverse_cipher_is_printed_in_appendix_c_1() -> None:
 @pytest.mark.parametrize("kind", ["GFSbox", "KeySbox", "VarKey", "VarTxt"])
 def test_the_nist_known_answers(kind: str, size: int) -> None:
     # CAVP's AESAVS known-answer tests; GFSbox and KeySbox together touch every entry of the S-box
-    text = (
-        Path(cryptography_vectors.__file__).parent / f"ciphers/AES/ECB/ECB{kind}{size}.rsp"
-    ).read_text()
-    encryptions = text.partition("[ENCRYPT]")[2].partition("[DECRYPT]")[0]
-    cases = [
-        dict(line.split(" = ") for line in case.splitlines())
-        for case in encryptions.split("\n\n")
-        if "KEY" in case
-    ]
+    cases = list(cavp("ciphers", "AES", "ECB", f"ECB{kind}{size}.rsp"))
     for case in cases:
-        key, plaintext, ciphertext = (
-            bytes.fromhex(case[name]) for name in ("KEY", "PLAINTEXT", "CIPHERTEXT")
-        )
+        key = bytes.fromhex(case["KEY"])
+        plaintext = bytes.fromhex(case["PLAINTEXT"])
+        ciphertext = bytes.fromhex(case["CIPHERTEXT"])
         assert tb_aes.encrypt_block(key, plaintext).result == ciphertext
-    assert len(cases) >= 5
+    # the file holds encryptions, and then the same as decryptions
+    assert len(cases) >= 10
 
 
 @given(KEY, BLOCK)

@@ -1,10 +1,7 @@
-"""Textbook modes of operation: SP 800-38A and 38D vectors through the Trace, peers, the helper byte for byte."""
+"""Tests lepton_lab.textbook.primitives.modes: SP 800-38A and 38D, peers, the helper's bytes."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import cryptography_vectors
 import pytest
 from Crypto.Cipher import AES
 from Crypto.Util import Counter
@@ -17,8 +14,10 @@ from lepton_lab.errors import DecryptionError, InvalidKey, InvalidParameter
 from lepton_lab.textbook.primitives import aes as tb_aes
 from lepton_lab.textbook.primitives import modes
 from tests.support.paths import VECTORS
+from tests.support.vectors import cavp
 
-KEY, BLOCK = st.binary(min_size=16, max_size=16), st.binary(min_size=16, max_size=16)
+BLOCK = st.binary(min_size=16, max_size=16)
+KEY = BLOCK
 WHOLE_BLOCKS = st.binary(max_size=64).map(lambda data: data[: len(data) // 16 * 16])
 
 
@@ -99,32 +98,25 @@ def test_the_values_that_the_gcm_specification_prints_on_the_way() -> None:
         assert trace["J_0"] == modes.ghash(trace["H"], padded).result
 
 
-def nist_gcm(size: int) -> list[dict[str, str]]:
-    path = Path(cryptography_vectors.__file__).parent / f"ciphers/AES/GCM/gcmDecrypt{size}.rsp"
-    cases, section = [], ""
-    for paragraph in path.read_text().split("\n\n"):
-        lines = paragraph.strip().splitlines()
-        section = lines[0] if lines and lines[0].startswith("[") else section
-        if lines and lines[0].startswith("Count"):
-            cases.append(dict(line.partition(" =")[::2] for line in lines))
-    return cases[::211]  # all 7,875 would take minutes; 211 shares no factor with the groups of 15
-
-
 @pytest.mark.parametrize("size", [128, 192, 256])
 def test_nist_gcm_decryption_with_tags_of_every_length(size: int) -> None:
-    # NIST CAVP gcmtestvectors, gcmDecryptExtIV: right and wrong tags of 4 to 16 bytes
+    # NIST CAVP gcmtestvectors, gcmDecryptExtIV: right and wrong tags of 4 to 16 bytes. All 7,875
+    # cases would take minutes; 211 shares no factor with the groups of 15
+    cases = list(cavp("ciphers", "AES", "GCM", f"gcmDecrypt{size}.rsp"))[::211]
     verdicts = set()
-    for case in nist_gcm(size):
-        key, nonce, ciphertext, aad, tag = (
-            bytes.fromhex(case[x].strip()) for x in ("Key", "IV", "CT", "AAD", "Tag")
-        )
+    for case in cases:
+        key = bytes.fromhex(case["Key"])
+        nonce = bytes.fromhex(case["IV"])
+        aad = bytes.fromhex(case["AAD"])
+        tag = bytes.fromhex(case["Tag"])
+        sealed = bytes.fromhex(case["CT"]) + tag
         verdicts.add("FAIL" in case)
         if "FAIL" in case:
             with pytest.raises(DecryptionError):
-                tb_aes.gcm_decrypt(key, nonce, ciphertext + tag, aad, len(tag))
+                tb_aes.gcm_decrypt(key, nonce, sealed, aad, len(tag))
         else:
-            plaintext = tb_aes.gcm_decrypt(key, nonce, ciphertext + tag, aad, len(tag)).result
-            assert plaintext == bytes.fromhex(case["PT"].strip())
+            plaintext = tb_aes.gcm_decrypt(key, nonce, sealed, aad, len(tag)).result
+            assert plaintext == bytes.fromhex(case["PT"])
     assert verdicts == {True, False}
 
 

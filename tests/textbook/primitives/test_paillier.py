@@ -1,4 +1,7 @@
-"""Textbook Paillier: the paper's formulas by a worked example, by exhaustion on a toy key, and against phe and ours."""
+"""Tests lepton_lab.textbook.primitives.paillier: a worked example, all of a toy key, and peers.
+
+The peers are phe and the helper.
+"""
 
 from __future__ import annotations
 
