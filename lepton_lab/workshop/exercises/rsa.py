@@ -97,8 +97,9 @@ def _judge_private_exponent(answer: Any) -> None:
 
 
 def _judge_exponents(found: Sequence[tuple[tuple[int, int, int], Any]]) -> None:
-    for (p, q, e), d in found:
-        expect_kind(d, 0, "your function should return")
+    for (p, q, e), returned in found:
+        expect_kind(returned, 0, "your function should return")
+        d = int(returned)
         order = math.lcm(p - 1, q - 1)
         if e * d % order == 1:
             expect(d > 0, _BELOW_ZERO)

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import hmac
+import math
+from fractions import Fraction
 
+import numpy as np
 import pytest
+from gmpy2 import mpz
 
 from lepton_lab.workshop import check
 from lepton_lab.workshop.engine import find
@@ -76,3 +80,90 @@ def test_answers_written_another_way_pass() -> None:
     for name, answer in {"expand": expand, "unshift": unshift, "secret": secret}.items():
         assert check(f"keys.{name}", answer).done
     assert check("keys.days", 2**32 // 86_400_000).done
+
+
+def secret_with_floats(shares, p):
+    total = 0.0
+    for x, y in shares.items():
+        weight = 1.0
+        for other in shares:
+            if other != x:
+                weight *= other / (other - x)
+        total += y * weight
+    return round(total) % p
+
+
+def secret_by_trying(shares, p):
+    """Every polynomial's value at 0 for the prime on the page, and no other."""
+    return find("keys.secret").solution(shares, 17)
+
+
+def secret_of_three(shares, p):
+    return find("keys.secret").solution(dict(list(shares.items())[:3]), p)
+
+
+def expand_four_blocks(prk, info, length):
+    return find("keys.expand").solution(prk, info, 128)[:length]
+
+
+def expand_text(prk, info, length):
+    return find("keys.expand").solution(prk, info.decode("latin-1").encode(), length)
+
+
+def unshift_big_shifts(y, shift):
+    x = y
+    for _ in range(4 if shift > 1 else 32):
+        x = y ^ x >> shift
+    return x
+
+
+@pytest.mark.parametrize(
+    ("exercise", "answer"),
+    [
+        ("bits", lambda choices, draws: round(draws * math.log2(choices), 6)),
+        ("bits", lambda choices, draws: draws * math.ceil(math.log2(choices))),
+        ("expand", expand_four_blocks),
+        ("expand", expand_text),
+        ("unshift", unshift_big_shifts),
+        ("unshift", lambda y, shift: float(find("keys.unshift").solution(y, shift))),
+        ("days", 49.7),
+        ("days", "49"),
+        ("days", 2**32 / 86_400_000),
+        ("secret", secret_with_floats),
+        ("secret", secret_by_trying),
+        ("secret", secret_of_three),
+    ],
+)
+def test_a_clever_wrong_answer_is_not_done(exercise, answer):
+    assert not check(f"keys.{exercise}", answer).done
+
+
+def secret_changing_its_shares(shares, p):
+    """It empties what it is given."""
+    points = list(shares)
+    values = [shares.pop(x) for x in points]
+    return find("keys.secret").solution(dict(zip(points, values, strict=True)), p)
+
+
+@pytest.mark.parametrize(
+    ("exercise", "answer"),
+    [
+        ("bits", lambda choices, draws: np.log2(choices) * draws),
+        ("bits", lambda choices, draws: math.log2(choices**draws)),
+        ("bits", lambda choices, draws: Fraction(draws * math.log2(choices))),
+        ("expand", lambda *given: bytearray(find("keys.expand").solution(*given))),
+        ("unshift", lambda y, shift: np.int64(find("keys.unshift").solution(y, shift))),
+        ("days", 49.0),
+        ("days", np.int64(49)),
+        ("days", Fraction(49)),
+        ("secret", lambda shares, p: mpz(find("keys.secret").solution(shares, p))),
+        ("secret", secret_changing_its_shares),
+    ],
+)
+def test_a_right_answer_in_an_unusual_form_is_right(exercise, answer):
+    assert repr(check(f"keys.{exercise}", answer)) == "done"
+
+
+def test_days_that_were_not_rounded_get_their_hint():
+    for days in (2**32 / 86_400_000, 49.71, 49.7):
+        assert check("keys.days", days).hint == "whole days are asked for: round down"
