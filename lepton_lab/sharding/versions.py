@@ -90,6 +90,9 @@ class Versions:
         Raises NotFound if it does not, and what `fresh` raises.
         """
         manifest = self.fresh(receipt, everywhere=everywhere)
+        if manifest is None and self.record() is not None:
+            # The record of a deletion: `fresh` raises if it is of anything else.
+            raise NotFound("the object was deleted")
         if manifest is None:
             raise self._why_absent()
         if manifest.body.kind != OBJECT:

@@ -12,13 +12,13 @@ import threading
 
 import pytest
 
-from lepton_lab.errors import InvalidParameter, NodeError, NotEnoughShards, NotFound, StaleVersion
-from lepton_lab.keyring import KeyRing
+from lepton_lab.errors import InvalidParameter, NotEnoughShards, NotFound, StaleVersion
 from lepton_lab.nodes import DirectoryNode, MemoryNode
 from lepton_lab.sharding import ShardedStore, commit
 from lepton_lab.sharding.manifest import is_shard
 from lepton_lab.sharding.versions import Versions
 from lepton_lab.textbook.primitives import placement as textbook
+from tests.support.switched_node import SwitchedNode
 
 K, N = 3, 5
 SEGMENT = 64  # bytes, so that a small object has many stripes
@@ -26,45 +26,8 @@ DATA = bytes(range(251)) * 3
 STRIPES = -(-len(DATA) // (K * (SEGMENT - 16)))
 
 
-@pytest.fixture
-def ring(tmp_path):
-    return KeyRing.create(tmp_path / "ring", "a passphrase for tests", scrypt_n=1 << 14)
-
-
-class Mortal(MemoryNode):
-    """A node that can be switched off, and that counts what it is asked."""
-
-    dead = False
-    asked = 0
-
-    def _ask(self):
-        self.asked += 1
-        if self.dead:
-            raise NodeError(self.name, "refused")
-
-    def __getitem__(self, key):
-        self._ask()
-        return super().__getitem__(key)
-
-    def __setitem__(self, key, value):
-        self._ask()
-        super().__setitem__(key, value)
-
-    def __delitem__(self, key):
-        self._ask()
-        super().__delitem__(key)
-
-    def __iter__(self):
-        self._ask()
-        return super().__iter__()
-
-    def set_if_absent(self, key, value):
-        self._ask()
-        return super().set_if_absent(key, value)
-
-
 def mortals(count):
-    return [Mortal(f"node-{index}") for index in range(count)]
+    return [SwitchedNode(f"node-{index}") for index in range(count)]
 
 
 def open_store(nodes, ring, **more):
@@ -213,9 +176,9 @@ def test_a_shredding_reaches_shards_that_lie_where_no_placement_wants_them(ring)
     nodes = mortals(9)
     open_store(nodes, ring).put("x", DATA)
     changed = [node for node in nodes if node.name != "node-0"]
-    open_store([*changed, *(Mortal(f"new-{index}") for index in range(9)), nodes[0]], ring).shred(
-        "x"
-    )
+    open_store(
+        [*changed, *(SwitchedNode(f"new-{index}") for index in range(9)), nodes[0]], ring
+    ).shred("x")
     assert not any(list(node) for node in nodes)
 
 
@@ -426,7 +389,7 @@ def test_an_object_that_cannot_be_read_is_named_and_the_others_move(ring):
 
 
 def test_a_node_that_does_not_keep_what_it_takes_gets_no_old_shard_deleted(ring):
-    class Forgetful(Mortal):
+    class Forgetful(SwitchedNode):
         def write(self, key, buffer):
             self._ask()
 
@@ -448,7 +411,7 @@ class PowerCut(BaseException):
     """What nobody catches."""
 
 
-class Cut(Mortal):
+class Cut(SwitchedNode):
     """A node whose client dies at a certain write or deletion."""
 
     left = 10**9

@@ -18,7 +18,6 @@ from lepton_lab.errors import (
     InvalidName,
     InvalidParameter,
     LabError,
-    NodeError,
     NotEnoughShards,
     NotFound,
     StaleVersion,
@@ -28,14 +27,10 @@ from lepton_lab.keyring import KeyRing
 from lepton_lab.nodes import DirectoryNode, MemoryNode
 from lepton_lab.sharding import ShardedStore
 from lepton_lab.sharding.manifest import SEGMENT, TAG, SealedManifest, is_shard
+from tests.support.rings import CHEAP
+from tests.support.switched_node import SwitchedNode
 
 PIECE = SEGMENT - TAG
-CHEAP = {"scrypt_n": 1 << 14}
-
-
-@pytest.fixture
-def ring(tmp_path):
-    return KeyRing.create(tmp_path / "ring", "a passphrase for tests", **CHEAP)
 
 
 @pytest.fixture
@@ -43,51 +38,9 @@ def store(ring):
     return ShardedStore([MemoryNode(f"node-{i}") for i in range(5)], ring, k=3)
 
 
-class DeadNode(MemoryNode):
-    """A node that can be switched off: then every call is refused."""
-
-    dead = False
-
-    def _alive(self):
-        if self.dead:
-            raise NodeError(self.name, "refused")
-
-    def __getitem__(self, key):
-        self._alive()
-        return super().__getitem__(key)
-
-    def __setitem__(self, key, value):
-        self._alive()
-        super().__setitem__(key, value)
-
-    def __delitem__(self, key):
-        self._alive()
-        super().__delitem__(key)
-
-    def get_many(self, keys):
-        self._alive()
-        return super().get_many(keys)
-
-    def set_if_absent(self, key, value):
-        self._alive()
-        return super().set_if_absent(key, value)
-
-    def write(self, key, buffer):
-        self._alive()
-        super().write(key, buffer)
-
-    def read_into(self, key, buffer):
-        self._alive()
-        return super().read_into(key, buffer)
-
-    def delete_many(self, keys):
-        self._alive()
-        super().delete_many(keys)
-
-
 @pytest.fixture
 def mortal(ring):
-    return ShardedStore([DeadNode(f"node-{i}") for i in range(5)], ring, k=3)
+    return ShardedStore([SwitchedNode(f"node-{i}") for i in range(5)], ring, k=3)
 
 
 def shards_of(node):
@@ -139,7 +92,7 @@ def test_what_is_put_comes_back_from_bytes_file_and_path(store, tmp_path, size):
 def test_any_two_of_five_nodes_may_die(ring, size):
     data = b"x" * size
     for dead in itertools.combinations(range(5), 2):
-        store = ShardedStore([DeadNode(f"node-{i}") for i in range(5)], ring, k=3)
+        store = ShardedStore([SwitchedNode(f"node-{i}") for i in range(5)], ring, k=3)
         store.put("x", data)
         for index in dead:
             store.nodes[index].dead = True
@@ -643,7 +596,7 @@ def test_another_k_reads_what_was_put_and_so_do_fewer_nodes_which_says_what_is_m
 
 @pytest.mark.parametrize(("n", "k"), [(1, 1), (2, 1), (3, 3), (4, 2), (6, 4), (14, 10)])
 def test_every_shape_survives_n_minus_k(ring, n, k):
-    store = ShardedStore([DeadNode(f"node-{i}") for i in range(n)], ring, k=k)
+    store = ShardedStore([SwitchedNode(f"node-{i}") for i in range(n)], ring, k=k)
     data = bytes(range(251)) * 99_991
     store.put("x", data)
     for node in store.nodes[: n - k]:
