@@ -48,7 +48,8 @@ ARGUED = (
 )  # why a survivor changes nothing that a test should see
 TESTS = {
     "aes": ["helpers/test_aes.py", "helpers/test_aes_stream.py"],
-    "rsa": ["helpers/test_rsa.py"],
+    "rsa": ["helpers/test_rsa.py", "helpers/test_pem.py"],
+    "pem": ["helpers/test_pem.py", "helpers/test_rsa.py"],
     "shamir": ["helpers/test_shamir.py"],
     "erasure": ["helpers/test_erasure.py"],
 }

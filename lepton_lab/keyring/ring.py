@@ -30,7 +30,8 @@ class KeyRing:
     and every change is made under a lock, on what the file holds then, and written whole: processes
     and threads that share a ring lose none of each other's keys, a power cut leaves the old ring or
     the new one, and a key shredded through one handle is gone for all. Nothing is locked between
-    changes. Stretching the passphrase takes tenths of a second and 128 MiB, once, when a ring is
+    changes; the lock is a file of its own beside the ring, `.<name>.lock`, which stays. Stretching
+    the passphrase takes tenths of a second and 128 MiB, once, when a ring is
     opened.
 
     A method raises NotFound when the file is gone; DecryptionError when it was altered, or has

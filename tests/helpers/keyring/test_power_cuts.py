@@ -80,7 +80,7 @@ def test_a_power_cut_while_a_ring_is_made_leaves_none_or_a_whole_one(place, tmp_
 
 
 def test_such_a_disk_forgets_what_was_not_synced(tmp_path):
-    """So that the tests above can fail: without `fsync` of the file a name may stand for nothing."""
+    """So that the tests above can fail: without `fsync` of the file a name may hold nothing."""
     root = tmp_path.resolve()
     with power.journal(root) as journal:
         descriptor = os.open(root / "a", os.O_WRONLY | os.O_CREAT)
