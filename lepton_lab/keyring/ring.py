@@ -31,8 +31,7 @@ class KeyRing:
     and threads that share a ring lose none of each other's keys, a power cut leaves the old ring or
     the new one, and a key shredded through one handle is gone for all. Nothing is locked between
     changes; the lock is a file of its own beside the ring, `.<name>.lock`, which stays. Stretching
-    the passphrase takes tenths of a second and 128 MiB, once, when a ring is
-    opened.
+    the passphrase takes tenths of a second and 128 MiB, once, when a ring is opened.
 
     A method raises NotFound when the file is gone; DecryptionError when it was altered, or has
     another passphrase *and* another master key than this handle knows (open it again); StaleVersion
