@@ -26,7 +26,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 
 from lepton_lab.errors import LabError, NodeError
 from lepton_lab.tls.errors import explained, typed_errors
@@ -109,13 +109,16 @@ class Admission:
 
     def open(self, host: str, port: int) -> int:
         """Begin to listen; return the port. Raises NodeError when the address cannot be had."""
-        self._address = f"{host}:{port}"
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        with typed_errors(self._address):
-            self._listener = socket.create_server((host, port), family=family, backlog=_BACKLOG)
+        with typed_errors(f"{host}:{port}"), ExitStack() as opened:
+            self._listener = opened.enter_context(
+                socket.create_server((host, port), family=family, backlog=_BACKLOG)
+            )
+            # A byte through this pair wakes the thread that accepts.
+            self._bell, self._bell_push = map(opened.enter_context, socket.socketpair())
+            self._selector = opened.enter_context(selectors.DefaultSelector())
+            self._opened = opened.pop_all()
         self._listener.setblocking(False)
-        # A byte through this pair wakes the thread that accepts.
-        self._bell, self._bell_push = socket.socketpair()
         self._bell_push.setblocking(False)
         bound_port: int = self._listener.getsockname()[1]
         self._address = f"{host}:{bound_port}"
@@ -136,9 +139,7 @@ class Admission:
                 client.drop("the receiver was closed")
         for thread in self._threads:
             thread.join()
-        self._bell.close()
-        self._bell_push.close()
-        self._listener.close()
+        self._opened.close()
 
     def verified(self, client: ClientConnection) -> None:
         """Wait until there is a place among the served clients.
@@ -184,29 +185,29 @@ class Admission:
     # --- the thread that accepts ---
 
     def _accept_clients(self) -> None:
-        with selectors.DefaultSelector() as selector:
-            selector.register(self._bell, selectors.EVENT_READ)
-            is_listening = False
-            while self._is_open:
-                if is_listening != self._has_room():
-                    is_listening = not is_listening
-                    if is_listening:
-                        selector.register(self._listener, selectors.EVENT_READ)
-                    else:
-                        selector.unregister(self._listener)
-                ready = {key.fileobj for key, _ in selector.select(self._patience())}
-                if self._bell in ready:
-                    self._bell.recv(4096)
-                # Before a newcomer is accepted, because one that has spoken must not make room.
-                for speaker in [each for each in self._silent if each in ready]:
-                    selector.unregister(speaker)
-                    self._spoken.append(self._silent.pop(speaker))
-                self._drop_silent_for_too_long(selector)
-                if self._listener in ready:
-                    self._accept_one(selector)
-                self._start_handshakes()
+        self._selector.register(self._bell, selectors.EVENT_READ)
+        is_listening = False
+        while self._is_open:
+            if self._has_room() and not is_listening:
+                self._selector.register(self._listener, selectors.EVENT_READ)
+            elif is_listening and not self._has_room():
+                self._selector.unregister(self._listener)
+            is_listening = self._has_room()
+            ready = {key.fileobj for key, _ in self._selector.select(self._patience())}
+            if self._bell in ready:
+                self._bell.recv(4096)
+            # Before a newcomer is accepted, because one that has spoken must not make room for it.
+            for speaker in [each for each in self._silent if each in ready]:
+                self._selector.unregister(speaker)
+                self._spoken.append(self._silent.pop(speaker))
+            self._drop_those_silent_for_too_long()
+            if self._listener in ready:
+                self._accept_one()
+            self._start_handshakes()
         for client in [*self._silent.values(), *self._spoken]:
             client.socket.close()
+        self._silent.clear()
+        self._spoken.clear()
 
     def _has_room(self) -> bool:
         """Whether one more client could be accepted, if need be in a silent one's place."""
@@ -227,37 +228,35 @@ class Admission:
                 times.append(staying[0].since + GRACE)
         return max(0.0, min(times) - time.monotonic()) if times else None
 
-    def _accept_one(self, selector: selectors.BaseSelector) -> None:
+    def _accept_one(self) -> None:
         try:
             plain, address = self._listener.accept()
         except BlockingIOError:
             return  # the client has left already
         except OSError as error:
             self._note(explained(error, self._address))
-            if error.errno in _EXHAUSTED and not self._drop_oldest_silent(selector):
+            if error.errno in _EXHAUSTED and not self._drop_oldest_silent():
                 time.sleep(_PAUSE)
             return
         if len(self._silent) + len(self._spoken) >= SILENT_PER_PLACE * self._places:
-            self._drop_oldest_silent(selector)
+            self._drop_oldest_silent()
         with suppress(OSError):  # it may have left already; reading from it will say so
             plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        selector.register(plain, selectors.EVENT_READ)
+        self._selector.register(plain, selectors.EVENT_READ)
         self._silent[plain] = ClientConnection(plain, f"{address[0]}:{address[1]}")
 
-    def _drop_silent_for_too_long(self, selector: selectors.BaseSelector) -> None:
+    def _drop_those_silent_for_too_long(self) -> None:
         earliest = time.monotonic() - self._timeout
         while self._silent and next(iter(self._silent.values())).since <= earliest:
-            self._drop_oldest_silent(selector, "no answer in time")
+            self._drop_oldest_silent("no answer in time")
 
-    def _drop_oldest_silent(
-        self, selector: selectors.BaseSelector, why: str = "it said nothing while others came"
-    ) -> bool:
+    def _drop_oldest_silent(self, why: str = "it said nothing while others came") -> bool:
         """Drop the client that has been silent longest. False if there is none."""
         oldest = next(iter(self._silent), None)
         if oldest is None:
             return False
         client = self._silent.pop(oldest)
-        selector.unregister(oldest)
+        self._selector.unregister(oldest)
         oldest.close()
         self._note(NodeError(client.peer, why))
         return True

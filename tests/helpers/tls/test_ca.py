@@ -1,19 +1,27 @@
-"""The lab's authority: what it issues, what it refuses to issue, and how it lies on the disk."""
+"""Tests lepton_lab.tls.ca and lepton_lab.tls.names: what the authority issues and refuses."""
 
 from __future__ import annotations
 
+import os
 import shutil
 import ssl
 import stat
 import subprocess
-import sys
+import time
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
 from cryptography.x509.oid import ExtendedKeyUsageOID as Purpose
 from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
 from hypothesis import given, settings
@@ -21,7 +29,7 @@ from hypothesis import strategies as st
 
 from lepton_lab import tls
 from lepton_lab.errors import CertificateError, InvalidKey, InvalidName, InvalidParameter, LabError
-from lepton_lab.tls import contexts
+from lepton_lab.tls import ca as ca_module
 
 openssl = pytest.mark.skipif(
     shutil.which("openssl") is None, reason="install the openssl command to run this"
@@ -350,7 +358,8 @@ def test_files_that_hold_no_authority_are_refused(ca, tmp_path):
     ):
         path = tmp_path / "other.pem"
         path.write_bytes(data)
-        with pytest.raises(InvalidKey):
+        path.chmod(0o600)
+        with pytest.raises(InvalidKey, match="not an authority"):
             tls.LabCA.load(path)
     with pytest.raises(FileNotFoundError):
         tls.LabCA.load(tmp_path / "absent.pem")
@@ -365,64 +374,109 @@ def test_nothing_shows_a_private_key(ca):
         assert str(secret) not in text
 
 
-@pytest.mark.parametrize("platform", sorted({sys.platform, "another"}))
-def test_contexts_leave_no_file_behind_and_write_the_key_only_encrypted(
-    ca, tmp_path, monkeypatch, platform
-):
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    monkeypatch.setattr(contexts, "sys", SimpleNamespace(platform=platform))
-    seen, in_folder = [], []
-    original = ssl.SSLContext.load_cert_chain
+# --- the file of an authority ---
 
-    def spy(self, certfile, *args, **kwargs):
-        seen.append(
-            (certfile.read_bytes(), certfile.stat().st_mode, certfile.parent.stat().st_mode)
-        )
-        in_folder.extend(tmp_path.iterdir())
-        return original(self, certfile, *args, **kwargs)
-
-    monkeypatch.setattr(ssl.SSLContext, "load_cert_chain", spy)
-    tls.server_context(ca.issue("localhost"), ca)
-    ((data, file_mode, folder_mode),) = seen
-    assert b"BEGIN ENCRYPTED PRIVATE KEY" in data
-    assert b"BEGIN PRIVATE KEY" not in data
-    if platform == "linux":
-        assert in_folder == []  # it is in memory, and has no name
-    else:
-        assert (stat.S_IMODE(file_mode), stat.S_IMODE(folder_mode)) == (0o600, 0o700)
-    assert list(tmp_path.iterdir()) == []
+on_posix = pytest.mark.skipif(os.name != "posix", reason="file modes are POSIX's")
 
 
-def test_contexts_are_tls_1_3_only_verify_and_keep_no_key_log(ca, tmp_path, monkeypatch):
-    monkeypatch.setenv("SSLKEYLOGFILE", str(tmp_path / "log"))
-    server, client = tls.server_context(ca.issue("localhost"), ca), tls.client_context(ca)
-    for context in (server, client):
-        assert context.minimum_version == ssl.TLSVersion.TLSv1_3
-        assert context.verify_mode == ssl.CERT_REQUIRED
-        assert context.keylog_filename is None
-        assert [int(each["serialNumber"], 16) for each in context.get_ca_certs()] == [
-            ca.certificate.serial_number
-        ]
-    assert client.check_hostname
-    assert (
-        tls.server_context(ca.issue("localhost"), ca, require_client=False).verify_mode
-        == ssl.CERT_NONE
+def saved(ca: tls.LabCA, folder: Path) -> tuple[Path, bytes, bytes]:
+    """The path of an authority's file, the certificate in it, and the key."""
+    path = folder / "authority.pem"
+    ca.save(path)
+    certificate, marker, key = path.read_bytes().partition(b"-----BEGIN PRIVATE")
+    return path, certificate, marker + key
+
+
+@on_posix
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o644, 0o660, 0o602, 0o610, 0o777])
+def test_a_key_that_other_users_can_read_or_change_is_refused(ca, tmp_path, mode):
+    path, _, _ = saved(ca, tmp_path)
+    path.chmod(mode)
+    with pytest.raises(InvalidKey, match="chmod 600"):
+        tls.LabCA.load(path)
+    path.chmod(0o400)
+    assert tls.LabCA.load(path).certificate == ca.certificate
+
+
+def test_where_there_are_no_file_modes_none_are_asked_for(ca, tmp_path, monkeypatch):
+    path, _, _ = saved(ca, tmp_path)
+    path.chmod(0o644)
+    monkeypatch.setattr(ca_module, "os", SimpleNamespace(**{**vars(os), "name": "nt"}))
+    assert tls.LabCA.load(path).certificate == ca.certificate
+
+
+@pytest.mark.parametrize(
+    "order", ["key first", "parameters first", "text first", "another certificate first"]
+)
+def test_the_key_and_its_certificate_are_found_wherever_they_stand(ca, tmp_path, order):
+    path, certificate, key = saved(ca, tmp_path)
+    # The OID of P-256 in DER, as `openssl ecparam -genkey` writes it before the key.
+    parameters = b"-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n"
+    other = tls.LabCA.create().certificate_pem
+    path.write_bytes(
+        {
+            "key first": key + certificate,
+            "parameters first": parameters + key + certificate,
+            "text first": b"Certificate:\n    Data: - of an authority\n" + certificate + key,
+            "another certificate first": other + certificate + key,
+        }[order]
     )
-    assert not (tmp_path / "log").exists()
+    assert tls.LabCA.load(path).certificate == ca.certificate
 
 
-def test_a_context_needs_only_the_authoritys_certificate(ca):
-    tls.server_context(ca.issue("localhost"), ca.certificate)
-    tls.client_context(ca.certificate)
+def test_a_traditional_ec_key_is_read_too(ca, tmp_path):
+    path, certificate, key = saved(ca, tmp_path)
+    loaded = load_pem_private_key(key, None)
+    old = loaded.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption())
+    assert old.startswith(b"-----BEGIN EC PRIVATE KEY")
+    path.write_bytes(certificate + old)
+    assert tls.LabCA.load(path).issue("localhost").names == ("localhost",)
 
 
-@pytest.mark.parametrize("bad", [None, "ca.pem", b"", 7])
-def test_contexts_refuse_what_is_no_authority_and_no_identity(ca, bad):
-    for make in (
-        lambda: tls.client_context(bad),
-        lambda: tls.server_context(ca.issue("localhost"), bad),
-        lambda: tls.server_context(bad, ca),
-        lambda: tls.client_context(ca, bad or "nobody"),
-    ):
-        with pytest.raises(InvalidParameter):
-            make()
+def test_an_encrypted_key_is_not_asked_for_its_passphrase(ca, tmp_path):
+    path, certificate, key = saved(ca, tmp_path)
+    loaded = load_pem_private_key(key, None)
+    for form in (PrivateFormat.PKCS8, PrivateFormat.TraditionalOpenSSL):
+        secret = loaded.private_bytes(Encoding.PEM, form, BestAvailableEncryption(b"words"))
+        path.write_bytes(certificate + secret)
+        with pytest.raises(InvalidKey):
+            tls.LabCA.load(path)
+
+
+@pytest.mark.parametrize("size", [0, 1])
+def test_a_file_longer_than_any_authority_is_refused_unread(ca, tmp_path, size):
+    path, _, _ = saved(ca, tmp_path)
+    with path.open("ab") as file:
+        file.write(b"\n" * (ca_module.LONGEST_PEM - path.stat().st_size + size))
+    if size:
+        with pytest.raises(InvalidKey, match="at most 65536 bytes"):
+            tls.LabCA.load(path)
+    else:
+        assert tls.LabCA.load(path).certificate == ca.certificate
+
+
+@pytest.mark.parametrize("block", [b"-----BEGIN PRIVATE KEY-----", b"-----BEGIN ", b"-"])
+def test_a_file_full_of_beginnings_takes_no_time(tmp_path, block):
+    path = tmp_path / "beginnings.pem"
+    path.write_bytes((block * ca_module.LONGEST_PEM)[: ca_module.LONGEST_PEM])
+    path.chmod(0o600)
+    started = time.monotonic()
+    with pytest.raises(InvalidKey):
+        tls.LabCA.load(path)
+    assert time.monotonic() - started < 5
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="FIFOs are POSIX's")
+def test_what_is_not_a_file_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "fifo", 0o600)
+    with pytest.raises(InvalidKey, match="is not a file"):
+        tls.LabCA.load(tmp_path / "fifo")
+    with pytest.raises((InvalidKey, OSError)):
+        tls.LabCA.load(tmp_path)
+
+
+@pytest.mark.parametrize("path", ["a\0b", Path("a\0b"), None, 5, b"bytes"])
+def test_paths_that_cannot_be_are_typed_errors(ca, path):
+    for use in (tls.LabCA.load, ca.save, ca.issue("localhost").save):
+        with pytest.raises(InvalidParameter, match="a path"):
+            use(path)
