@@ -54,8 +54,9 @@ class CrtArithmetic:
           public, and never on m. With a second half as fall-back, the clock told an aggregator
           whether a salary plus a chosen number is within a chosen bound, and twenty such questions
           told it the salary.
-        - If |s| <= bound but |m| > bound, s is wrong and nobody notices. Then m − s is a non-zero
-          multiple of p, so the sender of m knows a multiple of p up to an error of at most `bound`.
+        - If |s| <= bound but |m| > bound, s is wrong and no check shows it. Then m − s is a
+          non-zero multiple of p, so the sender of m knows a multiple of p up to an error of at most
+          `bound`.
           For a bound up to n^(1/4) such a sender can factor n in polynomial time (Coppersmith,
           1997; Howgrave-Graham, 2001); the default limits give 2²⁵⁶, and n^(1/4) is at least 2⁵¹¹.
           For a larger bound this is assumed to be as hard. A blind guess succeeds with a
@@ -63,6 +64,7 @@ class CrtArithmetic:
           needs no knowledge of p to do harm, so there the values are checked.)
         """
         m_p = self._modulo_p(c % self._p_square)
+        # This condition is on public numbers only: a branch on m would show in the time.
         if bound is not None and bound.bit_length() + _SECURITY_BITS <= self.p.bit_length():
             return int(_signed(m_p, self.p))
         return self._joined(m_p, self._modulo_q(c % self._q_square))
@@ -83,6 +85,7 @@ class CrtArithmetic:
 
         Modulo p², rⁿ is distributed as y^p for a uniform y modulo p; likewise modulo q².
         """
+        # Two powers of half the length each, where rⁿ mod n² alone would take four times as long.
         at_p = self._to_p(random_unit(self.p))
         at_q = self._to_q(random_unit(self.q))
         quotient = (at_q - at_p) * self._p_square_inverse % self._q_square
@@ -102,7 +105,7 @@ class CrtArithmetic:
         probability 2⁻¹²⁸. When the check fails, every ciphertext is decrypted by itself. That takes
         longer, so here the clock tells whether all values were within the bound.
         """
-        slot = bound.bit_length() + 1
+        slot = bound.bit_length() + 1  # one bit more for the sign
         depth = (self.p.bit_length() - 1) // slot
         if len(cs) < _FEWEST_CIPHERTEXTS or depth < _SHALLOWEST_FOLD:
             return [self.decrypt(c, declared) for c, declared in cs]
@@ -113,17 +116,20 @@ class CrtArithmetic:
             values += self._decrypt_folded(at_p[start : start + depth], slot)
         if self._confirms(values, at_p, at_q):
             return values
+        # At least one value is wrong, and the check does not tell which one.
         return [self.decrypt(c, declared) for c, declared in cs]
 
     def _decrypt_folded(self, at_p: Sequence[mpz], slot: int) -> list[int]:
         """Return the plaintexts of these ciphertexts, all below 2^(slot−1), by one decryption."""
         width = 1 << slot
+        # By Horner's rule; the exponent, a power of two, is public.
         folded = mpz(1)
         for c in reversed(at_p):
             folded = powmod(folded, width, self._p_square) * c % self._p_square
         whole = int(_signed(self._modulo_p(folded), self.p))
         values = []
         for _ in at_p:
+            # The lowest slot as a signed number. What it borrowed from the next one goes back.
             value = (whole + width // 2) % width - width // 2
             values.append(value)
             whole = (whole - value) >> slot
@@ -131,6 +137,8 @@ class CrtArithmetic:
 
     def _confirms(self, values: Sequence[int], at_p: Sequence[mpz], at_q: Sequence[mpz]) -> bool:
         """Check values by one random combination; a false list passes with probability 2⁻¹²⁸."""
+        # Drawn after the values are fixed, so that no sender could prepare for them. The power
+        # products are not constant-time, but their exponents are used once and thrown away.
         rho = [secrets.randbits(_SECURITY_BITS) for _ in values]
         m_p = self._modulo_p(power_product(at_p, rho, self._p_square))
         m_q = self._modulo_q(power_product(at_q, rho, self._q_square))

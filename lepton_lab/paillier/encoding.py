@@ -2,7 +2,7 @@
 
 Paillier encrypts integers. A number v is carried as the integer m = round(v / 16^exponent), ties
 to even, and read back as m·16^exponent. The exponent travels in the clear. phe chooses it from the
-number, and so tells everybody how large or how fine the number is. Here it is EXPONENT for every
+number, and so tells every reader how large or how fine the number is. Here it is EXPONENT for every
 int and every float. An int is exact, and so is a float of at least 2⁻⁷⁵ in size; a smaller float
 is rounded to the nearest multiple of 2⁻¹²⁸.
 """

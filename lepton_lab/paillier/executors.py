@@ -30,6 +30,7 @@ def map_in_pieces(
     """Apply `work` to the items, `piece` at a time and in order, here or on an executor."""
     pieces = [items[start : start + piece] for start in range(0, len(items), piece)]
     results: Iterable[list[R]]
+    # Only threads gain from GMP without Python's lock; a process has a lock of its own.
     if executor is None:
         results = map(work, pieces)
     elif isinstance(executor, ThreadPoolExecutor):

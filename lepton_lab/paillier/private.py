@@ -62,6 +62,7 @@ class PrivateKey:
         return key
 
     def _set(self, p: mpz, q: mpz) -> None:
+        # Without this condition −y² need not reach all residues, and "short" noise would not hide.
         is_blum_pair = p % 4 == 3 and q % 4 == 3 and gmpy2.gcd(p - 1, q - 1) == 2
         self.public_key = PublicKey.unchecked(int(p * q), "short" if is_blum_pair else "uniform")
         self._crt = CrtArithmetic(p, q)
@@ -158,6 +159,7 @@ class PrivateKey:
             raise InvalidParameter(
                 "only an EncryptedNumber can be decrypted; EncryptedNumber.from_phe makes one"
             )
+        # Under another key the result would be a random number, not an error.
         if number.public_key != self.public_key:
             raise DecryptionError
 

@@ -203,7 +203,7 @@ def _as_array(array: ArrayLike) -> NDArray[Any]:
         if is_made_here and values.dtype.kind == "f" and (np.abs(values) >= 2.0**53).any():
             values = np.asarray(array, dtype=object)
     except InvalidParameter:
-        raise
+        raise  # it is a ValueError too
     except (ValueError, RecursionError):
         raise InvalidParameter(
             "the rows of the array differ in length, or are nested too deeply"

@@ -163,7 +163,7 @@ def test_a_true_ballot_is_not_proved_by_its_false_branch(message, branch):
 
 
 def test_who_knows_the_primes_cannot_forge_either():
-    """With p and q one can take the n-th residue out of any unit; a stuffed ballot's rest stays."""
+    """With p and q one can divide out the n-th residue; a stuffed ballot stays stuffed."""
     c = (1 + 2 * n) * pow(unit(), n, n_square) % n_square
     order = (private.p - 1) * (private.q - 1)
     e = (secrets.randbelow(CHALLENGES), 0)
@@ -338,7 +338,7 @@ def test_a_tally_names_who_stuffed_who_voted_twice_and_who_copied():
 
 
 def test_a_ciphertext_cast_twice_is_a_copy(monkeypatch):
-    """Two who share r could do it; the second is refused although its proof holds."""
+    """Two voters who share r could do it: the second is refused although its proof holds."""
     real = ballot.random_unit
     draws = iter([7, None, None, 7, None, None])
     monkeypatch.setattr(ballot, "random_unit", lambda modulus: next(draws) or real(modulus))
