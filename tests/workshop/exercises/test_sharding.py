@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import math
+from fractions import Fraction
 from functools import reduce
 
 import numpy as np
@@ -99,3 +100,92 @@ def test_a_number_of_nodes_of_the_wrong_kind_or_size_gets_a_hint(answer) -> None
 
 def test_the_field_of_the_forgery_is_shamirs() -> None:
     assert gf256.AES_POLYNOMIAL != reed_solomon.POLYNOMIAL
+
+
+def solution_of(name):
+    return next(each.solution for each in EXERCISES if each.id == f"sharding.{name}")
+
+
+def parity_of_three_at_most(shards):
+    total = shards[0]
+    for shard in shards[1:3]:
+        total = bytes(a ^ b for a, b in zip(total, shard, strict=True))
+    return total
+
+
+def parity_without_leading_zeros(shards):
+    total = reduce(lambda a, b: a ^ b, (int.from_bytes(shard, "big") for shard in shards))
+    return total.to_bytes((total.bit_length() + 7) // 8, "big")
+
+
+def interpolate_over_the_rationals(values, at):
+    total = Fraction(0)
+    for x, y in values.items():
+        term = Fraction(y)
+        for other in values:
+            if other != x:
+                term *= Fraction(at - other, x - other)
+        total += term
+    return round(total) % 256
+
+
+def mean_time_of_pairs(n, k, fail, repair):
+    """The known approximation, which is near where repairs are quick."""
+    product = math.prod((n - j) * fail for j in range(n - k + 1))
+    return math.factorial(n - k) * repair ** (n - k) / product
+
+
+@pytest.mark.parametrize(
+    ("exercise", "answer"),
+    [
+        ("nodes", "6"),
+        ("nodes", 6.5),
+        ("parity", parity_of_three_at_most),
+        ("parity", parity_without_leading_zeros),
+        ("interpolate", interpolate_over_the_rationals),
+        (
+            "interpolate",
+            lambda values, at: solution_of("interpolate")(dict(list(values.items())[:3]), at),
+        ),
+        ("forge", lambda shares, mine, change: solution_of("forge")(shares, mine, change or 1)),
+        (
+            "forge",
+            lambda shares, mine, change: solution_of("forge")(
+                dict(list(shares.items())[:3]), mine, change
+            ),
+        ),
+        ("place", lambda key, nodes, count: solution_of("place")(key, nodes, 3)),
+        ("place", lambda key, nodes, count: set(solution_of("place")(key, nodes, count))),
+        ("mean_time", mean_time_of_pairs),
+        ("mean_time", lambda *system: round(solution_of("mean_time")(*system), 3)),
+    ],
+)
+def test_a_clever_wrong_answer_is_not_done(exercise, answer) -> None:
+    assert not check(f"sharding.{exercise}", answer).done
+
+
+def place_changing_its_list(key, nodes, count):
+    nodes.sort(key=lambda node: weigh(node, key), reverse=True)
+    del nodes[count:]
+    return tuple(nodes)
+
+
+@pytest.mark.parametrize(
+    ("exercise", "answer"),
+    [
+        ("nodes", np.int8(6)),
+        ("nodes", 6.0),
+        ("parity", lambda shards: bytearray(solution_of("parity")(shards))),
+        ("interpolate", lambda values, at: np.uint8(solution_of("interpolate")(values, at))),
+        ("forge", lambda *given: np.int64(solution_of("forge")(*given))),
+        ("place", place_changing_its_list),
+        ("mean_time", lambda *system: np.float64(solution_of("mean_time")(*system))),
+        ("mean_time", lambda *system: Fraction(solution_of("mean_time")(*system))),
+    ],
+)
+def test_a_right_answer_in_an_unusual_form_is_right(exercise, answer) -> None:
+    assert repr(check(f"sharding.{exercise}", answer)) == "done"
+
+
+def test_the_task_of_the_parity_says_xor() -> None:
+    assert any("XOR" in each.task for each in EXERCISES if each.id == "sharding.parity")

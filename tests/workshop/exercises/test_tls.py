@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import fnmatch
+import re
+from fractions import Fraction
+
+import numpy as np
 import pytest
+from gmpy2 import powmod
 
 from lepton_lab.workshop import check
 from lepton_lab.workshop.engine import find
@@ -65,3 +71,84 @@ def test_answers_written_another_way_pass() -> None:
     for name, answer in answers.items():
         assert check(f"tls.{name}", answer).done
     assert check("tls.content", lambda length: length - 16 - 1).done
+
+
+def shared_by_multiplying(p, received, b):
+    result = 1
+    for _ in range(b if b < 10**5 else 1000):
+        result = result * received % p
+    return result
+
+
+def matches_by_regex(certified, host):
+    pattern = certified.lower().replace("*", "[^.]+")
+    return re.fullmatch(pattern, host.lower()) is not None
+
+
+def matches_by_escaped_regex(certified, host):
+    """`$` also matches before a line feed, and a * may stand anywhere."""
+    pattern = re.escape(certified.lower()).replace(r"\*", "[^.]+")
+    return re.match(pattern + "$", host.lower()) is not None
+
+
+def matches_both_ways(certified, host):
+    pattern, name = certified.lower().split("."), host.lower().split(".")
+    return pattern[1:] == name[1:] and (pattern[0] == name[0] or "*" in (pattern[0], name[0]))
+
+
+def matches_part_of_a_label(certified, host):
+    pattern, name = certified.lower().split("."), host.lower().split(".")
+    return pattern[1:] == name[1:] and fnmatch.fnmatchcase(name[0], pattern[0])
+
+
+def nonce_of_32_bits(iv, sequence):
+    counter = (sequence & 0xFFFFFFFF if sequence < 2**64 - 1 else sequence).to_bytes(12)
+    return bytes(a ^ b for a, b in zip(iv, counter, strict=True))
+
+
+def expand_short_contexts(secret, label, context, length):
+    return find("tls.expand_label").solution(secret, label, context[:32], length)
+
+
+@pytest.mark.parametrize(
+    ("exercise", "answer"),
+    [
+        ("shared", shared_by_multiplying),
+        ("shared", lambda p, received, b: int(pow(received % 2**128, b, p))),
+        ("matches", matches_by_regex),
+        ("matches", matches_by_escaped_regex),
+        ("matches", matches_both_ways),
+        ("matches", matches_part_of_a_label),
+        ("matches", lambda certified, host: int(find("tls.matches").solution(certified, host))),
+        ("expand_label", lambda *given: find("tls.expand_label").solution(*given).hex()),
+        (
+            "expand_label",
+            lambda *given: find("tls.expand_label").solution(*given[:3], 16)[: given[3]],
+        ),
+        ("expand_label", expand_short_contexts),
+        ("nonce", nonce_of_32_bits),
+        ("nonce", lambda iv, sequence: list(find("tls.nonce").solution(iv, sequence))),
+        ("content", lambda length: {26: 9, 23: 6, 16401: 16384, 19: 2}.get(length, 9)),
+        ("content", lambda length: float(length - 17)),
+    ],
+)
+def test_a_clever_wrong_answer_is_not_done(exercise, answer) -> None:
+    assert not check(f"tls.{exercise}", answer).done
+
+
+@pytest.mark.parametrize(
+    ("exercise", "answer"),
+    [
+        ("shared", lambda p, received, b: powmod(received, b, p)),
+        (
+            "matches",
+            lambda certified, host: np.bool_(find("tls.matches").solution(certified, host)),
+        ),
+        ("expand_label", lambda *given: bytearray(find("tls.expand_label").solution(*given))),
+        ("nonce", lambda iv, sequence: memoryview(find("tls.nonce").solution(iv, sequence))),
+        ("content", lambda length: np.int64(length) - 17),
+        ("content", lambda length: Fraction(length - 17)),
+    ],
+)
+def test_a_right_answer_in_an_unusual_form_is_right(exercise, answer) -> None:
+    assert repr(check(f"tls.{exercise}", answer)) == "done"
