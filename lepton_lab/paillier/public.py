@@ -114,7 +114,7 @@ class PublicKey:
         if not isinstance(ciphertext, int) or not 0 < ciphertext < self.n_square:
             raise DecryptionError
         c = mpz(ciphertext)
-        # A c that shares a factor with n is nobody's encryption; it would decrypt to a random number.
+        # A c that shares a factor with n is not an encryption: it would decrypt to a random number.
         if gmpy2.gcd(c, self.modulus) != 1:
             raise DecryptionError
         return c

@@ -121,7 +121,7 @@ def test_paillier_numbers_vectors_and_ballots_are_read(written: dict[str, Any]) 
     layout = paillier.Layout(bits=32, fraction_bits=8, additions=4)
     vector = paillier.PackedVector.from_bytes(bytes.fromhex(found["vector"]), public, layout)
     assert np.array_equal(private.decrypt_vector(vector), found["values"])
-    context = ballot.Context("election", "voter", "question")
+    context = ballot.BallotContext("election", "voter", "question")
     cast = ballot.verify(public, bytes.fromhex(found["ballot"]), context)
     assert private.decrypt(cast) == 1
 
