@@ -449,9 +449,10 @@ def authority() -> LabCA:
 def read_authority(raw: bytes) -> None:
     """The file of an authority: what loads has a key that fits its certificate, and constraints."""
     place = scratch() / "authority.pem"
+    place.touch(mode=0o600)
     place.write_bytes(raw)
     loaded = LabCA.load(place)
-    assert x509.load_pem_x509_certificate(raw) == loaded.certificate
+    assert loaded.certificate in x509.load_pem_x509_certificates(raw)
     loaded.save(place)
     assert LabCA.load(place).certificate == loaded.certificate
 
