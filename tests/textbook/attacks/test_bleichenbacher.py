@@ -34,7 +34,7 @@ def test_bleichenbachers_oracle_decrypts_under_any_key(which: int) -> None:
     )
 
 
-def test_the_helper_is_no_padding_oracle() -> None:
+def test_the_helper_is_not_a_padding_oracle() -> None:
     def oracle(ciphertext: bytes) -> bool:
         try:
             rsa.decrypt(helper_rsa_key(), ciphertext)

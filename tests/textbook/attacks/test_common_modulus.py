@@ -43,9 +43,8 @@ def test_padding_and_separate_moduli_defeat_it() -> None:
         common_modulus.message(one, oaep(one, MESSAGE), two, oaep(two, MESSAGE))
     with pytest.raises(AttackFailed, match="moduli differ"):
         common_modulus.message(one, 1, weak_rsa_key(which=1).public, 1)
-    with pytest.raises(
-        AttackFailed, match="factor 65537"
-    ):  # the helper: one exponent for everybody
+    # all keys of the helper have the same exponent
+    with pytest.raises(AttackFailed, match="factor 65537"):
         common_modulus.message(
             helper_rsa_public(),
             helper_rsa_ciphertext(),

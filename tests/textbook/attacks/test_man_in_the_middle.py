@@ -117,7 +117,7 @@ def test_a_record_that_is_not_the_senders_is_noticed_and_nothing_is_received(
 LAST = 6
 
 
-def test_whoever_does_not_check_the_name_tells_everything_to_somebody_else():
+def test_a_client_that_does_not_check_the_name_tells_mallory_everything():
     open_door = tls.server_context(CA.issue("localhost"), CA, require_client=False)
     mallory = tls.server_context(CA.issue("mallory.test"), CA, require_client=False)
     careless = tls.client_context(CA)

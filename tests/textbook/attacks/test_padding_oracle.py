@@ -38,10 +38,9 @@ def test_the_padding_oracle_encrypts_too() -> None:
     assert cbc_bit_flipping.unseal(AES_KEY, forged) == wanted
 
 
-def test_the_helper_is_no_padding_oracle() -> None:
-    message = aes.encrypt(
-        HELPER_AES_KEY, bytes(20)
-    )  # 12 + 20 + 16 bytes: as if it were an IV and two blocks
+def test_the_helper_is_not_a_padding_oracle() -> None:
+    # 12 + 20 + 16 bytes: as if it were an IV and two blocks
+    message = aes.encrypt(HELPER_AES_KEY, bytes(20))
     ask = Counted(helper_accepts, 10_000)
     with pytest.raises(AttackFailed, match="no guess was accepted"):
         padding_oracle.decrypt(message, ask)

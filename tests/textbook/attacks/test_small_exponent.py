@@ -26,9 +26,8 @@ def test_a_small_message_is_a_cube_root_away() -> None:
 
 
 def test_a_message_to_three_receivers_is_read_without_any_key() -> None:
-    message = int.from_bytes(
-        b"x" * 127, "big"
-    )  # as long as the moduli, so that no cube root alone does it
+    # as long as the moduli, so that a cube root alone does not do it
+    message = int.from_bytes(b"x" * 127, "big")
     receivers = [weak_rsa_key(which=i).public for i in range(3)]
     sent = [(public, tb_rsa.RSAEP(public, message).result) for public in receivers]
     assert small_exponent.broadcast(sent).result == message
