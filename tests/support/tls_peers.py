@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import socket
 import ssl
 import struct
@@ -56,3 +57,16 @@ def strangers(
             found.append(opened.enter_context(plain))
             plain.sendall(said)
         yield found
+
+
+class Zeros(io.RawIOBase):
+    """A file of zeros that is nowhere in memory."""
+
+    def __init__(self, size: int) -> None:
+        self.left = size
+
+    def readinto(self, buffer: memoryview) -> int:
+        count = min(self.left, len(buffer), 50_000)
+        buffer[:count] = bytes(count)
+        self.left -= count
+        return count

@@ -1,4 +1,4 @@
-"""A recorded connection holds everything that is needed to take it apart, and leaves nothing behind."""
+"""Tests lepton_lab.tls.record and lepton_lab.capture: a capture holds all that is needed."""
 
 from __future__ import annotations
 
@@ -43,14 +43,12 @@ def record(**says: bytes) -> Capture:
 
 
 class Opener:
-    """One direction of TLS 1.3's record protection (RFC 8446 §5.2, §7.3), for TLS_AES_256_GCM_SHA384."""
+    """One direction of TLS 1.3's record protection (RFC 8446 §5.2, §7.3), with AES-256-GCM."""
 
     def __init__(self, secret: bytes) -> None:
-        self.aead, self.iv, self.sequence = (
-            AESGCM(expand(secret, b"key", 32)),
-            expand(secret, b"iv", 12),
-            0,
-        )
+        self.aead = AESGCM(expand(secret, b"key", 32))
+        self.iv = expand(secret, b"iv", 12)
+        self.sequence = 0
 
     def open(self, raw: bytes) -> tuple[int, bytes]:
         nonce = (int.from_bytes(self.iv, "big") ^ self.sequence).to_bytes(12, "big")
@@ -107,7 +105,7 @@ def test_the_secrets_open_every_record_and_the_data_is_in_them(says):
 
 
 def test_certificates_and_signatures_in_it_verify():
-    """The server's Certificate, CertificateVerify and Finished, RFC 8446 §4.4, and the client's certificate."""
+    """The server's Certificate, CertificateVerify and Finished, and the client's certificate."""
     capture = record()
     transcript = b"".join(each.data[5:] for each in capture.records[:2])
     finished_key = expand(capture.secrets["SERVER_HANDSHAKE_TRAFFIC_SECRET"], b"finished", 48)

@@ -1,4 +1,7 @@
-"""Every peer that must be refused, by name, against our own code and against OpenSSL's command line."""
+"""Tests lepton_lab.tls.inspect, lepton_lab.tls.errors and lepton_lab.tls.send: wrong peers.
+
+Every peer that must be refused, by name, against our own code and against OpenSSL's command line.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +37,7 @@ ALICE = CA.issue("alice", client=True)
 
 
 def handmade(names: list[str], issuer: tls.LabCA | None = None) -> tls.Identity:
-    """What no LabCA would issue: self-signed, or signed with an authority's key for names outside its constraints."""
+    """What no LabCA would issue: self-signed, or for names outside its authority's constraints."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "handmade")])
     signer = issuer._key if issuer else key
@@ -211,7 +214,7 @@ def test_a_server_that_says_nothing_is_a_typed_error(connect):
 
 
 def test_inspect_does_not_take_silence_for_consent():
-    """A server without tickets that neither speaks nor answers close_notify may be about to refuse."""
+    """A server that neither speaks nor answers close_notify may be about to refuse."""
     done = threading.Event()
     context = context_of(SERVER, num_tickets=0)
 
@@ -273,7 +276,7 @@ def test_a_wrong_client_learns_why_and_the_receiver_notes_why_and_lives_on(wrong
 
 
 def test_a_client_that_writes_before_it_is_refused_still_learns_why():
-    """In TLS 1.3 it may; were the connection reset under its bytes, the alert could be lost (RFC 8446 §4.4.4)."""
+    """Were the connection reset under its bytes, the alert could be lost (RFC 8446 §4.4.4)."""
     with tls.Receiver("127.0.0.1", 0, tls.server_context(SERVER, CA)) as receiver:
         for _ in range(10):
             with (
@@ -290,7 +293,7 @@ def test_a_client_that_writes_before_it_is_refused_still_learns_why():
 
 
 def test_a_connection_that_is_cut_is_no_orderly_end():
-    """Early Pythons of the 3.11 series ask OpenSSL to take the one for the other; our contexts do not."""
+    """Early Pythons of the 3.11 series tell OpenSSL to take the one for the other."""
 
     def answer(connection: socket.socket) -> None:
         secured = tls.server_context(SERVER, CA).wrap_socket(connection, server_side=True)
@@ -415,7 +418,7 @@ def test_the_name_may_differ_from_the_host_when_it_is_given():
 
 
 def test_a_certificate_that_ends_is_revoked_by_its_lifetime():
-    """The same certificate, the same contexts: taken, and a moment later refused by name, without any list."""
+    """The same certificate and contexts: accepted, and a moment later refused, without any list."""
     brief = tls.server_context(
         CA.issue("localhost", days=4.5 / 86_400), CA
     )  # certificates count in whole seconds
@@ -434,7 +437,7 @@ def test_a_certificate_that_ends_is_revoked_by_its_lifetime():
             tls.send(b"too late", "localhost", receiver.port, alice)
 
 
-# --- OpenSSL's own programs at the other end ------------------------------------------------------------------------
+# --- OpenSSL's own programs at the other end ---
 
 
 @contextmanager
@@ -564,7 +567,7 @@ def test_an_openssl_client_that_knows_the_byte_table_delivers_a_message(tmp_path
 @openssl
 @pytest.mark.parametrize("harm", ["altered", "replayed", "left out"])
 def test_openssl_too_refuses_a_record_that_is_not_the_senders(tmp_path, harm):
-    """Our records on their way to `openssl s_server`: RFC 8446 §5.2, by an implementation that we did not configure."""
+    """Our records on their way to `openssl s_server` (RFC 8446 §5.2)."""
 
     def change(number: int, record: bytes) -> bytes:
         if (

@@ -1,4 +1,18 @@
-"""The dissector of TLS 1.3: RFC 8448's traces and our own connections to the last byte, and what it refuses."""
+"""Tests the textbook's dissector of TLS 1.3 on RFC 8448's traces and our own connections.
+
+Every byte must be explained, and whatever is wrong must be refused. The modules:
+
+lepton_lab.textbook.protocols.tls13.certificates
+lepton_lab.textbook.protocols.tls13.code_points
+lepton_lab.textbook.protocols.tls13.dissection
+lepton_lab.textbook.protocols.tls13.dissection_errors
+lepton_lab.textbook.protocols.tls13.dissector
+lepton_lab.textbook.protocols.tls13.extensions
+lepton_lab.textbook.protocols.tls13.fields
+lepton_lab.textbook.protocols.tls13.handshake
+lepton_lab.textbook.protocols.tls13.messages
+lepton_lab.textbook.protocols.tls13.record_fields
+"""
 
 from __future__ import annotations
 
@@ -48,7 +62,7 @@ def own() -> tls13.Dissection:
 
 @cache
 def trace(section: str) -> tuple[Capture, bytes, bytes]:
-    """A trace of RFC 8448: what crossed the wire, the (EC)DHE secret, the PSK. No secret is in its capture."""
+    """A trace of RFC 8448: its capture, without secrets, the (EC)DHE secret, and the PSK."""
     steps = RFC8448[section]["steps"]
     sent = [
         (step["by"], bytes.fromhex(step["values"].get("complete record", ""))) for step in steps
@@ -111,16 +125,16 @@ def assert_fields_cover(fields: tuple[tls13.WireField, ...], raw: bytes) -> None
 # --- RFC 8448 ---
 
 MESSAGES = {
-    "3": "ClientHello ServerHello EncryptedExtensions Certificate CertificateVerify Finished Finished NewSessionTicket "
-    "ApplicationData ApplicationData Alert Alert",
-    "4": "ClientHello ApplicationData ServerHello EncryptedExtensions Finished EndOfEarlyData Finished ApplicationData "
-    "ApplicationData Alert Alert",
-    "5": "ClientHello HelloRetryRequest ClientHello ServerHello EncryptedExtensions Certificate CertificateVerify "
-    "Finished Finished Alert Alert",
-    "6": "ClientHello ServerHello EncryptedExtensions CertificateRequest Certificate CertificateVerify Finished "
-    "Certificate CertificateVerify Finished Alert Alert",
-    "7": "ClientHello ServerHello ChangeCipherSpec EncryptedExtensions Certificate CertificateVerify Finished "
-    "ChangeCipherSpec Finished Alert Alert",
+    "3": "ClientHello ServerHello EncryptedExtensions Certificate CertificateVerify Finished "
+    "Finished NewSessionTicket ApplicationData ApplicationData Alert Alert",
+    "4": "ClientHello ApplicationData ServerHello EncryptedExtensions Finished EndOfEarlyData "
+    "Finished ApplicationData ApplicationData Alert Alert",
+    "5": "ClientHello HelloRetryRequest ClientHello ServerHello EncryptedExtensions Certificate "
+    "CertificateVerify Finished Finished Alert Alert",
+    "6": "ClientHello ServerHello EncryptedExtensions CertificateRequest Certificate "
+    "CertificateVerify Finished Certificate CertificateVerify Finished Alert Alert",
+    "7": "ClientHello ServerHello ChangeCipherSpec EncryptedExtensions Certificate "
+    "CertificateVerify Finished ChangeCipherSpec Finished Alert Alert",
 }
 
 
@@ -153,9 +167,16 @@ def test_both_finished_of_rfc_8448_are_what_it_prints(section):
 
 @pytest.mark.parametrize("section", MESSAGES)
 def test_every_message_that_rfc_8448_constructs_is_found(section):
-    names = {"ServerHello", "EncryptedExtensions", "Certificate", "CertificateVerify", "CertificateRequest"} | {
-        "NewSessionTicket", "EndOfEarlyData", "Finished"
-    }  # fmt: skip
+    names = {
+        "ServerHello",
+        "EncryptedExtensions",
+        "Certificate",
+        "CertificateVerify",
+        "CertificateRequest",
+        "NewSessionTicket",
+        "EndOfEarlyData",
+        "Finished",
+    }
     printed = [
         value
         for step in RFC8448[section]["steps"]
@@ -279,7 +300,7 @@ def recorded(case: dict[str, Any]) -> Capture:
 
 @pytest.mark.parametrize("case", OPENSSL, ids=lambda case: case["what"])
 def test_what_newer_libraries_negotiate_is_explained_too(case):
-    """The hybrid key exchange, suites with CCM, signatures by Ed25519, RSA-PSS and ML-DSA; each signature counts."""
+    """The hybrid key exchange, suites with CCM, signatures by Ed25519, RSA-PSS and ML-DSA."""
     capture = recorded(case)
     dissection = tls13.dissect(capture)
     assert_every_byte_is_explained(capture, dissection)
@@ -341,11 +362,12 @@ def sealed(contents: list[Content], dissection: tls13.Dissection, padding: int =
 
 
 def edited(name: str, sender: str, edit: Callable[[bytearray], object]) -> Capture:
-    """Our own mutual handshake with one message changed on the way, by somebody who has all the keys."""
+    """Our own mutual handshake with one message changed by someone who has all the keys."""
     dissection = own()
     all_of_it = contents(dissection)
     message = dissection.message(name, sender)
-    index, start = message.records[0], message.start - 5
+    index = message.records[0]
+    start = message.start - 5
     at, label, kind, content = all_of_it[index]
     raw = bytearray(content[start : start + len(message.data)])
     edit(raw)
@@ -454,7 +476,7 @@ def test_early_data_is_not_offered_again_after_a_retry():
 
 
 def test_early_data_that_the_server_does_not_take():
-    """It leaves early_data out; the client goes on under its handshake keys, without EndOfEarlyData."""
+    """It leaves out early_data; the client goes on with its handshake keys."""
     dissection = dissected("4")
     *begin, flight, _, finished = contents(dissection)[:6]
     without = b"\x08\0\0\x24\0\x22" + flight[3][6:40]
@@ -511,7 +533,7 @@ def test_a_wrong_shared_secret_opens_nothing():
 @given(size=st.integers(50, 700), padding=st.integers(0, 40))
 @settings(max_examples=10)
 def test_handshake_messages_may_be_cut_into_records_at_will(size, padding):
-    """And share them: the server's whole flight as one stream, cut every `size` bytes, each record padded."""
+    """The server's whole flight as one stream, cut every `size` bytes, each record padded."""
     whole = own()
     recut: list[Content] = []
     for sender, label, kind, content in contents(whole):
@@ -737,7 +759,7 @@ def test_records_left_out_repeated_or_swapped_are_found(data):
 @given(st.data())
 @settings(max_examples=100)
 def test_bytes_changed_inside_a_record_and_sealed_again_end_in_a_typed_error(data):
-    """The parsers and the order of messages, met by somebody with all keys. After the handshake some changes hold."""
+    """The parsers and the order of messages. After the handshake some changes are allowed."""
     section = data.draw(st.sampled_from(["own", *RFC8448]))
     dissection = own() if section == "own" else dissected(section)
     all_of_it = contents(dissection)
@@ -819,14 +841,32 @@ def test_extensions_that_are_not_explained_are_still_covered():
 
 EVERY_EXTENSION = {
     "ClientHello": [
-        "0001 0001 04", "0005 0005 01 0000 0000", "000b 0002 01 00", "0010 000e 000c 02 6832 08 687474702f312e31",
-        "0012 0000", "0015 0002 0000", "0016 0000", "0017 0000", "001b 0003 02 0001", "001c 0002 4001", "0023 0000",
-        "002c 0003 0001 aa", "002d 0002 01 01", "002f 0006 0004 0002 3000", "0031 0000", "0032 0004 0002 0403",
+        "0001 0001 04",
+        "0005 0005 01 0000 0000",
+        "000b 0002 01 00",
+        "0010 000e 000c 02 6832 08 687474702f312e31",
+        "0012 0000",
+        "0015 0002 0000",
+        "0016 0000",
+        "0017 0000",
+        "001b 0003 02 0001",
+        "001c 0002 4001",
+        "0023 0000",
+        "002c 0003 0001 aa",
+        "002d 0002 01 01",
+        "002f 0006 0004 0002 3000",
+        "0031 0000",
+        "0032 0004 0002 0403",
         "ff01 0001 00",
     ],
-    "CertificateRequest": ["0030 0009 0007 02 5503 0002 aabb", "0005 0000", "0012 0000", "000d 0004 0002 0403"],
+    "CertificateRequest": [
+        "0030 0009 0007 02 5503 0002 aabb",
+        "0005 0000",
+        "0012 0000",
+        "000d 0004 0002 0403",
+    ],
     "Certificate": ["0005 0006 01 000002 aabb", "0012 0004 0002 aabb"],
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(

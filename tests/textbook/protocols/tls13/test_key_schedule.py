@@ -1,4 +1,8 @@
-"""The key schedule and record layer of TLS 1.3: RFC 8448 value by value, two peers, and what is refused."""
+"""Tests lepton_lab.textbook.protocols.tls13.key_schedule, its record_layer and its suites.
+
+lepton_lab.textbook.protocols.tls13.record_layer and lepton_lab.textbook.protocols.tls13.suites are
+held against RFC 8448 value by value, as the key schedule is, and against two peers.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +43,7 @@ EXTRACTED = {"early": "Early Secret", "handshake": "Handshake Secret", "master":
 
 
 class Walk:
-    """Goes through a trace of RFC 8448 step by step and compares every value that a step prints with ours."""
+    """Goes through a trace of RFC 8448 and compares every value that a step prints with ours."""
 
     def __init__(self, section: str) -> None:
         self.steps = RFC8448[section]["steps"]
@@ -92,7 +96,8 @@ class Walk:
 
     def shared_secret(self) -> bytes:
         """(EC)DHE (RFC 8446 §7.4.2)."""
-        mine, yours = self.keys["client"], self.keys["server"].public_key()
+        mine = self.keys["client"]
+        yours = self.keys["server"].public_key()
         return (
             mine.exchange(yours)
             if isinstance(mine, X25519PrivateKey)
@@ -185,7 +190,8 @@ class Walk:
         return given
 
     def record(self, by: str, kind: str, given: dict[str, bytes]) -> dict[str, bytes]:
-        payload, record = given["payload"], given["complete record"]
+        payload = given["payload"]
+        record = given["complete record"]
         if kind == "handshake":
             assert payload == self.unsent
             self.unsent = b""
@@ -341,8 +347,9 @@ def test_extract_and_expand_agree_with_cryptography(hash, salt, ikm, info, lengt
 )
 @pytest.mark.parametrize(("hash", "digest"), [("sha256", "SHA2-256"), ("sha384", "SHA2-384")])
 def test_openssl_derives_the_same_secrets(hash, digest):
-    """OpenSSL's TLS13-KDF, extraction and expansion, for the two hashes: the traces of RFC 8448 know SHA-256 only."""
-    shared, psk = hashlib.sha512(b"shared").digest(), hashlib.new(hash, b"psk").digest()
+    """OpenSSL's TLS13-KDF for the two hashes: the traces of RFC 8448 know SHA-256 only."""
+    shared = hashlib.sha512(b"shared").digest()
+    psk = hashlib.new(hash, b"psk").digest()
     hellos = [b"\x01client hello", b"\x02server hello"]
     trace = tls13.key_schedule(hash, hellos, shared_secret=shared, psk=psk)
 

@@ -1,6 +1,7 @@
-"""Live handshakes taken apart: the openssl command as the client, each suite, each kind of authentication, key updates.
+"""Tests lepton_lab.textbook.protocols.tls13.dissector on live handshakes of the openssl command.
 
-`openssl s_client -msg` prints what it sends and receives, decrypted: the dissector must find the same.
+Each suite, each kind of authentication, key updates. `openssl s_client -msg` prints what it sends
+and receives, decrypted, and the dissector must find the same.
 """
 
 from __future__ import annotations
@@ -89,16 +90,17 @@ class RecordedServer(threading.Thread):
 def talk(
     context: ssl.SSLContext, folder: Path, *options: str, update: bool = False
 ) -> tuple[Capture, str]:
-    """One conversation with s_client: the capture, and what s_client says that it has sent and received."""
+    """One conversation with s_client: the capture, and what s_client printed about it."""
     server = RecordedServer(context)
     server.start()
     log = folder / "secrets.log"
     (folder / "ca.pem").write_bytes(CA.certificate_pem)
     command = [
-        "openssl", "s_client", "-connect", f"127.0.0.1:{server.port}", "-servername", "server.lab.example", "-tls1_3",
-        "-CAfile", str(folder / "ca.pem"), "-verify_return_error", "-verify_hostname", "server.lab.example",
-        "-keylogfile", str(log), "-msg", *options,
-    ]  # fmt: skip
+        *("openssl", "s_client", "-tls1_3", "-connect", f"127.0.0.1:{server.port}"),
+        *("-servername", "server.lab.example", "-CAfile", str(folder / "ca.pem")),
+        *("-verify_return_error", "-verify_hostname", "server.lab.example"),
+        *("-keylogfile", str(log), "-msg", *options),
+    ]
     output = folder / "said.txt"
     with (
         output.open("wb") as sink,
@@ -137,7 +139,7 @@ def wait_until(done: Callable[[], bool], client: subprocess.Popen[bytes]) -> Non
 
 
 def printed(said: str, what: str) -> list[tuple[str, bytes]]:
-    """(sender, bytes) of everything of a kind that s_client has printed, those of the client first."""
+    """(sender, bytes) of everything of a kind that s_client printed, the client's first."""
     found = re.findall(
         r"(?m)^(>>>|<<<) TLS 1\.[0-3], (\w+)[^\n]*\n((?: {4}(?:[0-9a-f]{2} ?)+\n)*)", said
     )
@@ -150,7 +152,7 @@ def printed(said: str, what: str) -> list[tuple[str, bytes]]:
 
 
 def assert_openssl_has_seen_the_same(said: str, dissection: tls13.Dissection) -> None:
-    """Messages, record headers and inner types; s_client does not wait for the last record, the server's goodbye."""
+    """All but the server's close_notify, for which s_client does not wait."""
     records = sorted(dissection.records[:-1], key=lambda record: record.sender)
     assert dissection.messages[-1].summary == "close_notify"
     kinds = {23: "application_data", 22: "handshake", 21: "alert"}

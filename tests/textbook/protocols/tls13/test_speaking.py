@@ -1,4 +1,4 @@
-"""The textbook's client of TLS 1.3 against OpenSSL's server: no key but our own, in each suite."""
+"""Tests lepton_lab.textbook.protocols.tls13.speaking against OpenSSL's server, in each suite."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def test_a_server_that_wants_a_certificate_is_told_that_there_is_none():
 @given(st.data())
 @settings(max_examples=30)
 def test_an_altered_answer_is_noticed_before_a_word_is_said(data):
-    """Whoever alters the server's hello, certificate or Finished is found out, and the request is not sent."""
+    """A change to the hello, certificate or Finished is noticed, and the request is not sent."""
 
     position = data.draw(st.integers(0, 20_000))
 

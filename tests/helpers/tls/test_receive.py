@@ -1,4 +1,7 @@
-"""Messages from `send` to `Receiver`: whole or not at all, whatever the other end does."""
+"""Tests lepton_lab.tls.receive and lepton_lab.tls.protocol: a message arrives whole or not at all.
+
+Whatever the sender does. Who is served when many come is in test_admission.py.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +9,13 @@ import gc
 import hashlib
 import io
 import socket
-import ssl
 import struct
 import threading
 import time
 import tracemalloc
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 
 import pytest
 from hypothesis import given, settings
@@ -29,52 +31,18 @@ from lepton_lab.errors import (
     NodeError,
 )
 from lepton_lab.textbook.attacks.man_in_the_middle import TappedLine
+from tests.support.tls_peers import ALICE, MAGIC, SERVER, Zeros, connected, listening, message
+from tests.support.waiting import until
 
-CA = tls.LabCA.create()
-SERVER = tls.server_context(CA.issue("localhost", also=["127.0.0.1", "::1"]), CA)
-ALICE = tls.client_context(CA, CA.issue("alice", client=True))
-
-# The byte table of tls.protocol, written a second time.
-MAGIC = b"lepton\0\1"
-MESSAGE = (
-    MAGIC + struct.pack(">I", 3) + b"abc" + struct.pack(">I", 2) + b"de" + struct.pack(">I", 0)
-)
-GREETING = struct.Struct(">8sBQ")
-WELCOME = GREETING.pack(MAGIC, 0, 2**30)
+MESSAGE = message(b"abc", b"de")
 
 
 @pytest.fixture(autouse=True)
 def _no_thread_is_left() -> Iterator[None]:
     yield
-    assert [thread.name for thread in threading.enumerate() if "lepton_lab" in thread.name] == []
-    gc.collect(1)  # a socket that nobody closed warns here, and a warning is an error
-
-
-def listening(**options: object) -> tls.Receiver:
-    return tls.Receiver("127.0.0.1", 0, SERVER, **options)
-
-
-@contextmanager
-def connected(receiver: tls.Receiver, *, with_greeting: bool = True) -> Iterator[ssl.SSLSocket]:
-    """A client of our authority that may do what it likes after the handshake."""
-    with (
-        socket.create_connection(("127.0.0.1", receiver.port), 10) as plain,
-        ALICE.wrap_socket(
-            plain, server_hostname="127.0.0.1", suppress_ragged_eofs=False
-        ) as connection,
-    ):
-        if with_greeting:
-            assert connection.recv(100)[:8] == MAGIC
-        yield connection
-
-
-def until(condition: Callable[[], object]) -> None:
-    """Wait for what another thread does, ten seconds at most."""
-    for _ in range(1000):
-        if condition():
-            return
-        time.sleep(0.01)
-    pytest.fail("it did not happen")
+    left = [thread.name for thread in threading.enumerate() if "lepton_lab" in thread.name]
+    assert left == []
+    gc.collect(1)  # a socket that is not closed warns here, and a warning is an error
 
 
 def still_serves(receiver: tls.Receiver) -> bool:
@@ -82,7 +50,7 @@ def still_serves(receiver: tls.Receiver) -> bool:
     return receiver.receive(10) == b"still there?"
 
 
-# --- what should work ------------------------------------------------------------------------------------------------
+# --- what should work ---
 
 
 @pytest.mark.parametrize("size", [0, 1, 2**14, 2**18 - 1, 2**18, 2**18 + 1, 2**21 + 7])
@@ -200,20 +168,7 @@ def test_an_acknowledged_message_survives_the_end_of_listening():
         receiver.receive()
 
 
-# --- big messages ----------------------------------------------------------------------------------------------------
-
-
-class Zeros(io.RawIOBase):
-    """A file of zeros that is nowhere in memory."""
-
-    def __init__(self, size: int) -> None:
-        self.left = size
-
-    def readinto(self, buffer: memoryview) -> int:
-        count = min(self.left, len(buffer), 50_000)
-        buffer[:count] = bytes(count)
-        self.left -= count
-        return count
+# --- big messages ---
 
 
 class Counter(io.RawIOBase):
@@ -238,7 +193,8 @@ def test_a_message_longer_than_is_held_waits_for_its_receiver():
 
 
 def test_a_big_stream_passes_in_constant_memory():
-    size, sink = 48 * 2**20, Counter()
+    size = 48 * 2**20
+    sink = Counter()
     with listening(hold=2**16, max_bytes=2**40) as receiver, ThreadPoolExecutor(1) as pool:
         tracemalloc.start()
         try:
@@ -307,7 +263,7 @@ def test_a_sink_that_fails_does_not_lose_a_message_that_was_acknowledged():
         assert receiver.receive() == b"kept"
 
 
-# --- hostile senders -------------------------------------------------------------------------------------------------
+# --- hostile senders ---
 
 
 @pytest.mark.parametrize("is_orderly", [True, False])
@@ -513,134 +469,7 @@ def test_only_the_last_hundred_failures_are_kept():
         assert still_serves(receiver)
 
 
-# --- hostile receivers -----------------------------------------------------------------------------------------------
-
-
-@contextmanager
-def answering(answer: Callable[[ssl.SSLSocket], None]) -> Iterator[int]:
-    """A server of our authority that answers one sender as it likes."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-
-        def serve() -> None:
-            plain, _ = listener.accept()
-            plain.settimeout(10)
-            try:
-                with SERVER.wrap_socket(plain, server_side=True) as connection:
-                    answer(connection)
-            except OSError:
-                return
-
-        thread = threading.Thread(target=serve)
-        thread.start()
-        try:
-            yield listener.getsockname()[1]
-        finally:
-            thread.join()
-
-
-def read_all(connection: ssl.SSLSocket, size: int) -> bytes:
-    raw = b""
-    while len(raw) < size:
-        raw += connection.recv(size - len(raw))
-    return raw
-
-
-SENT = MAGIC + struct.pack(">I", 5) + b"abcde" + struct.pack(">I", 0)
-RIGHT = struct.pack(">Q32s", 5, hashlib.sha256(b"abcde").digest())
-
-
-def test_the_sender_writes_what_the_byte_table_says_and_takes_its_acknowledgement():
-    seen = []
-
-    def answer(connection: ssl.SSLSocket) -> None:
-        connection.sendall(WELCOME)
-        seen.append(read_all(connection, len(SENT)))
-        connection.sendall(RIGHT)
-
-    with answering(answer) as port:
-        assert (
-            tls.send(b"abcde", "127.0.0.1", port, ALICE).digest == hashlib.sha256(b"abcde").digest()
-        )
-    assert seen == [SENT]
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        RIGHT[:8] + bytes([RIGHT[8] ^ 1]) + RIGHT[9:],
-        RIGHT[:-1] + bytes([RIGHT[-1] ^ 1]),
-        struct.pack(">Q", 4) + RIGHT[8:],
-        struct.pack(">Q32s", 0, hashlib.sha256(b"").digest()),
-        bytes(40),
-    ],
-    ids=["digest", "digest's end", "size", "another message", "zeros"],
-)
-def test_an_acknowledgement_of_something_else_is_an_integrity_error(wrong):
-    def answer(connection: ssl.SSLSocket) -> None:
-        connection.sendall(WELCOME)
-        read_all(connection, len(SENT))
-        connection.sendall(wrong)
-
-    with answering(answer) as port, pytest.raises(IntegrityError):
-        tls.send(b"abcde", "127.0.0.1", port, ALICE)
-
-
-def test_a_receiver_that_breaks_off_at_any_byte_is_no_success():
-    for cut in range(len(WELCOME + RIGHT)):
-
-        def answer(connection: ssl.SSLSocket, cut: int = cut) -> None:
-            connection.sendall(WELCOME[:cut])
-            if cut > len(WELCOME):
-                read_all(connection, len(SENT))
-                connection.sendall(RIGHT[: cut - len(WELCOME)])
-
-        with answering(answer) as port, pytest.raises(NodeError, match="broke off"):
-            tls.send(b"abcde", "127.0.0.1", port, ALICE)
-
-
-@pytest.mark.parametrize(
-    "greeting",
-    [b"HTTP/1.1 200 OK\r\n\r\n", bytes(17), GREETING.pack(MAGIC, 7, 1), b"+PONG\r\n" * 3],
-)
-def test_a_server_that_is_no_receiver_gets_nothing(greeting):
-    seen = []
-
-    def answer(connection: ssl.SSLSocket) -> None:
-        connection.sendall(greeting)
-        seen.append(connection.recv(100))
-
-    with answering(answer) as port, pytest.raises(NodeError, match="not a receiver"):
-        tls.send(b"secret", "127.0.0.1", port, ALICE)
-    assert b"".join(seen) == b""
-
-
-def test_a_receiver_that_never_acknowledges_is_a_timeout():
-    done = threading.Event()
-
-    def answer(connection: ssl.SSLSocket) -> None:
-        connection.sendall(WELCOME)
-        done.wait(10)
-
-    with answering(answer) as port:
-        with pytest.raises(NodeError, match="no answer in time"):
-            tls.send(b"abcde", "127.0.0.1", port, ALICE, timeout=1.0)
-        done.set()
-
-
-def test_a_receiver_that_does_not_read_is_a_timeout():
-    done = threading.Event()
-
-    def answer(connection: ssl.SSLSocket) -> None:
-        connection.sendall(WELCOME)
-        done.wait(10)
-
-    with answering(answer) as port:
-        with pytest.raises(NodeError, match="no answer in time"):
-            tls.send(Zeros(2**30), "127.0.0.1", port, ALICE, timeout=1.0)
-        done.set()
-
-
-# --- arguments -------------------------------------------------------------------------------------------------------
+# --- arguments ---
 
 
 @pytest.mark.parametrize("timeout", [0, -1, float("nan"), float("inf"), "1", True])
