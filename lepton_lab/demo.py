@@ -6,6 +6,7 @@ import hashlib
 import io
 import secrets
 import shutil
+import ssl
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +23,7 @@ from lepton_lab.errors import InvalidParameter, LabError, NotFound
 from lepton_lab.files import ProgressFile, private_folder
 from lepton_lab.keyring import KeyRing
 from lepton_lab.nodes import MappingNode, Node, local_nodes
+from lepton_lab.nodes.values import reason_of
 from lepton_lab.sharding import ShardedStore
 from lepton_lab.sharding.manifest import is_shard
 from lepton_lab.totals import PATIENCE, encrypted_totals, numbers_of
@@ -32,11 +34,15 @@ if TYPE_CHECKING:
 NAME = "the file"
 KILLED = (1, 3)  # the nodes that the demo kills, by index
 _PIECE = 1 << 20  # bytes that are hashed at once
-_ADVICE = "run it again, on a file that no other program is writing to"
+_SPARE = 4 << 20  # bytes that must be left for temporary files, beside the file's shards
 
 
 class StepFailed(LabError):
     """A step of the demo failed; the message names the step and says what to do."""
+
+
+class _FileChanged(LabError):
+    """A copy of the file is not what the file was at the first step."""
 
 
 @dataclass
@@ -71,6 +77,7 @@ class Demo:
         tell: called after each step with its cost.
         """
         self.costs: list[Cost] = []
+        self.size = 0  # of the file, once it has been read
         self._file = file
         self._tell = tell
         self._stack = ExitStack()
@@ -200,7 +207,7 @@ class Demo:
                     source, "127.0.0.1", receiver.port, client, server_name="localhost"
                 )
                 received.result()
-            self._check(sink.sha256 == self.sha256, "what arrived is not what was sent")
+            self._check_copy(sink, "what arrived is not what was sent")
             cost.bytes_in = self.size
             cost.bytes_out = self.size
             cost.said = f"{transfer.version}, {transfer.cipher}; acknowledged, SHA-256 equal"
@@ -244,14 +251,36 @@ class Demo:
         try:
             yield cost
         except LabError as error:
-            raise StepFailed(f"{title}: {error}; {_ADVICE}") from error
+            raise StepFailed(f"{title}: {error}; {self._advice(error)}") from error
+        except OSError as error:
+            # an error about the user's file says all that is needed, in whichever step it comes
+            if error.filename is not None and Path(error.filename) == self.path:
+                raise
+            where = "" if error.filename is None else f"{error.filename}: "
+            reason = f"{where}{reason_of(error)}; {self._advice(error)}"
+            raise StepFailed(f"{title}: {reason}") from error
         cost.seconds = time.perf_counter() - start
         self.costs.append(cost)
         self._tell(cost)
 
+    def _advice(self, error: Exception) -> str:
+        """What the user can do about an error, by its cause as far as it can be seen."""
+        if isinstance(error, _FileChanged):
+            return "run it again, on a file that no other program is writing to"
+        # A server whose disk is full ends, so that its clients see only a closed connection.
+        if shutil.disk_usage(self.folder).free < 2 * self.size + _SPARE:
+            return f"free some space in {self.folder.parent}, or set TMPDIR to another folder"
+        if _tls_13_is_disabled():
+            return "TLS 1.3 is disabled here: enable it in OpenSSL's configuration (OPENSSL_CONF)"
+        return "run it again, and report it if it fails again"
+
     def _check(self, held: bool, otherwise: str) -> None:
         if not held:
             raise StepFailed(otherwise)
+
+    def _check_copy(self, copy: _HashingSink, otherwise: str) -> None:
+        if copy.sha256 != self.sha256:
+            raise _FileChanged(otherwise)
 
     def _hash_file(self) -> tuple[str, int]:
         """The file's SHA-256 and its size in bytes. Raises OSError with its name."""
@@ -272,7 +301,7 @@ class Demo:
         with self._progress("reading", self.size) as advance:
             sink = _HashingSink(advance)
             self.vault.get(NAME, cast("BinaryIO", sink), receipt=self.receipt)
-        self._check(sink.sha256 == self.sha256, "what came back is not what was stored")
+        self._check_copy(sink, "what came back is not what was stored")
         cost.bytes_in = self.size
 
     @contextmanager
@@ -297,15 +326,8 @@ class Demo:
 
         total: bytes, if they are known beforehand. Gives the function that moves the bar.
         """
-        with tqdm(
-            total=total,
-            desc=f"  {doing}",
-            unit="B",
-            unit_scale=True,
-            leave=False,
-            delay=PATIENCE,
-            disable=None,
-        ) as bar:
+        how: dict[str, Any] = {"unit": "B", "unit_scale": True, "delay": PATIENCE}
+        with tqdm(total=total, desc=f"  {doing}", leave=False, disable=None, **how) as bar:
             yield bar.update
 
 
@@ -323,6 +345,13 @@ def _refuse_irregular(path: Path) -> None:
         raise InvalidParameter(
             f"{path} is not a regular file: copy its content into one, and name that"
         )
+
+
+def _tls_13_is_disabled() -> bool:
+    """Whether this machine's OpenSSL, or its configuration, does not let programs use TLS 1.3."""
+    highest = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).maximum_version
+    allowed = highest in (ssl.TLSVersion.MAXIMUM_SUPPORTED, ssl.TLSVersion.TLSv1_3)
+    return not (ssl.HAS_TLSv1_3 and allowed)
 
 
 def _flip_a_bit(node: Node) -> None:

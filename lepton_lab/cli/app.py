@@ -20,6 +20,7 @@ from lepton_lab.cli import nodes, objects
 from lepton_lab.cli.output import (
     CommandError,
     error_line,
+    prepare_streams,
     printable,
     progress_bar,
     say,
@@ -223,6 +224,9 @@ def run() -> NoReturn:
     The status is 0 when it was done, 1 when it was not, 2 when it was not understood, 130 when it
     was interrupted.
     """
+    prepare_streams()
+    # With a umask such as 0177, folders made here would be closed to their own owner.
+    os.umask(os.umask(0o077) & 0o077)
     for number in (signal.SIGINT, signal.SIGTERM):
         # some shells ignore a signal for a command in the background; it stays ignored
         if signal.getsignal(number) is not signal.SIG_IGN:

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lepton_lab.cli.output import CommandError, say
-from lepton_lab.cli.session import FOLDER, Folder, Urls, open_all_nodes, store_options
+from lepton_lab.cli.session import (
+    FOLDER,
+    Folder,
+    Urls,
+    open_all_nodes,
+    store_options,
+    usual_k,
+    usual_n,
+)
 from lepton_lab.errors import NodeError
 
 if TYPE_CHECKING:
@@ -56,6 +64,7 @@ def down(folder: Folder = FOLDER) -> None:
 def status(nodes: Urls = None, folder: Folder = FOLDER) -> None:
     """Ask every node whether it answers. The exit status is 0 when all do."""
     from lepton_lab.cli.daemon import RunningNodes  # noqa: PLC0415  # as above
+    from lepton_lab.sharding.arguments import checked_quorum  # noqa: PLC0415
 
     opened = open_all_nodes(store_options(nodes=nodes, folder=folder))
     running = None if nodes else RunningNodes.read(folder)
@@ -72,6 +81,11 @@ def status(nodes: Urls = None, folder: Folder = FOLDER) -> None:
             process = f"  process {running.pids[index]}"
         say(f"  {node.name:<{width}}  {failure or 'answers'}{process}")
         node.close()
+    n = usual_n(len(opened))
+    k = usual_k(n)
+    quorum = checked_quorum(None, k, n)  # the store's default
+    enough = f"any {k} of {n} suffice to read, and a write needs {quorum}"
+    say(f"{failures.count('')} of {len(opened)} nodes answer; by default {enough}")
     if any(failures):
         raise typer.Exit(1)
 

@@ -16,6 +16,7 @@ from lepton_lab.cli.output import (
     STDIO,
     CommandError,
     bytes_bar,
+    error_line,
     one_by_one,
     output_path,
     printable,
@@ -25,11 +26,17 @@ from lepton_lab.cli.output import (
     whole_file,
 )
 from lepton_lab.cli.session import Session, StoreOptions, open_session, with_store_options
-from lepton_lab.errors import NotFound, WriteConflict
+from lepton_lab.errors import (
+    IntegrityError,
+    NotEnoughShards,
+    NotFound,
+    StaleVersion,
+    WriteConflict,
+)
 from lepton_lab.files import ProgressFile
 
 if TYPE_CHECKING:
-    from lepton_lab.sharding import Health, NodeHealth, Receipt
+    from lepton_lab.sharding import Health, NodeHealth, Receipt, ShardedStore
 
 Name = Annotated[str, typer.Argument(help="The object's name.")]
 Names = Annotated[
@@ -43,7 +50,7 @@ commands = typer.Typer()
 
 
 def _command(example: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Declare a command with an example for its --help and the five options that all share."""
+    """Declare a command with an example for its --help and the options that all share."""
 
     def declare(function: Callable[..., None]) -> Callable[..., None]:
         declared = commands.command(epilog=f"Example: `lepton-lab {example}`")
@@ -64,6 +71,9 @@ def put(
 ) -> None:
     """Encrypt a file and spread it over the nodes; an older version under the name is replaced.
 
+    By default any 3 of 5 nodes suffice to read it, but 4 must store it: that is the write quorum,
+    which makes every later read meet this put.
+
     The passphrase of the key ring is asked for, or taken from LEPTON_LAB_PASSPHRASE. The first put
     creates the ring.
     """
@@ -83,12 +93,15 @@ def put(
             # What came through a pipe is gone: only a file can be read again.
             return source.seekable() and source.seek(0) == 0
 
-        receipt = _retried(attempt, may_retry=rewind)
+        try:
+            receipt = _retried(attempt, may_retry=rewind)
+        except NotEnoughShards as error:
+            raise _write_refused(object_name, error, session.store) from error
         _keep(session, receipt)
-        k = session.store.k
-        n = session.store.n
+        store = session.store
     stored = f"version {receipt.version}, {receipt.size:,} bytes"
-    say(f"{object_name}: {stored}, any {k} of {n} nodes suffice")
+    enough = f"any {store.k} of {store.n} nodes suffice to read; a write needs"
+    say(f"{object_name}: {stored}, {enough} {store.write_quorum}")
     if receipt.lacking:
         nodes = ", ".join(receipt.lacking)
         command = f"`lepton-lab repair {object_name}`"
@@ -142,10 +155,12 @@ def ls(*, options: StoreOptions) -> None:
         found = [(name, session.receipts[name]) for name in session.store.names()]
     if not found:
         warn("there are no objects yet; `lepton-lab put FILE` stores one")
+    elif sys.stdout.isatty():  # a program that reads the list expects nothing but objects
+        say(f"{'version':>7} {'bytes':>16}  name")
     for name, receipt in found:
         version = str(receipt.version) if receipt else "?"
         size = f"{receipt.size:,}" if receipt else "?"
-        say(f"{version:>6} {size:>17}  {name}")
+        say(f"{version:>7} {size:>16}  {name}")
 
 
 @_command("check patients.csv")
@@ -176,11 +191,16 @@ def repair(names: Names = None, *, options: StoreOptions) -> None:
         for name in one_by_one(names or session.store.names(), "repairing"):
             with _names_object(name):
                 report = session.store.repair(name)
-            rebuilt = ", ".join(f"{shards} on {node}" for node, shards in report.rebuilt.items())
-            say(f"{name}: rebuilt {rebuilt}" if rebuilt else f"{name}: nothing to rebuild")
             for node, reason in report.unreachable.items():
                 warn(f"{node}: {reason}; when it answers again, repair once more")
                 complete = False
+            rebuilt = ", ".join(f"{shards} on {node}" for node, shards in report.rebuilt.items())
+            if rebuilt:
+                say(f"{name}: rebuilt {rebuilt}")
+            elif report.unreachable:
+                say(f"{name}: nothing to rebuild on the nodes that answer")
+            else:
+                say(f"{name}: nothing to rebuild")
     if not complete:
         raise typer.Exit(1)
 
@@ -227,7 +247,8 @@ def shred(
             _confirm_shredding(name)
         report = session.store.shred(name)
         session.receipts.forget(name)
-    say(f"{name}: {report.data_keys} data keys destroyed; this key ring can no longer read it")
+    keys = "1 data key" if report.data_keys == 1 else f"{report.data_keys} data keys"
+    say(f"{name}: {keys} destroyed; this key ring can no longer read it")
     for node, reason in report.unreachable.items():
         warn(f"{node}: {reason}; the shards that it still holds cannot be decrypted")
 
@@ -252,19 +273,39 @@ def _retried(attempt: Callable[[], _T], *, may_retry: Callable[[], bool] = lambd
 
 @contextmanager
 def _names_object(name: str | None) -> Iterator[None]:
-    """Say which object was not found. Without a name the block is about all objects."""
+    """Say which object an error is about. Without a name the block is about all objects."""
     try:
         yield
     except NotFound as error:
         if name is None:
             raise
         raise CommandError(f"{name}: {error}; `lepton-lab ls` lists the objects") from error
+    except (NotEnoughShards, StaleVersion, IntegrityError) as error:
+        if name is None:
+            raise
+        raise CommandError(f"{name}: {error_line(error)}") from error
+
+
+def _write_refused(name: str, error: NotEnoughShards, store: ShardedStore) -> CommandError:
+    """What to say when too few nodes took an object, although they may be enough to read one."""
+    advice = "`lepton-lab nodes status` shows which nodes answer"
+    # Whatever the quorum, a version is claimed on more than half of the nodes.
+    least = max(store.k, store.n // 2 + 1)
+    if error.needed == store.write_quorum and least <= error.found:
+        lower = f"--write-quorum {error.found}"
+        advice += (
+            f"; reading needs {store.k} nodes and a write {store.write_quorum}: start the others "
+            f"again, or use {lower}, with which fewer nodes may be lost afterwards"
+        )
+    return CommandError(f"{name}: {error}; {advice}")
 
 
 @contextmanager
 def _open_source(file: Path) -> Iterator[tuple[BinaryIO, int | None]]:
     """A file or standard input, and its size in bytes if it is a regular file."""
     if file == STDIO:
+        if sys.__stdin__ is None:  # otherwise an empty object would be stored
+            raise CommandError("standard input is closed: name a file to store")
         yield sys.stdin.buffer, None
         return
     if file.is_dir():

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
 import errno
+import io
 import os
 import secrets
 import shutil
@@ -26,6 +28,46 @@ from lepton_lab.errors import (
 STDIO = Path("-")  # what a user types for standard input or standard output
 _LARGE = 16 << 20  # bytes; less than this is moved before a progress bar could be read
 _MANY = 4  # objects; the same for a loop over objects
+
+
+# --- standard streams ---------------------------------------------------------------------------
+
+_SIGNS = {"✓": "+", "→": "->", "×": "x", "…": "...", "≤": "<=", "–": "-", "⌊": "", "⌋": ""}
+
+
+def prepare_streams() -> None:
+    """Make sure that the standard streams are open and take any text.
+
+    A service or `>&-` may have closed some of them; then Python has None in their place, and the
+    next file to be opened would get the number of a standard stream. Closed ones are replaced by
+    the null device. `sys.__stdout__` and `sys.__stdin__` still tell that they were closed.
+    """
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest free number, which is this one
+    if sys.stdin is None:
+        sys.stdin = open(os.devnull)  # noqa: SIM115  # it stays open until the process ends
+    if sys.stdout is None:
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115
+    codecs.register_error("lepton_lab_plain", _plain)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="lepton_lab_plain")
+
+
+def _plain(error: UnicodeError) -> tuple[str, int]:
+    """Replace characters that a stream's encoding does not have, such as ✓ in ASCII."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    replaced = []
+    for character in error.object[error.start : error.end]:
+        escaped = character.encode("ascii", "backslashreplace").decode()
+        replaced.append(_SIGNS.get(character, escaped))
+    return "".join(replaced), error.end
 
 
 # --- lines ------------------------------------------------------------------------------------
@@ -194,8 +236,13 @@ def whole_file(target: Path, *, replace: bool) -> Iterator[BinaryIO]:
     beginning of an object whose end turns out to be altered.
     """
     if target == STDIO:
+        if sys.__stdout__ is None:
+            raise CommandError("standard output is closed: name a file with --output")
         with tempfile.TemporaryFile() as file:
-            yield file
+            with _names_full_place(
+                f"{tempfile.gettempdir()}, the folder TMPDIR for temporary files"
+            ):
+                yield file
             file.seek(0)
             shutil.copyfileobj(file, sys.stdout.buffer)
             sys.stdout.buffer.flush()
@@ -203,13 +250,27 @@ def whole_file(target: Path, *, replace: bool) -> Iterator[BinaryIO]:
     target = Path(os.path.realpath(target))  # a link stays a link; what it points to is replaced
     beside = target.with_name(f".{secrets.token_hex(8)}")
     try:
-        with open(_create(beside, target), "wb", buffering=0) as file:
+        with (
+            open(_create(beside, target), "wb", buffering=0) as file,
+            _names_full_place(str(target)),
+        ):
             yield file
             os.fsync(file.fileno())
         refuse_existing(target, replace=replace)  # it may have been made while the block ran
         os.replace(beside, target)
     finally:
         beside.unlink(missing_ok=True)
+
+
+@contextmanager
+def _names_full_place(place: str) -> Iterator[None]:
+    """Say where no space was left: the system's error for a write names no file."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT) and error.filename is None:
+            raise OSError(error.errno, error.strerror, place) from error
+        raise
 
 
 def _create(beside: Path, target: Path) -> int:

@@ -1,6 +1,6 @@
 """What one command on objects works with: nodes, a key ring, its receipts, and a store over them.
 
-The five options that say where all that is are declared here once, for every command on objects.
+The options that say where all that is are declared here once, for every command on objects.
 Everything heavy is imported inside the functions, so that `--help` stays quick.
 """
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 PASSPHRASE = "LEPTON_LAB_PASSPHRASE"  # noqa: S105  # the name of the environment variable
 _USUAL_N = 5  # shards per object, where there are that many nodes
 
-# --- the five options -------------------------------------------------------------------------
+# --- the options -------------------------------------------------------------------------
 
 Urls = Annotated[
     list[str] | None,
@@ -81,19 +81,32 @@ Shards = Annotated[
         "or one per node if there are fewer.",
     ),
 ]
+Quorum = Annotated[
+    int | None,
+    typer.Option(
+        "--write-quorum",
+        envvar="LEPTON_LAB_WRITE_QUORUM",
+        min=1,
+        max=255,
+        show_default=False,
+        help="How many nodes must store an object completely before a put is done: 4 of 5 by "
+        "default. With fewer, a put works with more nodes down, and then survives fewer losses.",
+    ),
+]
 FOLDER = Path(".lepton")
 RING = Path(".lepton-keys/ring")  # not in the nodes' folder: keys lie apart from the data
 
 
 @dataclass(frozen=True)
 class StoreOptions:
-    """The values of the five options: URLs of nodes, folder of nodes, key ring, k and n."""
+    """The values of the options; None for a number stands for its default."""
 
     urls: Sequence[str]
     folder: Path
     ring: Path
-    k: int | None = None
-    n: int | None = None
+    k: int | None
+    n: int | None
+    write_quorum: int | None
 
 
 def store_options(
@@ -103,13 +116,14 @@ def store_options(
     ring: Ring = RING,
     needed: Needed = None,
     shards: Shards = None,
+    write_quorum: Quorum = None,
 ) -> StoreOptions:
-    """The five options as one value; its parameters are what `with_store_options` adds."""
-    return StoreOptions(nodes or [], folder, ring, needed, shards)
+    """The options as one value; the parameters are those that `with_store_options` adds."""
+    return StoreOptions(nodes or [], folder, ring, needed, shards, write_quorum)
 
 
 def with_store_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the five options in place of its own parameter `options: StoreOptions`.
+    """Give a command these options in place of its own parameter `options: StoreOptions`.
 
     Typer reads a command's options from its signature, so the new function has a signature in
     which the parameters of `store_options` stand where `options` stood.
@@ -152,9 +166,10 @@ def open_session(options: StoreOptions, *, create: bool = False) -> Iterator[Ses
     nodes = open_all_nodes(options)
     try:
         ring = _open_ring(options.ring, create=create)
-        n = options.n or min(len(nodes), _USUAL_N)
-        k = options.k or _usual_k(n)
-        yield Session(ShardedStore(nodes, ring, k=k, n=n), Receipts(ring))
+        n = options.n or usual_n(len(nodes))
+        k = options.k or usual_k(n)
+        store = ShardedStore(nodes, ring, k=k, write_quorum=options.write_quorum, n=n)
+        yield Session(store, Receipts(ring))
     finally:
         for node in nodes:
             node.close()
@@ -179,7 +194,12 @@ def open_all_nodes(options: StoreOptions) -> list[Node]:
     return running.open()
 
 
-def _usual_k(n: int) -> int:
+def usual_n(nodes: int) -> int:
+    """How many shards an object has by default on so many nodes."""
+    return min(nodes, _USUAL_N)
+
+
+def usual_k(n: int) -> int:
     """How many of n shards suffice by default: 3 of 5 or more, else half of n, rounded up."""
     return min(3, (n + 1) // 2)
 

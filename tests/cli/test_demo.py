@@ -215,7 +215,7 @@ def test_a_step_that_does_not_hold_is_one_line_on_standard_error_and_leaves_noth
     assert len(done.stderr.splitlines()) == 1
     assert done.stderr.startswith("lepton-lab: a step: ")
     assert said in done.stderr
-    assert done.stderr.endswith("; run it again, on a file that no other program is writing to\n")
+    assert done.stderr.endswith("; run it again, and report it if it fails again\n")
     assert nothing_is_left(place)
 
 
@@ -360,3 +360,83 @@ def test_every_step_holds_without_the_systems_redis_and_without_any(place, code,
     assert said in done.stdout
     assert done.stdout.count("✓") == STEPS
     assert nothing_is_left(place)
+
+
+CHANGING = """
+import sys
+from lepton_lab import demo
+from lepton_lab.cli import main
+
+def changing(self, cost, before=demo.Demo._read_back):
+    self.sha256 = "of another content"
+    before(self, cost)
+
+demo.Demo._read_back = changing
+main()
+"""
+
+
+@pytest.mark.redis
+def test_a_file_that_changes_meanwhile_is_said_to_change(place):
+    command = [sys.executable, "-c", CHANGING, "demo"]
+    done = subprocess.run(
+        command, env=place, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 1
+    assert done.stderr == (
+        "lepton-lab: kill two nodes, read back: what came back is not what was stored; "
+        "run it again, on a file that no other program is writing to\n"
+    )
+
+
+@pytest.mark.redis
+def test_a_full_temporary_folder_is_said_to_be_full(place, tmp_path):
+    file = tmp_path / "file"
+    file.write_bytes(os.urandom(3_000_000))
+    mount = "mount -t tmpfs -o size=1m none /mnt"  # a short path, which holds sockets too
+    place = place | {"TMPDIR": "/mnt"}
+    command = ["unshare", "-rm", "sh", "-c", f'{mount} && exec "$@"', "sh", COMMAND, "demo", file]
+    done = subprocess.run(
+        command, env=place, capture_output=True, text=True, timeout=120, check=False
+    )
+    if done.stderr.startswith(("unshare", "mount")):
+        pytest.skip("this machine allows no mount namespaces")
+    assert done.returncode == 1
+    [line] = done.stderr.splitlines()
+    assert line.endswith("; free some space in /mnt, or set TMPDIR to another folder")
+
+
+NO_TLS_13 = """
+openssl_conf = main
+[main]
+ssl_conf = ssl
+[ssl]
+system_default = default
+[default]
+MaxProtocol = TLSv1.2
+"""
+
+
+@pytest.mark.slow
+def test_openssl_without_tls_1_3_is_said_to_be_without(place, tmp_path):
+    (tmp_path / "openssl.cnf").write_text(NO_TLS_13)
+    (tmp_path / "file").write_bytes(b"x")
+    done = run(
+        place | {"OPENSSL_CONF": str(tmp_path / "openssl.cnf"), "PATH": place["TMPDIR"]},
+        "demo",
+        str(tmp_path / "file"),
+    )
+    assert done.returncode == 1
+    [line] = done.stderr.splitlines()
+    assert line.endswith(
+        "TLS 1.3 is disabled here: enable it in OpenSSL's configuration (OPENSSL_CONF)"
+    )
+
+
+def test_a_umask_that_hides_folders_from_their_owner_does_no_harm(place):
+    code = "import os; os.umask(0o777); from lepton_lab.cli import app; app.app = print_mask\n"
+    code = "def print_mask(**_): print(oct(os.umask(0)))\n" + code + "app.run()"
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=place, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "0o77\n"

@@ -28,7 +28,10 @@ def test_servers_stay_up_between_commands_and_what_they_store_stays_when_they_ar
     real = Terminal(tmp_path / "real", real=True)
     real.folder = servers.folder
     real.environment = servers.environment
-    assert "file: version 1, 100,000 bytes, any 3 of 5 nodes suffice\n" in real.does("put", "file")
+    assert (
+        "file: version 1, 100,000 bytes, any 3 of 5 nodes suffice to read; a write needs 4\n"
+        in real.does("put", "file")
+    )
     status = real.does("nodes", "status")
     assert status.count("answers") == 5
     assert "5 nodes are up" in real.does("nodes", "up")  # changes nothing

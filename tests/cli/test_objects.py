@@ -16,7 +16,8 @@ def test_what_is_put_is_listed_checked_and_got_back_the_same(here):
     said = here.does("put", "file")
     assert "file: version 1, 100,000 bytes, any 3 of 5 nodes suffice" in said
     assert here.does("put", "-", "--name", "an object/of mine.txt", typed=b"typed") == (
-        "an object/of mine.txt: version 1, 5 bytes, any 3 of 5 nodes suffice\n"
+        "an object/of mine.txt: version 1, 5 bytes, "
+        "any 3 of 5 nodes suffice to read; a write needs 4\n"
     )
     assert here.does("put", "/dev/null", "--name", "empty").startswith("empty: version 1, 0 bytes")
     listed = [line.split(None, 2) for line in here.does("ls").splitlines()]
@@ -24,7 +25,7 @@ def test_what_is_put_is_listed_checked_and_got_back_the_same(here):
         ["1", "5", "an object/of mine.txt"],
         ["1", "0", "empty"],
         ["1", "100,000", "file"],
-    ]
+    ]  # a program reads this list, so it has no header
     said = here.does("check", "file")
     assert "file: version 1, 100,000 bytes, 3 of 5 shards suffice, 2 more may be lost" in said
     assert said.count("1 good") == 5
@@ -164,7 +165,7 @@ def test_two_of_five_nodes_of_a_user_may_be_out_of_reach(here):
     found = here.run("check", "file")
     assert found.returncode == 1
     assert found.stdout.count(b"unreachable: connection refused") == 2
-    assert here.refuses("put", "file").startswith("nodes ")
+    assert here.refuses("put", "file").startswith("file: nodes ")
     done = here.run("repair", "file")
     assert done.returncode == 1
     assert b"when it answers again, repair once more" in done.stderr
@@ -219,3 +220,35 @@ def claims(here):
 def test_a_put_from_a_pipe_that_breaks_is_told(here):
     done = here.run("put", "-", "--name", "x", typed=PASSPHRASE.encode())
     assert done.returncode == 0
+
+
+def test_reading_needs_k_nodes_and_writing_the_quorum(here):
+    here.does("put", "file")
+    alive = here.environment["LEPTON_LAB_NODES"].split()[:3]
+    dead = ["redis://127.0.0.1:1", "redis://127.0.0.1:2"]
+    here.environment["LEPTON_LAB_NODES"] = " ".join([*alive, *dead])
+    here.does("get", "file", "-o", "back")
+    refusal = here.refuses("put", "file")
+    assert refusal.startswith("file: ")
+    assert "3 found, 4 needed" in refusal
+    assert "reading needs 3 nodes and a write 4" in refusal
+    assert "or use --write-quorum 3" in refusal
+    said = here.does("put", "file", "--write-quorum", 3)
+    assert "any 3 of 5 nodes suffice to read; a write needs 3" in said
+    here.does("get", "file", "-o", "back", "--force")
+    said = here.run("nodes", "status").stdout.decode()
+    assert "3 of 5 nodes answer; by default any 3 of 5 suffice to read" in said
+    said = here.run("repair", "file")
+    assert b"nothing to rebuild on the nodes that answer" in said.stdout
+
+
+def test_an_object_that_cannot_be_read_is_named(here):
+    here.does("put", "file")
+    for node in here.nodes[:3]:
+        for shard in node.rglob("*"):
+            if shard.is_file() and shard.stat().st_size > 1000:
+                shard.unlink()
+    for command in ("get", "repair"):
+        refusal = here.refuses(command, "file", *(["-f"] if command == "get" else []))
+        assert refusal.startswith("file: good shards of stripe 0: 2 found, 3 needed")
+    assert "1 data key destroyed" in here.does("shred", "file", "--yes")
