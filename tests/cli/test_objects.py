@@ -120,7 +120,7 @@ def refusals(here):
     )
     yield ["get", "a/.."], b"", 1, "give one with --output"
     yield ["get", "file", "-o", "/proc/back"], b"", 1, "/proc/"
-    yield ["ls", "--nodes", "redis://127.0.0.1:1"], b"", 1, "connection refused"
+    yield ["check", "file", "--nodes", "redis://127.0.0.1:1"], b"", 1, "connection refused"
     yield (
         ["get", "file", "-o", "b", *["--nodes", "redis://127.0.0.1:1"] * 2],
         b"",
