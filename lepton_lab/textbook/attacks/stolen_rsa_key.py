@@ -77,49 +77,69 @@ def open_recording(
     or TLS 1.3.
     """
     messages = _in_the_clear(records)
-    try:
-        client_hello = messages[_CLIENT_HELLO]
-        server_hello = messages[_SERVER_HELLO]
-        exchange = messages[_CLIENT_KEY_EXCHANGE]
-        # behind header, version, random and session id (RFC 5246 §7.4.1.3)
-        position = 39 + server_hello[38]
-        suite = _SUITES[int.from_bytes(server_hello[position : position + 2], "big")]
-    except KeyError:
-        raise AttackFailed("nothing in this handshake was encrypted to the server's key") from None
+    suite = _suite_of(messages)
     seen = Recorder()
-    encrypted = exchange[_MESSAGE_HEADER + 2 :]  # behind its length
+    encrypted = messages[_CLIENT_KEY_EXCHANGE][_MESSAGE_HEADER + 2 :]  # behind its length
     seen("ClientKeyExchange", encrypted, "the client's secret, encrypted to the server's key")
     try:
         premaster = private_key.decrypt(encrypted, PKCS1v15())
     except ValueError:
         raise AttackFailed(_OTHER_KEY) from None
     seen("pre_master_secret", premaster, "by the stolen key")
-
-    client_random = client_hello[6:38]
-    server_random = server_hello[6:38]
-    extensions = server_hello[position + 3 :]
-    if _EXTENDED_MASTER_SECRET in _extension_types(extensions):
-        # RFC 7627: the hash of the whole handshake takes the place of the two random values
-        label = b"extended master secret"
-        seed = digest(suite.hash, b"".join(messages.values()))
-    else:
-        label = b"master secret"
-        seed = client_random + server_random
+    label, seed = _label_and_seed(messages, suite)
     master = prf(suite.hash, premaster, label, seed, 48)
     seen("master_secret", master, f"PRF(pre_master_secret, {label.decode()!r})")
+    said = {}
+    for side, (key, iv) in _traffic_keys(messages, suite, master).items():
+        said[side] = seen(f"{side} said", _said(records, side, key, iv))
+    return seen.trace(said)
 
+
+def _suite_of(messages: dict[int, bytes]) -> _Suite:
+    """The suite of the handshake, if it used the key exchange called RSA and was read whole."""
+    missing = {_CLIENT_HELLO, _SERVER_HELLO, _CLIENT_KEY_EXCHANGE} - set(messages)
+    if not missing:
+        server_hello = messages[_SERVER_HELLO]
+        position = _suite_position(server_hello)
+        number = int.from_bytes(server_hello[position : position + 2], "big")
+        if number in _SUITES:
+            return _SUITES[number]
+    raise AttackFailed("nothing in this handshake was encrypted to the server's key")
+
+
+def _suite_position(server_hello: bytes) -> int:
+    """Where the suite is: behind header, version, random and session id (RFC 5246 §7.4.1.3)."""
+    return 39 + server_hello[38]
+
+
+def _randoms(messages: dict[int, bytes]) -> tuple[bytes, bytes]:
+    """The random values of the client and of the server."""
+    return messages[_CLIENT_HELLO][6:38], messages[_SERVER_HELLO][6:38]
+
+
+def _label_and_seed(messages: dict[int, bytes], suite: _Suite) -> tuple[bytes, bytes]:
+    """What goes into the master secret besides the client's secret (RFC 5246 §8.1)."""
+    server_hello = messages[_SERVER_HELLO]
+    extensions = server_hello[_suite_position(server_hello) + 3 :]
+    if _EXTENDED_MASTER_SECRET in _extension_types(extensions):
+        # RFC 7627: the hash of the whole handshake takes the place of the two random values
+        return b"extended master secret", digest(suite.hash, b"".join(messages.values()))
+    return b"master secret", b"".join(_randoms(messages))
+
+
+def _traffic_keys(
+    messages: dict[int, bytes], suite: _Suite, master: bytes
+) -> dict[str, tuple[bytes, bytes]]:
+    """The key and the IV of each side (RFC 5246 §6.3)."""
+    client_random, server_random = _randoms(messages)
     size = suite.key_length
     length = 2 * size + 2 * _SECRET_NONCE
     block = prf(suite.hash, master, b"key expansion", server_random + client_random, length)
-    # the block holds the client's key, the server's key, the client's IV, the server's IV (§6.3)
-    keys = {
+    # the block holds the client's key, the server's key, the client's IV, the server's IV
+    return {
         "client": (block[:size], block[2 * size : -_SECRET_NONCE]),
         "server": (block[size : 2 * size], block[-_SECRET_NONCE:]),
     }
-    said = {}
-    for side, (key, iv) in keys.items():
-        said[side] = seen(f"{side} said", _said(records, side, key, iv))
-    return seen.trace(said)
 
 
 def _in_the_clear(records: Sequence[CapturedRecord]) -> dict[int, bytes]:
