@@ -131,9 +131,7 @@ def function(
         compared.judge(answer, probes)
         # What is drawn comes last: a hint should show the small numbers where they already fail.
         if draw is not None:
-            compared.judge(
-                answer, draw(), "right for the numbers on the page, but not for others: "
-            )
+            compared.judge(answer, draw(), "right for the small examples, but not in general: ")
         if also is not None:
             also(answer)
 

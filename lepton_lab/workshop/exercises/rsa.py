@@ -1,5 +1,4 @@
 """The exercises of notebook `02_rsa`."""
-# ruff: noqa: N803, N806 - the standard's names for the standard's things: B, Bleichenbacher's bound
 
 from __future__ import annotations
 
@@ -8,7 +7,6 @@ import secrets
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from lepton_lab import rsa
 from lepton_lab.textbook.primitives.numtheory import crt, integer_root
 from lepton_lab.workshop.engine import (
     Exercise,
@@ -20,16 +18,10 @@ from lepton_lab.workshop.engine import (
     function,
     value,
 )
+from lepton_lab.workshop.exercises.rsa_slices import SLICES
+from lepton_lab.workshop.real_keys import REAL_BITS, draw_primes
 
-_REAL_BITS = 2048
 _REAL_E = 65537
-
-
-def _draw_primes() -> tuple[int, int]:
-    """The primes of a fresh key of real size."""
-    numbers = rsa.generate_private_key(_REAL_BITS).private_numbers()
-    return numbers.p, numbers.q
-
 
 # An inverse by hand -------------------------------------------------------------------------------
 
@@ -91,7 +83,7 @@ def _judge_private_exponent(answer: Any) -> None:
     expect(callable(answer), "a function is needed here: private_exponent(p, q, e)")
     # The results for small keys are all looked at before a real one: hints show small numbers.
     _judge_exponents([(key, answer(*key)) for key in _KEYS])
-    p, q = _draw_primes()
+    p, q = draw_primes()
     real_keys = [(p, q, _REAL_E), (q, p, 2**31 - 1)]
     _judge_exponents([(key, answer(*key)) for key in real_keys])
 
@@ -107,7 +99,7 @@ def _judge_exponents(found: Sequence[tuple[tuple[int, int, int], Any]]) -> None:
         for modulus, hint in _OTHER_MODULI:
             expect(e * d % modulus(p, q) != 1, hint)
         if p * q > 2**64:
-            raise NotYet("right for the small numbers on the page, but not for a key of real size")
+            raise NotYet("right for the small examples, but not for a key of real size")
         raise NotYet(
             f"for p = {p}, q = {q}, e = {e} your d gives e·d = {e * d % order} modulo "
             f"λ(n) = {order}, not 1"
@@ -139,7 +131,7 @@ def _encrypted_bid(bid: int, n: int, e: int) -> Probe:
 
 
 def _draw_bids() -> list[Probe]:
-    p, q = _draw_primes()
+    p, q = draw_primes()
     n = p * q
     bids = [10, 10 * secrets.randbelow(10**9), 10 * secrets.randbelow(n // 11)]
     return [_encrypted_bid(bid, n, _REAL_E) for bid in bids]
@@ -198,7 +190,7 @@ def _draw_broadcasts() -> list[Probe]:
     for attempt in range(3):
         moduli: list[int] = []
         while len(moduli) < 3:
-            n = secrets.randbits(_REAL_BITS) | 1 << _REAL_BITS - 1 | 1
+            n = secrets.randbits(REAL_BITS) | 1 << REAL_BITS - 1 | 1
             if all(math.gcd(n, other) == 1 for other in moduli):
                 moduli.append(n)
         messages = (1, secrets.randbits(300), min(moduli) - 1)
@@ -243,7 +235,7 @@ def _faulty_signature(m: int, p: int, q: int, e: int, fault: int = 1) -> Probe:
 
 
 def _draw_faults() -> list[Probe]:
-    p, q = _draw_primes()
+    p, q = draw_primes()
     probes: list[Probe] = []
     # The fault is in one half, then in the other.
     for wrong_prime, right_prime in ((p, q), (q, p)):
@@ -287,131 +279,11 @@ _FAULT = function(
     ],
 )
 
-# Bleichenbacher's step 3 --------------------------------------------------------------------------
-
-SliceEnd = Callable[[int, int, int, int], int]  # of r, s, n, B
-
-
-def _lower(r: int, s: int, n: int, B: int) -> int:
-    return -(-(2 * B + r * n) // s)
-
-
-def _lower_rounded_down(r: int, s: int, n: int, B: int) -> int:
-    return (2 * B + r * n) // s
-
-
-def _upper(r: int, s: int, n: int, B: int) -> int:
-    return (3 * B - 1 + r * n) // s
-
-
-def _upper_rounded_up(r: int, s: int, n: int, B: int) -> int:
-    return -(-(3 * B - 1 + r * n) // s)
-
-
-def _upper_with_3B(r: int, s: int, n: int, B: int) -> int:  # noqa: N802
-    return (3 * B + r * n) // s
-
-
-def _slicing(
-    lower: SliceEnd = _lower, upper: SliceEnd = _upper, is_clipped: bool = True, beyond: int = 1
-) -> Callable[..., list[tuple[int, int]]]:
-    """The solution, or with one thing changed: the rounding of an end, the clipping, the last r."""
-
-    def slices(low: int, high: int, s: int, n: int, B: int) -> list[tuple[int, int]]:
-        first_r = -(-(low * s - 3 * B + 1) // n)
-        last_r = (high * s - 2 * B) // n
-        parts = []
-        for r in range(first_r, last_r + beyond):
-            first = lower(r, s, n, B)
-            last = upper(r, s, n, B)
-            if is_clipped:
-                first = max(low, first)
-                last = min(high, last)
-            if first <= last:
-                parts.append((first, last))
-        return parts
-
-    return slices
-
-
-def _merged(slices: Any) -> Any:
-    """Sorted, with neighbours in one piece: 3..5 and 6..8 are the same numbers as 3..8."""
-    merged: list[tuple[Any, Any]] = []
-    for first, last in sorted(tuple(pair) for pair in slices):
-        if merged and first == merged[-1][1] + 1:
-            merged[-1] = (merged[-1][0], last)
-        else:
-            merged.append((first, last))
-    return merged
-
-
-def _draw_slices() -> list[Probe]:
-    """Small numbers, and numbers of real size with a few slices each."""
-    probes: list[Probe] = []
-    for _ in range(20):
-        low = 512 + secrets.randbelow(256)
-        high = low + secrets.randbelow(768 - low)
-        probes.append((low, high, 2 + secrets.randbelow(400), 3233, 256))
-    B = 1 << _REAL_BITS - 16
-    n = secrets.randbits(_REAL_BITS) | 1 << _REAL_BITS - 1 | 1
-    for s_bits in (18, 500, 2000):
-        s = secrets.randbits(s_bits) | 1 << s_bits - 1
-        # About ten slices: they stand n/s apart.
-        width = min(B - 1, 10 * n // s)
-        low = 2 * B + secrets.randbelow(B - width)
-        probes.append((low, low + width, s, n, B))
-    return probes
-
-
-_SLICES = function(
-    "rsa.slices",
-    "What one answer cuts away",
-    "Write slices(low, high, s, n, B): the list of all (first, last) such that low <= m <= high "
-    "and m·s mod n is in [2B, 3B) for every m from first to last.",
-    solution=_slicing(),
-    probes=[  # with n = 3233 and B = 256 one can follow by hand: [512, 767]
-        (512, 767, 11, 3233, 256),
-        (512, 767, 25, 3233, 256),  # 548 · 25 = 3B + 4n: just outside
-        (512, 767, 5, 3233, 256),
-        (512, 767, 2, 3233, 256),
-        (600, 640, 41, 3233, 256),
-        (530, 760, 100, 3233, 256),
-        (2 * 2**48, 3 * 2**48 - 1, 40_321, 2**64 - 59, 2**48),
-    ],
-    draw=_draw_slices,
-    normal_form=_merged,
-    seconds=10.0,
-    wrong=[
-        WrongAnswer(
-            _slicing(lower=_lower_rounded_down),
-            "a lower end must be rounded up: below it m·s is not yet 2B; -(-x // s) is x / s "
-            "rounded up",
-        ),
-        WrongAnswer(
-            _slicing(upper=_upper_with_3B),
-            "3B itself is no longer well padded: the last one is (3B - 1 + r·n) // s",
-        ),
-        WrongAnswer(
-            _slicing(upper=_upper_rounded_up),
-            "an upper end must be rounded down: above it m·s has already left [2B, 3B)",
-        ),
-        WrongAnswer(
-            _slicing(is_clipped=False),
-            "a slice may stick out of low..high: keep what both have in common",
-        ),
-        WrongAnswer(
-            _slicing(beyond=0),
-            "a slice is missing at the top: the last r is (high·s - 2B) // n, and range stops "
-            "short of its end",
-        ),
-    ],
-)
-
 EXERCISES: tuple[Exercise, ...] = (
     _INVERSE,
     _PRIVATE_EXPONENT,
     _RAISE_BID,
     _BROADCAST,
     _FAULT,
-    _SLICES,
+    SLICES,
 )
