@@ -30,6 +30,7 @@ from lepton_lab.tls.names import (
     LONGEST_COMMON_NAME,
     UNREADABLE,
     GeneralName,
+    certificate_names,
     client_label,
     constraints,
     general_name,
@@ -138,7 +139,8 @@ class LabCA:
         """Create an authority with a new key.
 
         name: 1 to 64 printable characters, for people to read. permitted: the domains, with their
-        subdomains, and the networks ("127.0.0.0/8") that it may certify; at least one of each.
+        subdomains, and the networks ("127.0.0.0/8") that it may certify; at least one of each, at
+        most 100.
         days: its life, up to 3650. Raises InvalidName, InvalidParameter.
         """
         if _checked_days(days) <= 0:
@@ -201,9 +203,9 @@ class LabCA:
         With client=True and server=True it is for both, as a node needs that connects to others.
         By default `server` is the opposite of `client`.
 
-        name, also: host names and addresses, each within what the authority may certify. A client
-        may instead have a plain name without dots ('alice'), which stands in the subject, where no
-        check of host names looks.
+        name, also: host names and addresses, at most 100, each within what the authority may
+        certify. A client may instead have a plain name without dots ('alice'), which stands in the
+        subject, where no check of host names looks.
 
         days: the certificate's life, counted from `starts` (an aware datetime, by default now). 0
         or less makes a certificate that ended that many days ago, to see it refused.
@@ -214,13 +216,13 @@ class LabCA:
         is_server = not client if server is None else server
         if not (client or is_server):
             raise InvalidParameter("a certificate is a client's, a server's, or both")
-        others = name_list(also)
+        names = certificate_names([name, *name_list(also)])
         is_plain = not is_server and _is_plain_name(name)
         # The names of a certificate with host names are those alone, so a plain name beside them
         # would be ignored without a word.
-        if is_plain and others:
+        if is_plain and len(names) > 1:
             raise InvalidParameter("a client's plain name stands alone: leave out `also`")
-        hosts = [] if is_plain else [self._permitted(each) for each in [name, *others]]
+        hosts = [] if is_plain else [self._permitted(each) for each in names]
         period = self._within_own_life(_life_period(days, starts))
 
         key = ec.generate_private_key(ec.SECP256R1())

@@ -28,6 +28,9 @@ UNREADABLE = (
 
 LONGEST_HOST = 253  # characters (RFC 1035 §2.3.4, without the final dot)
 LONGEST_COMMON_NAME = 64  # characters (RFC 5280, ub-common-name)
+# In a certificate. OpenSSL takes 100 kB of certificates in a handshake, and LabCA.load
+# reads 64 KiB: this many of the longest names fit into both.
+MOST_NAMES = 100
 _SHOWN = 80  # characters of a refused name that an error repeats
 
 # RFC 1123 §2.1: letters, digits and inner hyphens. The last label must not be all digits, because
@@ -97,15 +100,24 @@ def name_list(names: Iterable[str]) -> list[str]:
     return list(names)
 
 
+def certificate_names(names: Iterable[str]) -> list[str]:
+    """Return names as a list. Raises InvalidParameter for more than fit into a certificate."""
+    found = name_list(names)
+    if len(found) > MOST_NAMES:
+        raise InvalidParameter(f"a certificate has at most {MOST_NAMES} names")
+    return found
+
+
 def constraints(permitted: Iterable[str]) -> x509.NameConstraints:
     """Make name constraints that permit these domains, with their subdomains, and these networks.
 
     Both kinds are needed: a kind that no subtree mentions is not constrained at all, so with
     domains alone every address would be permitted (RFC 5280 §4.2.1.10).
 
-    Raises InvalidParameter when one kind is missing, InvalidName for a malformed name.
+    Raises InvalidParameter when one kind is missing or there are more than MOST_NAMES, InvalidName
+    for a malformed name.
     """
-    subtrees = [_subtree(each) for each in name_list(permitted)]
+    subtrees = [_subtree(each) for each in certificate_names(permitted)]
     kinds = {type(each) for each in subtrees}
     if kinds != {x509.DNSName, x509.IPAddress}:
         raise InvalidParameter(

@@ -480,3 +480,25 @@ def test_paths_that_cannot_be_are_typed_errors(ca, path):
     for use in (tls.LabCA.load, ca.save, ca.issue("localhost").save):
         with pytest.raises(InvalidParameter, match="a path"):
             use(path)
+
+
+LONGEST = [f"{'a' * 63}.{'b' * 63}.{'c' * 63}.{number:055d}x.test" for number in range(99)]
+
+
+def test_as_many_names_as_a_certificate_may_have_go_through_file_and_handshake(tmp_path):
+    """Whatever can be made can be read again: by `load`, and by the peer in a handshake."""
+    assert {len(each) for each in LONGEST} == {253}
+    authority = tls.LabCA.create(permitted=[*LONGEST, "127.0.0.0/8"])
+    path, _, _ = saved(authority, tmp_path)
+    assert tls.LabCA.load(path).certificate == authority.certificate
+    identity = authority.issue("127.0.0.1", also=LONGEST)
+    client = tls.client_context(authority, authority.issue("alice", client=True))
+    server = tls.server_context(identity, authority)
+    tls.record_handshake(server, client, LONGEST[-1])
+
+
+def test_more_names_than_that_are_refused():
+    with pytest.raises(InvalidParameter, match="at most 100 names"):
+        tls.LabCA.create(permitted=[*LONGEST, "test", "127.0.0.0/8"])
+    with pytest.raises(InvalidParameter, match="at most 100 names"):
+        AUTHORITY.issue("127.0.0.1", also=["a.test"] * 100)

@@ -354,6 +354,12 @@ def test_a_slow_sender_and_one_that_dribbles_run_out_of_time():
         assert still_serves(receiver)
 
 
+def test_a_piece_of_the_longest_length_is_taken():
+    with listening() as receiver, connected(receiver) as connection:
+        connection.sendall(message(bytes(2**20), b"and the end"))
+        assert receiver.receive(10) == bytes(2**20) + b"and the end"
+
+
 def test_an_endless_sender_is_cut_at_the_limit():
     with listening(max_bytes=2**20) as receiver:
         with connected(receiver) as connection, suppress(OSError):  # reset or broken pipe
