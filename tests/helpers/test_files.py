@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import stat
 import subprocess
 import sys
@@ -248,3 +249,36 @@ def test_a_forked_child_neither_holds_nor_ends_its_parents_lock(target):
         "after the child left the block: True",
         "after the block: False",
     ]
+
+
+FOREIGN_FORK = """
+import ctypes, os, sys
+from pathlib import Path
+from lepton_lab.files import write_lock
+
+libc = ctypes.PyDLL(None)  # a library that forks; Python is not told
+with write_lock(Path(sys.argv[1])):
+    child = libc.fork()
+    if not child:
+        libc.pause()
+        os._exit(0)
+print(child, flush=True)
+sys.stdin.read()
+"""
+
+
+@on_posix
+def test_a_child_that_a_library_forked_does_not_keep_the_lock(target):
+    with subprocess.Popen(
+        [sys.executable, "-c", FOREIGN_FORK, target],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        child = int(process.stdout.readline())
+        try:
+            with write_lock(target, timeout=5):
+                pass
+        finally:
+            os.kill(child, signal.SIGKILL)
+            process.stdin.close()
