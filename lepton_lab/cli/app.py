@@ -77,10 +77,11 @@ def demo(
 def _cost_table(costs: Sequence[Cost]) -> Table:
     from rich.table import Table  # noqa: PLC0415
 
+    # fold: on a narrow terminal a cell continues on the next line instead of being cut off
     table = Table(title="What each step cost")
-    table.add_column("step", no_wrap=True)
+    table.add_column("step", overflow="fold")
     for heading in ("seconds", "bytes in", "bytes out", "expansion"):
-        table.add_column(heading, justify="right")
+        table.add_column(heading, justify="right", overflow="fold")
     for cost in costs:
         table.add_row(
             cost.step,

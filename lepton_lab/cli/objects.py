@@ -335,7 +335,10 @@ def _keep(session: Session, receipt: Receipt) -> None:
 def _confirm_shredding(name: str) -> None:
     if not sys.stdin.isatty():
         raise CommandError("shredding cannot be undone: confirm it with --yes")
-    typed = input(f"This cannot be undone. Type the name to shred {printable(name)}: ")
+    try:
+        typed = input(f"This cannot be undone. Type the name to shred {printable(name)}: ")
+    except (EOFError, UnicodeDecodeError):  # Ctrl-D, or a terminal that does not send UTF-8
+        typed = ""
     if typed != name:
         raise CommandError("that is a different name; nothing was shredded")
 

@@ -6,6 +6,7 @@ Everything heavy is imported inside the functions, so that `--help` stays quick.
 
 from __future__ import annotations
 
+import codecs
 import functools
 import getpass
 import inspect
@@ -20,7 +21,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lepton_lab.cli.output import CommandError, printable
-from lepton_lab.errors import DecryptionError
+from lepton_lab.errors import DecryptionError, InvalidParameter
 
 if TYPE_CHECKING:
     from lepton_lab.cli.receipts import Receipts
@@ -63,6 +64,7 @@ Needed = Annotated[
         envvar="LEPTON_LAB_NEEDED",
         min=1,
         max=255,
+        metavar="NUMBER",
         show_default=False,
         help="How many shards suffice to read what is put: 3 by default, "
         "or half the number of nodes if there are fewer than 5.",
@@ -76,6 +78,7 @@ Shards = Annotated[
         envvar="LEPTON_LAB_SHARDS",
         min=1,
         max=255,
+        metavar="NUMBER",
         show_default=False,
         help="How many shards each object has, each on another node: 5 by default, "
         "or one per node if there are fewer.",
@@ -88,6 +91,7 @@ Quorum = Annotated[
         envvar="LEPTON_LAB_WRITE_QUORUM",
         min=1,
         max=255,
+        metavar="NUMBER",
         show_default=False,
         help="How many nodes must store an object completely before a put is done: 4 of 5 by "
         "default. With fewer, a put works with more nodes down, and then survives fewer losses.",
@@ -211,14 +215,33 @@ def _expand(urls: Sequence[str]) -> list[str]:
     """
     expanded: list[str] = []
     for url in urls:
-        if not url.startswith("@"):
+        if url.startswith("@"):
+            expanded += _urls_in(Path(url[1:]))
+        else:
             expanded.append(url)
-            continue
-        for line in Path(url[1:]).read_text(errors="replace").splitlines():
-            stripped = line.strip()
-            if stripped and not stripped.startswith("#"):
-                expanded.append(stripped)
     return expanded
+
+
+def _urls_in(file: Path) -> Iterator[str]:
+    """The URLs in a file, one per line; empty lines and lines that begin with # are left out.
+
+    Raises CommandError for a line that is not a URL, with its number but without its text, which
+    may hold a password.
+    """
+    from lepton_lab.nodes.urls import parse_url  # noqa: PLC0415  # `--help` needs no nodes
+
+    # Editors on Windows begin a file with a byte order mark and end lines with CR LF.
+    data = file.read_bytes().removeprefix(codecs.BOM_UTF8)
+    for number, line in enumerate(data.split(b"\n"), 1):
+        try:
+            url = line.decode().strip()
+            if url and not url.startswith("#"):
+                parse_url(url)
+                yield url
+        except UnicodeDecodeError:
+            raise CommandError(f"{file}, line {number}: save the file as UTF-8 text") from None
+        except InvalidParameter as error:
+            raise CommandError(f"{file}, line {number}: {error}") from None
 
 
 # --- the key ring and its passphrase ----------------------------------------------------------
@@ -262,18 +285,33 @@ def _passphrase(path: Path, *, new: bool) -> str:
             f"{PASSPHRASE} is empty: set it to the passphrase, or unset it to be asked"
         )
     if given is not None:
+        # Bytes that are not UTF-8 reach Python as characters that have no UTF-8 form.
+        if any("\ud800" <= character <= "\udfff" for character in given):
+            raise CommandError(f"{PASSPHRASE} is not UTF-8 text: set it to the passphrase in UTF-8")
         return given
     if not _has_terminal():
         raise CommandError(
             f"there is no terminal to ask for the passphrase of {path}: set {PASSPHRASE}"
         )
     question = "New passphrase" if new else "Passphrase"
-    typed = getpass.getpass(f"{question} for {printable(str(path))}: ")
+    typed = _ask(f"{question} for {printable(str(path))}: ")
     if not typed:
         raise CommandError("an empty passphrase protects nothing: type one")
-    if new and getpass.getpass("Once more: ") != typed:
+    if new and _ask("Once more: ") != typed:
         raise CommandError("the two passphrases differ: run the command again")
     return typed
+
+
+def _ask(question: str) -> str:
+    try:
+        return getpass.getpass(question)
+    except UnicodeDecodeError:
+        raise CommandError(
+            "the terminal sent bytes that are not UTF-8: set it to UTF-8, or the passphrase "
+            f"in {PASSPHRASE}"
+        ) from None
+    except EOFError:
+        raise CommandError("no passphrase was typed: run the command again") from None
 
 
 def _has_terminal() -> bool:

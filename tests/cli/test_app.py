@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import signal
@@ -9,7 +10,10 @@ import subprocess
 import sys
 
 import pytest
+from rich.console import Console
 
+from lepton_lab.cli.app import _cost_table
+from lepton_lab.demo import Cost
 from tests.support.processes import children_of, command_line, signals
 from tests.support.terminal import Terminal
 from tests.support.waiting import until
@@ -89,6 +93,17 @@ def catches_ctrl_c(pid):
     if not signals(pid, "SigIgn") & 1 << signal.SIGPIPE - 1:
         return True
     return bool(signals(pid, "SigCgt") & 1 << signal.SIGINT - 1)
+
+
+@pytest.mark.parametrize("width", [80, 60])
+def test_the_demos_table_loses_nothing_on_a_narrow_terminal(width):
+    costs = [Cost("add columns under Paillier", 12.34, 123_456_789, 223_456_789, "said")]
+    console = Console(width=width, file=io.StringIO())
+    console.print(_cost_table(costs))
+    shown = console.file.getvalue()
+    for part in ("add", "columns", "under", "Paillier", "12.34", "123,456,789", "1.81×"):
+        assert part in shown
+    assert "…" not in shown
 
 
 @pytest.mark.redis

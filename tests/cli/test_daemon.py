@@ -111,3 +111,13 @@ def test_an_interrupted_start_leaves_nothing_or_all(machine, stop, after):
         until(lambda: not processes_naming(machine.folder))
         assert not (machine.folder / ".lepton" / "nodes.json").exists()
         assert "no nodes are up" in machine.refuses("nodes", "status")
+
+
+@pytest.mark.redis
+def test_modules_in_the_current_folder_are_not_run_and_a_folder_may_have_any_name(machine):
+    for module in ("random", "secrets", "queue", "redis", "lepton_lab"):
+        (machine.folder / f"{module}.py").write_text(f"raise SystemExit('{module}.py was run')")
+    for arguments in (["--folder", "a folder é"], []):
+        assert "2 nodes are up" in machine.does("nodes", "up", "--count", 2, *arguments)
+        assert machine.does("nodes", "status", *arguments).count("answers") == 2
+        machine.does("nodes", "down", *arguments)

@@ -39,6 +39,8 @@ def printed_address(lines):
 
 
 def test_jupyterlab_answers_with_the_first_notebook_also_when_the_port_is_taken(tmp_path):
+    # a file of the learner's, which JupyterLab would import if the current folder were searched
+    (tmp_path / "random.py").write_text("raise SystemExit('random.py was run')")
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         process = subprocess.Popen(

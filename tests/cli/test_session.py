@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
+import os
 import subprocess
 
 from tests.support.terminal import talk
@@ -47,3 +49,31 @@ def test_urls_may_stand_in_a_file(here):
     here.does("put", "file", "--nodes", "@nodes.txt")
     here.does("get", "file", "-o", "back", *[part for url in urls for part in ("--nodes", url)])
     assert "no nodes are up in .lepton: run `lepton-lab nodes up`" in here.refuses("ls")
+
+
+def test_a_file_of_urls_is_understood_wholly_or_refused_without_its_text(here):
+    urls = here.environment.pop("LEPTON_LAB_NODES").split()
+    file = here.folder / "nodes.txt"
+    file.write_bytes(codecs.BOM_UTF8 + "\r\n".join(["# five", "", *urls, ""]).encode())
+    here.does("put", "file", "--nodes", "@nodes.txt")
+    refused = {
+        b"redis://lepton:S3cr\xe9t@10.0.0.1:6379": "save the file as UTF-8 text",
+        b"redis://lepton:S3cr#t@10.0.0.1:6379": "write %23 for #",
+        b"redis://lepton:S3cr/t@10.0.0.1:6379": "write %40 for @",
+        b"redis://lepton:S3crt@10.0.0.1:6379  # the first": "a space",
+        b"lepton:S3crt@10.0.0.1:6379": "begins with none of",
+    }
+    for line, advice in refused.items():
+        file.write_bytes(f"# nodes\n{urls[0]}\n".encode() + line + b"\n")
+        refusal = here.refuses("ls", "--nodes", "@nodes.txt")
+        assert refusal.startswith("nodes.txt, line 3: ")
+        assert advice in refusal
+        assert "S3cr" not in refusal
+
+
+def test_a_passphrase_that_is_not_utf_8_is_one_line(here):
+    here.environment["LEPTON_LAB_PASSPHRASE"] = os.fsdecode(b"\xff\xfe")
+    assert "LEPTON_LAB_PASSPHRASE is not UTF-8 text" in here.refuses("ls")
+    del here.environment["LEPTON_LAB_PASSPHRASE"]
+    status, seen = talk(here, "ls", answers=[os.fsdecode(b"\xff\xfe")])
+    assert (status, "bytes that are not UTF-8" in seen) == (1, True)

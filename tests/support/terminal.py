@@ -173,6 +173,6 @@ def talk(terminal: Terminal, *arguments: object, answers: list[str]) -> tuple[in
             break
         if seen.endswith(b": ") and left:
             time.sleep(0.1)  # getpass drops what was typed before it asked
-            os.write(screen, left.pop(0).encode() + b"\n")
+            os.write(screen, os.fsencode(left.pop(0)) + b"\n")
     os.close(screen)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), seen.decode()
