@@ -1,76 +1,121 @@
-"""Values as files in a folder: the node that runs everywhere."""
+"""A node that stores values as files in a folder. It runs everywhere."""
 
 from __future__ import annotations
 
+import errno
 import os
-import re
-import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
 from lepton_lab.buffers import BytesLike, read_into
-from lepton_lab.errors import InvalidParameter, NodeError, OversizedValue
-from lepton_lab.files import sync_folder, write_atomically
+from lepton_lab.errors import InvalidParameter, NodeError, OversizedValue, UnreadableValue
+from lepton_lab.nodes.folders import OpenFolder
+from lepton_lab.nodes.key_paths import LONGEST_KEY, folders_of, key_of, path_of
 from lepton_lab.nodes.node import Node
-from lepton_lab.nodes.values import as_key, as_view, bytes_of, reason_of, room_in, too_long
+from lepton_lab.nodes.values import (
+    LARGEST_VALUE,
+    as_view,
+    bytes_of,
+    printable,
+    reason_of,
+    room_in,
+    too_long,
+)
 
-# How a key becomes a path. Its parts between slashes become folders, its last part a file, so that
-# all keys of one prefix lie together:
-#
-#   a–z 0–9 _ -       as they are: file systems that fold upper and lower case together see no two
-# keys as one   any other byte   % and two lower-case hexadecimal digits; so no part can be "..",
-# and none is hidden   the last part     ends in =, so that the keys "a" and "a/b" can both be there
-# an empty part     == as a folder   a part beyond 200 characters goes on in the folder below, and
-# every piece but its last ends in +   con, nul, com1 …  their first letter as %xx: to Windows they
-# are devices in every folder
-_UNSAFE = re.compile(rb"[^a-z0-9_-]")
-_ESCAPED = re.compile(rb"%([0-9a-f]{2})")
-_DEVICE = re.compile(r"con|prn|aux|nul|com[0-9]|lpt[0-9]")
-_PIECE = 200  # most file systems allow 255, and a temporary file's name is longer
-_LONGEST_KEY = 1000  # three bytes of path for each, and the system's limit is 4096
+MARKER = ".lepton-node"
+_MARKER_TEXT = (
+    b"This folder is a node of lepton_lab. Without this file it counts as a disk that is not\n"
+    b"mounted, and nothing is written to it.\n"
+)
 _ATTEMPTS = 20
+_DEEPEST = 2 * LONGEST_KEY  # no key has as many folders
+# One entry is damaged, or not a regular file, or stands behind something that is not a folder.
+_UNREADABLE = frozenset(
+    {errno.EIO, errno.EISDIR, errno.ELOOP, errno.ENXIO, errno.ENOTDIR, errno.EMLINK}
+)
+_UNMOUNTED = (
+    f"its folder has no {MARKER}: is its disk mounted? If it is a new disk, make an empty file "
+    "of that name in it"
+)
 
 T = TypeVar("T")
 
 
 class DirectoryNode(Node):
-    """One file a value, in a folder that only its owner can read.
+    """A node over a folder that only its owner can read, one file per value.
 
-    path: the folder, made if it is not there. name: by default the folder's own name. sync: with
-    True (the default) a value is on the medium when the call returns, so that a power cut cannot
-    undo what was acknowledged; False leaves that to the system, which is quicker and still survives
-    the crash of this process. Either way a value is there whole or not at all.
+    path: the folder. name: by default the whole path. sync: with True (the default) a value is on
+    the medium when the call returns, so that a power cut cannot undo what was acknowledged; with
+    False the system writes it later, which is faster and still survives the end of this process.
+    Either way a value is there as a whole or not at all.
 
-    A key of more than 1,000 bytes raises InvalidParameter. Raises NodeError when the folder cannot
-    be made, and afterwards whenever the file system refuses: full, not permitted, unplugged.
+    create: with True (the default) the folder is made if it does not exist, and marked as a node's
+    by a file `.lepton-node`. With False neither is done. A folder without its marker is taken for
+    the mount point of a disk that is not mounted: every call raises NodeError, and nothing is
+    written. A folder that already holds files, as earlier versions left it, is marked either way.
+
+    Nothing in the folder is followed, opened or waited for unless it is a regular file. A link,
+    pipe, socket, device or folder in a value's place, or a sector that cannot be read, raises
+    UnreadableValue for this one key; writing replaces such an entry, and deleting removes it.
+
+    A key of more than 1,000 bytes and a path with NUL raise InvalidParameter. Raises NodeError if
+    the folder cannot be made, and afterwards whenever the file system refuses: full, not permitted,
+    unplugged.
     """
 
     single_writer = False
 
     def __init__(
-        self, path: str | os.PathLike[str], name: str | None = None, *, sync: bool = True
+        self,
+        path: str | os.PathLike[str],
+        name: str | None = None,
+        *,
+        sync: bool = True,
+        create: bool = True,
     ) -> None:
-        self._root, self._sync = Path(path).absolute(), sync
-        self.name = name if name is not None else self._root.name or str(self._root)
-        with self._errors():
-            self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not isinstance(path, str | os.PathLike) or "\0" in os.fspath(path):
+            raise InvalidParameter("a directory node needs a path, as str or Path and without NUL")
+        self._root = Path(path).absolute()
+        self._sync = sync
+        self._is_marked = True
+        self.name = name if name is not None else printable(str(self._root))
+        self._prepare(create)
 
     @property
     def path(self) -> Path:
         """The folder."""
         return self._root
 
+    @property
+    def identity(self) -> Hashable | None:
+        """Device and inode of the folder; while it is not there, its path without links."""
+        try:
+            found = os.stat(self._root)
+        except OSError:
+            return ("folder", os.path.realpath(self._root))
+        return ("folder", found.st_dev, found.st_ino)
+
+    # --- values ---------------------------------------------------------------------------------
+
     def __getitem__(self, key: str) -> bytes:
         with (
             self._reading(key) as descriptor,
             open(descriptor, "rb", buffering=0, closefd=False) as file,
         ):
-            return file.read()
+            length = os.fstat(descriptor).st_size
+            if length > LARGEST_VALUE:
+                raise OversizedValue(self.name, too_long(length, LARGEST_VALUE))
+            value = bytearray(length)
+            count = read_into(file, memoryview(value))
+            return bytes(value[:count])
 
     def read_into(self, key: str, buffer: BytesLike) -> int:
-        """As in Node, straight from the file."""
+        """Read a value from its file into the buffer.
+
+        Raises KeyError, UnreadableValue, NodeError.
+        """
         room = room_in(buffer)
         with (
             self._reading(key) as descriptor,
@@ -82,199 +127,209 @@ class DirectoryNode(Node):
             return read_into(file, room[:length])
 
     def __setitem__(self, key: str, value: BytesLike) -> None:
-        data = as_view(value)
-        self._place(key, lambda path: write_atomically(path, data, sync=self._sync))
+        data = self._checked(value)
+        self._place(key, lambda folder, name: folder.write_file(name, data, sync=self._sync))
 
     def set_if_absent(self, key: str, value: BytesLike) -> bool:
-        """As in Node, between processes too: a file is written whole and then linked to its name,
-        which one can do.
+        """Store `value` unless the key exists; of several processes exactly one gets True.
 
-        Raises NodeError on a file system without hard links.
+        Raises NodeError, also on a file system without hard links.
         """
-        data = as_view(value)
-
-        def claim(path: Path) -> bool:
-            beside = path.with_name(f".{secrets.token_hex(8)}")
-            write_atomically(beside, data, sync=self._sync)
-            try:
-                os.link(beside, path)
-            except FileExistsError:
-                return False
-            finally:
-                beside.unlink(missing_ok=True)
-            if self._sync:
-                sync_folder(path.parent)
-            return True
-
-        return self._place(key, claim)
+        data = self._checked(value)
+        return self._place(key, lambda folder, name: folder.add_file(name, data, sync=self._sync))
 
     def __delitem__(self, key: str) -> None:
-        """Remove the file, and the folders that are empty now.
+        """Remove the file, and the folders that are then empty.
 
-        A power cut may bring it back: nothing waits for it.
+        Nothing waits for the medium, so a power cut may bring the value back.
         """
-        path = self._root / path_of(key)
-        with self._errors(key):
-            path.unlink()
-        self._remove_empty(path.parent)
+        *folders, name = path_of(key).parts
+        with self._errors(key), self._open_root() as root:
+            try:
+                with root.below(folders) as folder:
+                    folder.remove(name)
+            except OSError:
+                # A link instead of one of the folders leads out of the node: only the link goes.
+                if not _remove_link(root, folders):
+                    raise
+                raise KeyError(key) from None
+            _remove_empty(root, folders)
 
     def __contains__(self, key: object) -> bool:
-        path = self._root / path_of(key)
+        """Tell whether there is an entry for the key, readable or not."""
+        *folders, name = path_of(key).parts
         try:
-            with self._errors(key):
-                path.stat()
+            with (
+                self._errors(key),
+                self._open_root() as root,
+                root.below(folders) as folder,
+            ):
+                return folder.exists(name)
         except KeyError:
             return False
-        return True
 
     def __iter__(self) -> Iterator[str]:
         return self.keys_with_prefix("")
 
     def keys_with_prefix(self, prefix: str) -> Iterator[str]:
-        """As in Node.
+        """Iterate over the keys that begin with `prefix`, reading only the folder that it names.
 
-        Only the folder that the prefix names is read; files that no key could have made are not
-        keys.
+        Files whose names no key has are left out. Raises NodeError.
         """
-        if len(bytes_of(prefix)) > _LONGEST_KEY:
+        if len(bytes_of(prefix)) > LONGEST_KEY:
             return
         folder, slash, _ = prefix.rpartition("/")
-        start = self._root.joinpath(*_folders_of(folder)) if slash else self._root
-        for path in self._files_below(start):
-            key = key_of(path.as_posix())
+        start = folders_of(folder) if slash else []
+        for path in self._paths_below(start):
+            key = key_of(path)
             if key is not None and key.startswith(prefix):
                 yield key
 
     # --- files and folders ----------------------------------------------------------------------
 
-    def _files_below(self, folder: Path) -> Iterator[Path]:
-        """Every file below a folder by its path from the root, in order; what vanishes meanwhile is
-        passed over.
-        """
-        try:
-            with self._errors(folder), os.scandir(folder) as entries:
-                found = sorted(
-                    (entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries
-                )
-        except KeyError:
-            return
-        for name, is_folder in found:
-            if is_folder:
-                yield from self._files_below(folder / name)
-            elif not name.startswith("."):  # those are still being written
-                yield (folder / name).relative_to(self._root)
-
-    def _place(self, key: str, write: Callable[[Path], T]) -> T:
-        """Run `write` on a key's path, making its folders if need be; again, if somebody removes
-        them meanwhile.
-        """
-        relative = path_of(key)
+    def _prepare(self, create: bool) -> None:
+        """Make the folder if it is to be made, and mark it. Raises NodeError."""
         with self._errors():
+            if create:
+                self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            try:
+                root = OpenFolder.open(self._root)
+            except FileNotFoundError:
+                # Every call will say so; the folder may come back while this object is in use.
+                return
+            with root:
+                if root.exists(MARKER):
+                    return
+                has_files = any(_may_be_a_nodes(entry) for entry, _ in root.entries())
+                if not create and not has_files:
+                    return
+                try:
+                    root.write_file(MARKER, memoryview(_MARKER_TEXT), sync=self._sync)
+                except OSError:
+                    # A folder of an earlier version that cannot be written to can still be read.
+                    if not has_files:
+                        raise
+                    self._is_marked = False
+
+    def _open_root(self) -> OpenFolder:
+        """Open the folder. Raises NodeError if it is gone or has lost its marker."""
+        try:
+            root = OpenFolder.open(self._root)
+        except FileNotFoundError:
+            raise NodeError(self.name, "its folder is not there") from None
+        except OSError as error:
+            raise NodeError(self.name, reason_of(error)) from error
+        try:
+            if self._is_marked and not root.exists(MARKER):
+                raise NodeError(self.name, _UNMOUNTED)
+        except BaseException:
+            root.close()
+            raise
+        return root
+
+    def _paths_below(self, start: list[str]) -> Iterator[str]:
+        """Yield every entry below a folder by its path from the root, folder by folder in order.
+
+        What other processes remove in the meantime is passed over. A folder whose name only a value
+        can have is an entry, too, so that it can be deleted.
+        """
+        waiting = [start]
+        while waiting:
+            names = waiting.pop()
+            deeper = []
+            for name, is_folder in self._entries_of(names):
+                # Names with a dot are those of files that are still being written.
+                if name.startswith("."):
+                    continue
+                path = "/".join([*names, name])
+                if not is_folder or key_of(path) is not None:
+                    yield path
+                elif len(names) < _DEEPEST:
+                    deeper.append([*names, name])
+            waiting += reversed(deeper)
+
+    def _entries_of(self, names: list[str]) -> list[tuple[str, bool]]:
+        try:
+            with self._errors(names), self._open_root() as root, root.below(names) as folder:
+                return folder.entries()
+        except (KeyError, UnreadableValue):
+            # It was removed, or a link has taken its place: then nothing in it is this node's.
+            return []
+
+    def _checked(self, value: BytesLike) -> memoryview:
+        """Return a value as a view. Raises OversizedValue for one that could not be read again."""
+        data = as_view(value)
+        if len(data) > LARGEST_VALUE:
+            raise OversizedValue(self.name, too_long(len(data), LARGEST_VALUE))
+        return data
+
+    def _place(self, key: str, write: Callable[[OpenFolder, str], T]) -> T:
+        """Run `write` on the folder and name of a key's file.
+
+        The folders below the root are made if need be, and again if another process removes them in
+        the meantime. The root is never made: if it is gone, a disk was taken out.
+        """
+        *folders, name = path_of(key).parts
+        with self._errors(), self._open_root() as root:
             for _ in range(_ATTEMPTS):
                 try:
-                    return write(self._root / relative)
+                    with root.make_below(folders, sync=self._sync) as folder:
+                        return write(folder, name)
                 except FileNotFoundError:
-                    self._make_folders(relative.parent)
-            return write(self._root / relative)
-
-    def _make_folders(self, relative: Path) -> None:
-        """Make the folders below the root, never the root itself: where that has gone, a disk was
-        taken out.
-        """
-        folder = self._root
-        for part in relative.parts:
-            above, folder = folder, folder / part
-            try:
-                folder.mkdir(mode=0o700)
-            except FileExistsError:
-                continue
-            except FileNotFoundError:  # removed again by a deletion: the caller comes back
-                return
-            if self._sync:
-                sync_folder(above)
-
-    def _remove_empty(self, folder: Path) -> None:
-        while folder != self._root:
-            try:
-                folder.rmdir()
-            except OSError:  # not empty, or somebody else removed it
-                return
-            folder = folder.parent
+                    continue
+        raise NodeError(self.name, "its folders vanish while they are written to")
 
     @contextmanager
     def _reading(self, key: str) -> Iterator[int]:
-        path = self._root / path_of(key)
-        with self._errors(key):
-            descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+        """Give a descriptor of a key's file."""
+        *folders, name = path_of(key).parts
+        with self._errors(key), self._open_root() as root, root.below(folders) as folder:
+            descriptor = folder.open_file(name)
             try:
                 yield descriptor
             finally:
                 os.close(descriptor)
 
-    def _require_root(self) -> None:
-        if not os.path.isdir(self._root):  # which answers False where pathlib's raises
-            raise NodeError(self.name, "its folder is not there")
-
     @contextmanager
     def _errors(self, key: object = None) -> Iterator[None]:
-        """Turn what the file system says into NodeError, and a file that is missing into the
-        KeyError of its key.
-        """
+        """Turn an OSError into a NodeError or, with a key, into UnreadableValue or its KeyError."""
         try:
             yield
         except FileNotFoundError:
-            self._require_root()
             if key is None:
                 raise NodeError(self.name, "its folders vanish while they are written to") from None
             raise KeyError(key) from None
         except OSError as error:
-            raise NodeError(self.name, reason_of(error)) from error
+            # Of the root itself, _open_root has already raised NodeError.
+            is_of_one_key = key is not None and error.errno in _UNREADABLE
+            kind = UnreadableValue if is_of_one_key else NodeError
+            raise kind(self.name, reason_of(error)) from error
 
 
-def path_of(key: object) -> Path:
-    """Where a key's file lies below the root; see the table above. Raises InvalidParameter."""
-    if len(bytes_of(key)) > _LONGEST_KEY:
-        raise InvalidParameter(f"a directory node takes keys of at most {_LONGEST_KEY} bytes")
-    folder, slash, last = as_key(key).rpartition("/")
-    *outer, leaf = _pieces(_escaped(last))
-    return Path(*(_folders_of(folder) if slash else []), *outer, leaf + "=")
+def _may_be_a_nodes(name: str) -> bool:
+    """Tell whether an entry may come from a node; an empty disk has only others."""
+    return not name.startswith(".") and name != "lost+found"
 
 
-def _folders_of(folder: str) -> list[str]:
-    parts = [_escaped(part) or "==" for part in folder.split("/")]
-    return [_no_device(piece) for part in parts for piece in _pieces(part)]
+def _remove_link(root: OpenFolder, names: list[str]) -> bool:
+    """Remove the first link among the folders that lead somewhere; False if there is none."""
+    for count in range(len(names)):
+        try:
+            with root.below(names[:count]) as folder:
+                if folder.is_link(names[count]):
+                    folder.unlink(names[count])
+                    return True
+        except OSError:
+            return False
+    return False
 
 
-def _escaped(part: str) -> str:
-    return _UNSAFE.sub(lambda found: b"%%%02x" % found[0][0], bytes_of(part)).decode()
-
-
-def _no_device(piece: str) -> str:
-    return f"%{ord(piece[0]):02x}{piece[1:]}" if _DEVICE.fullmatch(piece) else piece
-
-
-def _pieces(part: str) -> list[str]:
-    cuts = [part[at : at + _PIECE] for at in range(0, len(part), _PIECE)] or [""]
-    return [piece + "+" for piece in cuts[:-1]] + cuts[-1:]
-
-
-def key_of(path: str) -> str | None:
-    """The key whose file this is, or None: then it is none of ours, and is left alone.
-
-    Parts are divided by slashes.
-    """
-    written = "".join(
-        part.removesuffix("+") if part.endswith("+") else part + "/" for part in path.split("/")
-    )
-    parts = [
-        b"" if part == "==" else _unescaped(part) for part in written.removesuffix("=/").split("/")
-    ]
-    try:
-        key = b"/".join(parts).decode("utf-8", "surrogatepass")
-        return key if path_of(key).as_posix() == path else None
-    except (UnicodeDecodeError, InvalidParameter):
-        return None
-
-
-def _unescaped(part: str) -> bytes:
-    return _ESCAPED.sub(lambda found: bytes([int(found[1], 16)]), os.fsencode(part))
+def _remove_empty(root: OpenFolder, names: list[str]) -> None:
+    """Remove the folders that lead somewhere, from the innermost, until one is not empty."""
+    for count in range(len(names), 0, -1):
+        try:
+            with root.below(names[: count - 1]) as folder:
+                folder.remove_folder(names[count - 1])
+        except OSError:
+            # Not empty, or another process removed it.
+            return

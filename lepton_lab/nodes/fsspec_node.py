@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from lepton_lab.buffers import BytesLike
 from lepton_lab.errors import InvalidParameter, LabError, NodeError, OversizedValue
-from lepton_lab.nodes.directory import key_of, path_of
+from lepton_lab.nodes.key_paths import key_of, path_of
 from lepton_lab.nodes.node import Node, is_fsspec
 from lepton_lab.nodes.urls import Url
 from lepton_lab.nodes.values import as_value, bytes_of, printable, reason_of, room_in, too_long

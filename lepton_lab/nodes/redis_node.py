@@ -23,8 +23,7 @@ from lepton_lab.nodes.redis_clients import Client, client_address, client_settin
 from lepton_lab.nodes.redis_errors import WRONG_REPLY, error_code, redis_reason
 from lepton_lab.nodes.redis_exchange import RedisErrorReply, ReplyTooLong, UnexpectedReply
 from lepton_lab.nodes.redis_limits import HANDSHAKE_BYTES, CallLimits, end_limits, start_limits
-from lepton_lab.nodes.redis_wire import LARGEST_VALUE
-from lepton_lab.nodes.values import as_view, bytes_of, printable, room_in, too_long
+from lepton_lab.nodes.values import LARGEST_VALUE, as_view, bytes_of, printable, room_in, too_long
 
 T = TypeVar("T")
 

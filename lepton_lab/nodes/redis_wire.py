@@ -29,7 +29,6 @@ from redis.connection import ConnectionPool
 
 from lepton_lab.nodes.redis_exchange import ABSENT, RedisExchange, UnexpectedReply
 
-LARGEST_VALUE = 64 << 20  # bytes; what the servers started here accept (proto-max-bulk-len)
 MOST_SCAN_BYTES = 4 << 20  # of one reply to SCAN
 
 _END = b"\r\n"

@@ -5,6 +5,8 @@ from __future__ import annotations
 from lepton_lab.buffers import BytesLike
 from lepton_lab.errors import InvalidParameter
 
+LARGEST_VALUE = 64 << 20  # bytes; nodes that store files or use a server take no longer ones
+
 
 def as_key(key: object) -> str:
     """Return the key. Raises InvalidParameter if it is not a str."""

@@ -151,8 +151,8 @@ VARIANTS = {
         ),
     ),
     "no fsync before the rename, on a node": Bug(
-        "files.py",
-        "            if sync:\n                os.fsync(file.fileno())\n",
+        "nodes/folders.py",
+        "                if sync:\n                    os.fsync(file.fileno())\n",
         "",
         (
             "helpers/nodes/test_directory.py::test_a_power_cut_leaves_the_old_value_or_the_new_and_undoes_no_answer",
@@ -167,26 +167,25 @@ VARIANTS = {
         ),
     ),
     "no fsync of the folder, on a node": Bug(
-        "files.py",
-        "    if sync:\n        sync_folder(path.parent)\n",
-        "",
+        "nodes/folders.py",
+        "            raise\n        if sync:\n            self.sync()\n",
+        "            raise\n",
         (
             "helpers/nodes/test_directory.py::test_a_power_cut_leaves_the_old_value_or_the_new_and_undoes_no_answer",
         ),
     ),
     "no fsync of the folder behind a claim": Bug(
-        "nodes/directory.py",
-        "            if self._sync:\n                sync_folder(path.parent)\n            "
-        "return True\n",
-        "            return True\n",
+        "nodes/folders.py",
+        "        if sync:\n            self.sync()\n        return True\n",
+        "        return True\n",
         (
             "helpers/nodes/test_directory.py::test_a_power_cut_leaves_the_old_value_or_the_new_and_undoes_no_answer",
         ),
     ),
     "no fsync of the folder above a new one": Bug(
-        "nodes/directory.py",
-        "            if self._sync:\n                sync_folder(above)\n",
-        "",
+        "nodes/folders.py",
+        "        if sync:\n            self.sync()\n        return self.folder(name)\n",
+        "        return self.folder(name)\n",
         (
             "helpers/nodes/test_directory.py::test_a_power_cut_leaves_the_old_value_or_the_new_and_undoes_no_answer",
         ),

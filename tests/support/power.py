@@ -18,6 +18,7 @@ from __future__ import annotations
 import builtins
 import itertools
 import os
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -26,6 +27,7 @@ from typing import Any
 from unittest import mock
 
 from lepton_lab import files
+from lepton_lab.nodes import folders
 
 Entries = dict[str, int | None]  # a path below the root: the inode of a file, None for a folder
 Change = tuple[set[str], Entries]  # paths that go, entries that come
@@ -119,21 +121,31 @@ class Journal:
         """One call more."""
         self._calls.append((name, change))
 
-    def path(self, path: Any) -> str | None:
-        """The path below the root; None when it is elsewhere."""
-        place = Path(os.fsdecode(path)).absolute()
+    def path(self, path: Any, folder: int | None = None) -> str | None:
+        """The path below the root; None when it is elsewhere. folder: a descriptor it starts from."""
+        start = Path.cwd() if folder is None else path_of_descriptor(folder)
+        place = start / os.fsdecode(path)
         return str(place.relative_to(self.root)) if place.is_relative_to(self.root) else None
+
+
+def path_of_descriptor(descriptor: int) -> Path:
+    """The path that an open file or folder has now."""
+    if sys.platform == "darwin":
+        import fcntl
+
+        found = fcntl.fcntl(descriptor, fcntl.F_GETPATH, bytes(1024))
+        return Path(os.fsdecode(found.rstrip(b"\0")))
+    return Path(os.readlink(f"/proc/self/fd/{descriptor}"))
 
 
 @contextmanager
 def journal(root: Path) -> Iterator[Journal]:
     """Note what happens below `root` (a real folder, its path without links), and let it happen."""
     found, genuine = Journal(root), {name: getattr(os, name) for name in (*_CALLS, "open", "fsync")}
-    opened: dict[int, str | None] = {}
 
-    def open_(path: Any, flags: int, *mode: Any, **more: Any) -> int:
-        descriptor: int = genuine["open"](path, flags, *mode, **more)
-        below = opened[descriptor] = found.path(path)
+    def open_(path: Any, flags: int, *mode: Any, dir_fd: int | None = None) -> int:
+        descriptor: int = genuine["open"](path, flags, *mode, dir_fd=dir_fd)
+        below = found.path(path, dir_fd)
         if below is not None and flags & os.O_CREAT:
             inode = found.new_inode(os.fstat(descriptor).st_ino)
             found.note("open", lambda disk: disk.pending.append((set(), {below: inode})))
@@ -141,7 +153,7 @@ def journal(root: Path) -> Iterator[Journal]:
 
     def fsync(descriptor: int) -> None:
         genuine["fsync"](descriptor)
-        below = opened.get(descriptor)
+        below = found.path("", descriptor)
         if below is None:
             return
         if (root / below).is_dir():
@@ -179,8 +191,12 @@ def journal(root: Path) -> Iterator[Journal]:
 
     def watched(name: str) -> Callable[..., Any]:
         def call(*paths: Any, **more: Any) -> Any:
+            folders = [more.get("src_dir_fd", more.get("dir_fd")), more.get("dst_dir_fd")]
+            below = []
+            for path, folder in zip(paths[:2], folders, strict=False):
+                if isinstance(path, str | os.PathLike):
+                    below.append(found.path(path, folder))
             result = genuine[name](*paths, **more)
-            below = [found.path(path) for path in paths[:2] if isinstance(path, str | os.PathLike)]
             if all(path is not None for path in below):
                 change = _CALLS[name]
                 found.note(name, lambda disk: disk.pending.append(change(disk.now(), *below)))
@@ -189,7 +205,11 @@ def journal(root: Path) -> Iterator[Journal]:
         return call
 
     replaced = {name: watched(name) for name in _CALLS} | {"open": open_, "fsync": fsync}
-    with mock.patch.multiple(os, **replaced), mock.patch.object(files, "open", File, create=True):
+    with (
+        mock.patch.multiple(os, **replaced),
+        mock.patch.object(files, "open", File, create=True),
+        mock.patch.object(folders, "open", File, create=True),
+    ):
         yield found
 
 

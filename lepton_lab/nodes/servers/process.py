@@ -21,8 +21,8 @@ from lepton_lab.nodes import redis_clients
 from lepton_lab.nodes.servers.access import REPLICA, USER, ServerAccess
 from lepton_lab.nodes.servers.binaries import RedisBinary
 from lepton_lab.nodes.servers.lifetime import ServerLifetime
+from lepton_lab.nodes.values import LARGEST_VALUE
 
-_LARGEST_VALUE = 64 << 20  # bytes
 _START_TIMEOUT = 60.0  # seconds; a server with a full folder reads that before it answers
 _PAUSE = 0.01  # seconds
 # The cluster bus listens 10,000 above the server's port. Both stay below the ports that systems
@@ -187,7 +187,7 @@ class ServerProcess:
             "rdbcompression no",
             f"maxmemory {settings.max_memory}",
             "maxmemory-policy noeviction",
-            f"proto-max-bulk-len {_LARGEST_VALUE}",
+            f"proto-max-bulk-len {LARGEST_VALUE}",
             "bind 127.0.0.1",
             *self._listening(),
         ]

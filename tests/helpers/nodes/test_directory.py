@@ -1,4 +1,4 @@
-"""Tests lepton_lab.nodes.directory.
+"""Tests lepton_lab.nodes.directory, lepton_lab.nodes.folders and lepton_lab.nodes.key_paths.
 
 Files that are whole or absent, under names that no key can break.
 """
@@ -7,31 +7,35 @@ from __future__ import annotations
 
 import errno
 import os
+import socket
 import stat
 import subprocess
 import sys
 import tempfile
 import threading
+import time
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lepton_lab.errors import InvalidParameter, NodeError
-from lepton_lab.nodes import DirectoryNode
-from lepton_lab.nodes import directory as module
-from lepton_lab.nodes.directory import path_of
+from lepton_lab.errors import InvalidParameter, NodeError, OversizedValue, UnreadableValue
+from lepton_lab.nodes import DirectoryNode, directory, folders
+from lepton_lab.nodes.directory import MARKER
+from lepton_lab.nodes.key_paths import path_of
 from tests.support import power
 
 
 @pytest.fixture
 def node(tmp_path) -> DirectoryNode:
-    return DirectoryNode(tmp_path / "node")
+    return DirectoryNode(tmp_path / "node", "node")
 
 
 def files(node: DirectoryNode) -> list[str]:
-    return sorted(str(path.relative_to(node.path)) for path in node.path.rglob("*"))
+    """Everything in the node's folder but its marker."""
+    found = (str(path.relative_to(node.path)) for path in node.path.rglob("*"))
+    return sorted(path for path in found if path != MARKER)
 
 
 def test_a_key_of_the_store_is_a_path_that_one_can_read():
@@ -92,7 +96,6 @@ def test_a_node_opened_again_has_its_values(node):
     node["a/b"] = b"1"
     again = DirectoryNode(node.path, "again")
     assert (again.name, dict(again)) == ("again", {"a/b": b"1"})
-    assert node.name == "node"
 
 
 def test_deleting_removes_the_folders_that_are_empty_and_no_others(node):
@@ -119,9 +122,12 @@ def test_listing_a_prefix_reads_only_its_folder(node, monkeypatch):
     node.set_many({f"{top}/{leaf}": b"" for top in "abc" for leaf in "xyz"})
     read = []
     scandir = os.scandir
-    monkeypatch.setattr(
-        module.os, "scandir", lambda folder: read.append(Path(folder).name) or scandir(folder)
-    )
+
+    def watched(folder):
+        read.append(Path(os.readlink(f"/proc/self/fd/{folder}")).name)
+        return scandir(folder)
+
+    monkeypatch.setattr(os, "scandir", watched)
     assert sorted(node.keys_with_prefix("b/")) == ["b/x", "b/y", "b/z"]
     assert read == ["b"]
 
@@ -173,7 +179,7 @@ def test_a_file_where_a_folder_should_be_is_a_node_error(node):
 def test_a_folder_without_permission_is_a_node_error():
     with tempfile.TemporaryDirectory() as above:
         Path(above).chmod(0o755)
-        node = DirectoryNode(Path(above, "node"))
+        node = DirectoryNode(Path(above, "node"), "node")
         node.path.chmod(0o555)
         root = os.geteuid() == 0  # to whom everything is permitted
         if root:
@@ -220,13 +226,243 @@ def test_a_value_that_the_medium_has_no_room_for_leaves_the_old_one_and_no_rest(
 
 
 def test_a_file_system_without_hard_links_is_named_and_nothing_is_left(node, monkeypatch):
-    def refuse(*_):
+    def refuse(*_, **__):
         raise OSError(errno.EPERM, "Operation not permitted")
 
-    monkeypatch.setattr(module.os, "link", refuse)
+    monkeypatch.setattr(os, "link", refuse)
     with pytest.raises(NodeError, match="operation not permitted"):
         node.set_if_absent("a/b", b"1")
-    assert [path for path in node.path.rglob("*") if path.is_file()] == []
+    assert not any((node.path / path).is_file() for path in files(node))
+
+
+# --- what is no regular file -------------------------------------------------------------------
+
+
+def make_pipe(path: Path, _: Path) -> None:
+    os.mkfifo(path)
+
+
+def make_socket(path: Path, _: Path) -> None:
+    before = Path.cwd()
+    os.chdir(path.parent)  # a socket's path may be only some hundred bytes long
+    try:
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(path.name)
+    finally:
+        os.chdir(before)
+
+
+def make_folder(path: Path, _: Path) -> None:
+    path.mkdir()
+
+
+def make_full_folder(path: Path, _: Path) -> None:
+    (path / "below").mkdir(parents=True)
+    (path / "below" / "file").write_bytes(b"?")
+
+
+STRANGE = {
+    "a pipe": make_pipe,
+    "a socket": make_socket,
+    "a folder": make_folder,
+    "a folder with files": make_full_folder,
+    "a link to itself": lambda path, _: path.symlink_to(path.name),
+    "a link to a file": lambda path, outside: path.symlink_to(outside / "precious="),
+    "a link to a folder": lambda path, outside: path.symlink_to(outside),
+    "a link to a device": lambda path, _: path.symlink_to("/dev/zero"),
+    "a link to nowhere": lambda path, outside: path.symlink_to(outside / "nothing"),
+}
+
+
+@pytest.fixture
+def outside(tmp_path):
+    """A folder beside the node's, with a file that must stay as it is."""
+    folder = tmp_path / "outside"
+    folder.mkdir()
+    (folder / "precious=").write_bytes(b"mine")
+    yield folder
+    assert [path.name for path in folder.rglob("*")] == ["precious="]
+    assert (folder / "precious=").read_bytes() == b"mine"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="only on Windows are there no such files")
+@pytest.mark.parametrize("make", STRANGE.values(), ids=STRANGE.keys())
+def test_what_lies_in_a_values_place_is_one_bad_value_and_the_node_goes_on(node, outside, make):
+    node["a/b"] = b"good"
+    make(node.path / "a" / "c=", outside)
+    reads = (
+        lambda: node["a/c"],
+        lambda: node.read_into("a/c", bytearray(9)),
+        lambda: node.get_many(["a/b", "a/c"]),
+    )
+    for read in reads:
+        begin = time.monotonic()
+        with pytest.raises(UnreadableValue, match=r"^node: ") as caught:
+            read()
+        assert caught.value.node == "node"
+        assert time.monotonic() - begin < 1
+    assert node.get_bounded(["a/b", "a/c"], 4) == [b"good", bytes(5)]
+    assert "a/c" in node
+    assert sorted(node) == ["a/b", "a/c"]
+    assert node.set_if_absent("a/c", b"claim") is False
+
+
+@pytest.mark.skipif(os.name == "nt", reason="only on Windows are there no such files")
+@pytest.mark.parametrize("make", STRANGE.values(), ids=STRANGE.keys())
+def test_writing_replaces_what_lies_in_a_values_place_and_deleting_removes_it(node, outside, make):
+    node["a/b"] = b"good"
+    for change in (
+        lambda: node.write("a/c", b"new"),
+        lambda: node.__delitem__("a/c"),
+        lambda: node.delete_many(["a/c"]),
+    ):
+        make(node.path / "a" / "c=", outside)
+        change()
+        assert node.get("a/c") in (b"new", None)
+        node.delete_many(["a/c"])
+    assert dict(node) == {"a/b": b"good"}
+
+
+def test_a_link_instead_of_a_folder_is_not_followed_and_is_replaced_by_writing(node, outside):
+    def link() -> None:
+        (node.path / "a").symlink_to(outside)
+
+    link()
+    for read in (lambda: node["a/precious"], lambda: node.read_into("a/x", bytearray(4))):
+        with pytest.raises(UnreadableValue):
+            read()
+    assert list(node) == []
+    assert list(node.keys_with_prefix("a/")) == []
+    node["a/b/c"] = b"1"
+    assert not (node.path / "a").is_symlink()
+    assert dict(node) == {"a/b/c": b"1"}
+    node.clear()
+    link()
+    assert node.set_if_absent("a/precious", b"1") is True
+    node.clear()
+    link()
+    node.delete_many(["a/precious"])
+    assert not (node.path / "a").is_symlink()
+
+
+@pytest.mark.parametrize("code", [errno.EIO, errno.ELOOP, errno.ENXIO, errno.EISDIR])
+def test_a_sector_that_cannot_be_read_is_one_bad_value(node, monkeypatch, code):
+    node.set_many({"a": b"1", "b": b"2"})
+    bad = (node.path / "a=").stat().st_ino
+    genuine = directory.read_into
+
+    def read_into(file, room):
+        if os.fstat(file.fileno()).st_ino == bad:
+            raise OSError(code, os.strerror(code))
+        return genuine(file, room)
+
+    monkeypatch.setattr(directory, "read_into", read_into)
+    for read in (lambda: node["a"], lambda: node.read_into("a", bytearray(9))):
+        with pytest.raises(UnreadableValue, match=os.strerror(code).lower()):
+            read()
+    assert node.get_bounded(["a", "b"], 3) == [bytes(4), b"2"]
+
+
+def test_a_value_of_many_gigabytes_is_not_read(node):
+    node["a"] = b"1"
+    os.truncate(node.path / "a=", 1 << 40)
+    with pytest.raises(OversizedValue, match="longer than the 67108864"):
+        node["a"]
+    with pytest.raises(OversizedValue, match="longer than the 67108864"):
+        node["b"] = bytes((64 << 20) + 1)
+    assert node.get_bounded(["a"], 9) == [bytes(10)]
+
+
+# --- disks that are not mounted ----------------------------------------------------------------
+
+USES = {
+    "read": lambda node: node["a"],
+    "look": lambda node: "a" in node,
+    "list": list,
+    "get many": lambda node: node.get_many(["a"]),
+    "get bounded": lambda node: node.get_bounded(["a"], 9),
+    "write": lambda node: node.write("b/c", b"2"),
+    "claim": lambda node: node.set_if_absent("b", b"2"),
+    "delete": lambda node: node.delete_many(["a"]),
+}
+
+
+def test_an_empty_folder_that_was_a_node_is_a_disk_that_is_not_mounted(node):
+    node["a"] = b"1"
+    away = node.path.with_name("away")
+    node.path.rename(away)
+    node.path.mkdir()  # the mount point
+    for later in (node, DirectoryNode(node.path, "node", create=False)):
+        for use in USES.values():
+            with pytest.raises(NodeError, match=r"node: its folder has no .lepton-node"):
+                use(later)
+        assert list(node.path.iterdir()) == []
+    node.path.rmdir()
+    for later in (node, DirectoryNode(node.path, "node", create=False)):
+        for use in USES.values():
+            with pytest.raises(NodeError, match="node: its folder is not there"):
+                use(later)
+        assert not node.path.exists()
+    away.rename(node.path)
+    assert dict(node) == dict(later) == {"a": b"1"}
+
+
+def test_a_new_disk_is_taken_when_its_owner_marks_it(tmp_path):
+    node = DirectoryNode(tmp_path / "new", create=False)
+    (tmp_path / "new").mkdir()
+    (tmp_path / "new" / "lost+found").mkdir()
+    with pytest.raises(NodeError, match="make an empty file of that name"):
+        node["a"] = b"1"
+    (tmp_path / "new" / MARKER).touch()
+    node["a"] = b"1"
+    assert dict(node) == {"a": b"1"}
+
+
+@pytest.mark.parametrize("create", [True, False])
+def test_a_folder_of_an_earlier_version_is_adopted(tmp_path, create):
+    (tmp_path / "old" / "a").mkdir(parents=True)
+    (tmp_path / "old" / "a" / "b=").write_bytes(b"1")
+    node = DirectoryNode(tmp_path / "old", create=create)
+    assert dict(node) == {"a/b": b"1"}
+    assert (tmp_path / "old" / MARKER).is_file()
+    node.clear()
+    assert dict(DirectoryNode(tmp_path / "old", create=False)) == {}
+
+
+def test_a_folder_of_an_earlier_version_that_cannot_be_written_to_can_be_read(
+    tmp_path, monkeypatch
+):
+    (tmp_path / "a=").write_bytes(b"1")
+
+    def refuse(*_, **__):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(folders.OpenFolder, "write_file", refuse)
+    assert dict(DirectoryNode(tmp_path)) == {"a": b"1"}
+
+
+def test_two_folders_of_one_name_have_two_names_and_one_folder_has_one_identity(tmp_path):
+    first, second = (DirectoryNode(tmp_path / f"disk{i}" / "shards") for i in (1, 2))
+    assert first.name == str(tmp_path / "disk1" / "shards")
+    assert first.name != second.name
+    assert first.identity != second.identity
+    (tmp_path / "link").symlink_to(first.path)
+    assert DirectoryNode(tmp_path / "link").identity == first.identity
+    assert DirectoryNode(tmp_path / "disk2" / ".." / "disk1" / "shards").identity == first.identity
+    gone = DirectoryNode(tmp_path / "gone", create=False)
+    assert hash(gone.identity) != hash(first.identity)
+
+
+def test_a_name_is_printable_whatever_the_path(tmp_path):
+    node = DirectoryNode(tmp_path / "line\nbreak\x1b[2J\udcff")
+    assert node.name.isprintable()
+    assert "\\n" in node.name
+
+
+@pytest.mark.parametrize("path", ["/srv/\0shards", None, 5, b"/srv/shards"])
+def test_what_is_no_path_is_refused(path):
+    with pytest.raises(InvalidParameter, match="needs a path"):
+        DirectoryNode(path)
 
 
 # --- at the same time --------------------------------------------------------------------------
