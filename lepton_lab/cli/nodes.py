@@ -66,7 +66,7 @@ def status(nodes: Urls = None, folder: Folder = FOLDER) -> None:
     from lepton_lab.cli.daemon import RunningNodes  # noqa: PLC0415  # as above
     from lepton_lab.sharding.arguments import checked_quorum  # noqa: PLC0415
 
-    opened = open_all_nodes(store_options(nodes=nodes, folder=folder))
+    opened = open_all_nodes(store_options(nodes=nodes, folder=folder), create=False)
     running = None if nodes else RunningNodes.read(folder)
     if running is not None:
         say(f"{running.description}, in {folder}")

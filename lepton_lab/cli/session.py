@@ -12,8 +12,8 @@ import getpass
 import inspect
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -22,6 +22,7 @@ import typer
 
 from lepton_lab.cli.output import CommandError, printable
 from lepton_lab.errors import DecryptionError, InvalidParameter
+from lepton_lab.files import write_atomically
 
 if TYPE_CHECKING:
     from lepton_lab.cli.receipts import Receipts
@@ -167,9 +168,11 @@ def open_session(options: StoreOptions, *, create: bool = False) -> Iterator[Ses
     from lepton_lab.cli.receipts import Receipts  # noqa: PLC0415  # `--help` needs none of them
     from lepton_lab.sharding import ShardedStore  # noqa: PLC0415
 
-    nodes = open_all_nodes(options)
+    known = _read_known_nodes(options.ring)
+    nodes = open_all_nodes(options, known)
     try:
         ring = _open_ring(options.ring, create=create)
+        _remember_nodes(options.ring, known | {node.name for node in nodes}, known)
         n = options.n or usual_n(len(nodes))
         k = options.k or usual_k(n)
         store = ShardedStore(nodes, ring, k=k, write_quorum=options.write_quorum, n=n)
@@ -179,16 +182,19 @@ def open_session(options: StoreOptions, *, create: bool = False) -> Iterator[Ses
             node.close()
 
 
-def open_all_nodes(options: StoreOptions) -> list[Node]:
+def open_all_nodes(
+    options: StoreOptions, known: Collection[str] = (), *, create: bool = True
+) -> list[Node]:
     """The nodes that the options name by URL or, without any URL, those that `nodes up` started.
 
-    Raises CommandError when there are none.
+    A folder is made for a new node only if `create` is True, and never for one that is known: its
+    disk is not mounted. Raises CommandError when there are none.
     """
     from lepton_lab.cli.daemon import RunningNodes  # noqa: PLC0415  # loads redis
     from lepton_lab.nodes import open_nodes  # noqa: PLC0415
 
     if options.urls:
-        return open_nodes(_expand(options.urls))
+        return open_nodes(_expand(options.urls), create=create, known=known)
     running = RunningNodes.read(options.folder)
     if running is None:
         raise CommandError(
@@ -196,6 +202,28 @@ def open_all_nodes(options: StoreOptions) -> list[Node]:
             "or name your own nodes with --nodes"
         )
     return running.open()
+
+
+def _known_nodes_path(ring: Path) -> Path:
+    return ring.with_name(ring.name + ".nodes")
+
+
+def _read_known_nodes(ring: Path) -> set[str]:
+    """The names of the nodes that were used with this key ring before, from `<ring>.nodes`."""
+    try:
+        return set(_known_nodes_path(ring).read_text(errors="replace").splitlines())
+    except FileNotFoundError:
+        return set()
+
+
+def _remember_nodes(ring: Path, names: set[str], known: set[str]) -> None:
+    """Write the names of the nodes that are known from now on, one per line."""
+    if names == known:
+        return
+    text = "".join(f"{name}\n" for name in sorted(names))
+    # A key ring on a read-only medium can be used all the same.
+    with suppress(OSError):
+        write_atomically(_known_nodes_path(ring), text.encode(), sync=False)
 
 
 def usual_n(nodes: int) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from urllib.parse import SplitResult, parse_qsl, unquote_to_bytes, urlsplit
 from urllib.request import url2pathname
@@ -135,7 +135,9 @@ def _require_text(*parts: str) -> None:
         decoded(part)
 
 
-def open_nodes(urls: Iterable[str]) -> list[Node]:
+def open_nodes(
+    urls: Iterable[str], *, create: bool = True, known: Collection[str] = ()
+) -> list[Node]:
     """Return a node for each URL, in order; for the URL of a cluster, one node per primary.
 
         dir:///srv/shards                           a folder; ?sync=no leaves syncing to the system
@@ -159,6 +161,10 @@ def open_nodes(urls: Iterable[str]) -> list[Node]:
     Special characters are percent-encoded; in a password `@ / ? # %` become %40 %2F %3F %23 %25. A
     URL that could be read in two ways is refused. Passwords appear in no name and no error.
 
+    create: whether folders are made that do not exist. known: names of nodes that were used before;
+    their folders are never made, because a folder that is gone is a disk that is not mounted, and
+    such a node then raises NodeError at every call.
+
     Only a cluster is connected to at once. Raises InvalidParameter for a URL that is malformed, for
     an empty list, and for the same place twice; NodeError for a folder that cannot be made, a
     cluster that does not answer, and a missing package, saying what to install.
@@ -167,7 +173,8 @@ def open_nodes(urls: Iterable[str]) -> list[Node]:
         raise InvalidParameter("open_nodes takes a list of URLs, not one URL")
     nodes: list[Node] = []
     for text in urls:
-        nodes += _open(parse_url(text))
+        url = parse_url(text)
+        nodes += _open(url, create=create and url.shown not in known)
     if not nodes:
         raise InvalidParameter("no URL was given")
     names = [node.name for node in nodes]
@@ -179,11 +186,11 @@ def open_nodes(urls: Iterable[str]) -> list[Node]:
     return nodes
 
 
-def _open(url: Url) -> list[Node]:
+def _open(url: Url, *, create: bool) -> list[Node]:
     # Each kind of node is imported only when it is asked for: a folder needs neither redis-py nor
     # pymongo.
     if url.scheme == "dir":
-        return [_open_directory_node(url)]
+        return [_open_directory_node(url, create=create)]
     if url.scheme in ("redis", "rediss", "unix"):
         from lepton_lab.nodes.redis_urls import open_redis_node  # noqa: PLC0415
 
@@ -205,7 +212,7 @@ def _open(url: Url) -> list[Node]:
     raise InvalidParameter(f"a node's URL begins with none of {_SCHEMES}")
 
 
-def _open_directory_node(url: Url) -> DirectoryNode:
+def _open_directory_node(url: Url, *, create: bool) -> DirectoryNode:
     path = url2pathname(url.path)
     if url.hosts or url.user or url.password or not os.path.isabs(path) or path == os.sep:
         raise url.refuse(
@@ -214,4 +221,4 @@ def _open_directory_node(url: Url) -> DirectoryNode:
     sync = url.options.get("sync", "yes")
     if set(url.options) - {"sync"} or sync not in YES + NO:
         raise url.refuse("a folder's only option is sync, yes or no")
-    return DirectoryNode(path, url.shown, sync=sync in YES)
+    return DirectoryNode(path, url.shown, sync=sync in YES, create=create)

@@ -45,6 +45,10 @@ def test_nodes_that_fail_lie_or_come_and_go_are_named_mended_and_moved_to(here):
     here.does("put", "file")
     shutil.rmtree(here.nodes[1])
     here.nodes[1].mkdir()
+    assert b"is its disk mounted?" in here.run("check", "file").stdout
+    assert here.run("repair").returncode == 1
+    assert list(here.nodes[1].iterdir()) == []
+    (here.nodes[1] / ".lepton-node").touch()  # it is a new disk
     shard = max(here.nodes[3].rglob("*="), key=lambda path: path.stat().st_size)
     shard.write_bytes(bytes(shard.stat().st_size))
     found = here.run("check", "file")

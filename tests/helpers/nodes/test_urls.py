@@ -34,6 +34,20 @@ def test_a_folder_opens_under_its_url(tmp_path):
     assert (first._sync, second._sync) == (True, False)
 
 
+def test_a_folder_is_made_only_for_a_node_that_is_new(tmp_path):
+    urls = [f"dir://{tmp_path}/one", f"dir://{tmp_path}/two"]
+    for options in ({"create": False}, {"known": urls}):
+        for node in open_nodes(urls, **options):
+            with pytest.raises(NodeError, match="its folder is not there"):
+                node["a"] = b"1"
+    assert list(tmp_path.iterdir()) == []
+    one, two = open_nodes(urls, known=urls[:1])
+    two["a"] = b"1"
+    with pytest.raises(NodeError, match="its folder is not there"):
+        one["a"] = b"1"
+    assert [path.name for path in tmp_path.iterdir()] == ["two"]
+
+
 def test_a_server_opens_without_being_there():
     (node,) = open_nodes(
         ["redis://alice:p%40ss%2F@host.example:7000/3?socket_timeout=0.5&prefix=mine:"]
