@@ -17,7 +17,6 @@ from tqdm import tqdm
 from lepton_lab import paillier
 
 MOST_ROWS = 10_000  # rows of a table, or segments of any other file, that are added up
-MOST_CELLS = 500_000  # of those rows; a wide table has fewer rows added up
 LARGEST = 2.0**39  # the absolute value of every number is below this
 PATIENCE = 1.0  # seconds after which work is worth a progress bar
 _SEGMENT = 1 << 20  # bytes that are counted together, in a file that is not a table
@@ -39,8 +38,6 @@ class Numbers:
 
 def numbers_of(path: Path, advance: Advance = lambda count: None) -> Numbers:
     """The numeric columns of a CSV file by their headings, in its first 10,000 rows.
-
-    If these rows have more than 500,000 cells, only the first rows of so many cells are taken.
 
     A column is numeric when each of these cells is a number of absolute value below 2³⁹. The first
     row is the heading unless it holds nothing but numbers; then the columns are called "column 1"
@@ -78,15 +75,13 @@ def _read_table(path: Path, advance: Advance) -> tuple[dict[str, list[float]], s
         reader = csv.reader(_lines(file, advance), strict=True)
         rows = (row for row in reader if row)  # an empty line is not a row
         first = next(rows, [])
-        headed = _is_heading(first)
-        heading = _heading(first) if headed else _places(first)
-        most = min(MOST_ROWS, max(1, MOST_CELLS // max(1, len(heading))))
-        for row in rows if headed else chain([first], rows):
+        heading = _heading(first)
+        for row in rows if _is_heading(first) else chain([first], rows):
             if len(row) != len(heading):
                 others += 1
                 continue
             fitting += 1
-            if fitting <= most:
+            if fitting <= MOST_ROWS:
                 kept.append(row)
     numeric = {}
     for place, name in enumerate(heading):
@@ -104,25 +99,17 @@ def _is_heading(row: list[str]) -> bool:
     return any(math.isnan(_number(cell)) for cell in row)
 
 
-def _places(first: list[str]) -> list[str]:
-    """Names for the columns of a table without a heading."""
-    return [f"column {place}" for place in range(1, len(first) + 1)]
-
-
 def _heading(first: list[str]) -> list[str]:
-    """A name for each column, no two alike: a, a', a (3), a (4), … if all are called a.
-
-    Spreadsheets write thousands of blank headings, so this takes time in proportion to them.
-    """
-    names: dict[str, None] = {}
-    times: dict[str, int] = {}  # how often each cell has occurred
+    """A name for each column; a name that occurs again gets apostrophes."""
+    if not _is_heading(first):
+        return [f"column {place}" for place in range(1, len(first) + 1)]
+    names: list[str] = []
     for cell in first:
         name = cell
         while name in names:
-            times[cell] = times.get(cell, 1) + 1
-            name = f"{cell}'" if times[cell] == 2 else f"{cell} ({times[cell]})"
-        names[name] = None
-    return list(names)
+            name += "'"
+        names.append(name)
+    return names
 
 
 def _lines(file: TextIO, advance: Advance) -> Iterator[str]:

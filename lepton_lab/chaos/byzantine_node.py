@@ -1,4 +1,4 @@
-"""A Byzantine node: it wraps an honest node and, when told to, answers reads falsely.
+"""A Byzantine node: it wraps an honest node and, when told to, answers falsely or breaks off.
 
 Byzantine is the field's word for a failure in which a node answers wrongly instead of not at all
 (Lamport, Shostak and Pease, 1982).
@@ -7,6 +7,8 @@ Byzantine is the field's word for a failure in which a node answers wrongly inst
 from __future__ import annotations
 
 import secrets
+import sqlite3
+import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 
@@ -16,12 +18,16 @@ from lepton_lab.nodes import Node
 from lepton_lab.nodes.values import room_in, too_long
 
 FalseAnswer = Callable[["ByzantineNode", str, bytes | None], bytes | None]
+Disruption = Callable[[], None]  # called before every call: it may sleep, or raise anything
+
+_SLEEP = 3.0  # seconds per call, which is longer than the store's time-out in a round
 
 
 class ByzantineNode(Node):
     """Honest until `false_answer` is set; then every read goes through that function.
 
-    Writes always reach the honest node. `snapshot` holds what the node held at `take_snapshot`.
+    Writes always reach the honest node. `disruption` is called before every call of any kind.
+    `endless_keys` makes listings never end. `snapshot` holds what the node held at `take_snapshot`.
     """
 
     single_writer = False
@@ -30,13 +36,35 @@ class ByzantineNode(Node):
         self.name = honest.name
         self.honest = honest
         self.false_answer: FalseAnswer | None = None
+        self.disruption: Disruption | None = None
+        self.endless_keys = False
         self.snapshot: dict[str, bytes] = {}
 
     def take_snapshot(self) -> None:
         """Keep a copy of everything the node holds, to answer with it later."""
-        self.snapshot = {key: self.honest[key] for key in self.honest}
+        self.snapshot = self.contents()
+
+    def contents(self) -> dict[str, bytes]:
+        """Return what the honest node holds; a key that is deleted meanwhile may be missing."""
+        held = {}
+        for key in list(self.honest):
+            value = self.honest.get(key)
+            if value is not None:
+                held[key] = value
+        return held
+
+    def behave(self) -> None:
+        """Be honest again."""
+        self.false_answer = None
+        self.disruption = None
+        self.endless_keys = False
+
+    def _disrupt(self) -> None:
+        if self.disruption is not None:
+            self.disruption()
 
     def __getitem__(self, key: str) -> bytes:
+        self._disrupt()
         if self.false_answer is None:
             return self.honest[key]
         answer = self.false_answer(self, key, self.honest.get(key))
@@ -45,9 +73,11 @@ class ByzantineNode(Node):
         return answer
 
     def __setitem__(self, key: str, value: BytesLike) -> None:
+        self._disrupt()
         self.honest[key] = value
 
     def __delitem__(self, key: str) -> None:
+        self._disrupt()
         del self.honest[key]
 
     def __iter__(self) -> Iterator[str]:
@@ -55,23 +85,30 @@ class ByzantineNode(Node):
 
     def set_if_absent(self, key: str, value: BytesLike) -> bool:
         """Pass the call on to the honest node."""
+        self._disrupt()
         return self.honest.set_if_absent(key, value)
 
     def delete_many(self, keys: Iterable[str]) -> None:
         """Pass the call on to the honest node."""
+        self._disrupt()
         self.honest.delete_many(keys)
 
     def keys_with_prefix(self, prefix: str) -> Iterator[str]:
-        """Pass the call on to the honest node."""
-        return self.honest.keys_with_prefix(prefix)
+        """List the honest node's keys, or invent keys for ever."""
+        self._disrupt()
+        yield from self.honest.keys_with_prefix(prefix)
+        while self.endless_keys:
+            yield f"{prefix}{secrets.token_hex(8)}"
 
     def write(self, key: str, buffer: BytesLike) -> None:
         """Pass the call on to the honest node."""
+        self._disrupt()
         self.honest.write(key, buffer)
 
     def read_into(self, key: str, buffer: BytesLike) -> int:
         """Read a value into a buffer, through the false answer when there is one."""
         if self.false_answer is None:
+            self._disrupt()
             return self.honest.read_into(key, buffer)
         value = self[key]
         room = room_in(buffer)
@@ -136,3 +173,29 @@ FALSE_ANSWERS: tuple[FalseAnswer, ...] = (
     nothing,
     oversized,
 )
+
+
+# --- disruptions --------------------------------------------------------------------------------
+
+
+def sleep() -> None:
+    """Answer long after anybody waits for it."""
+    time.sleep(_SLEEP)
+
+
+def database_error() -> None:
+    """Fail as another library's store does."""
+    raise sqlite3.OperationalError("disk I/O error")
+
+
+def runtime_error() -> None:
+    """Fail by a defect of its own."""
+    raise RuntimeError("dictionary changed size during iteration")
+
+
+def end_of_file() -> None:
+    """Fail as a broken pipe to another process does."""
+    raise EOFError
+
+
+DISRUPTIONS: tuple[Disruption, ...] = (sleep, database_error, runtime_error, end_of_file)

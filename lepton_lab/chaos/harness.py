@@ -32,7 +32,8 @@ N = 5
 K = 3
 SEGMENT = 4096  # bytes; small, so that a small object has many stripes, and a round many moments
 STRIPE = K * (SEGMENT - 16)  # bytes of plaintext in one stripe
-TIMEOUT = 0.75  # seconds that a hanging node may cost one operation
+TIMEOUT = 0.75  # seconds that a hanging server may cost one operation
+CALL_TIMEOUT = 2.0  # seconds after which the store abandons a call to a node of any kind
 MEMORY = 16 << 20  # bytes that a server may hold
 TRIES = 6  # a lone writer may meet claims that its own failed attempts left
 NAMES = ("patients", "images", "x")
@@ -86,9 +87,9 @@ class Harness:
         self.ring_path = folder / "ring"
         ring = KeyRing.create(self.ring_path, PASSPHRASE, scrypt_n=SCRYPT_N)
         second_handle = KeyRing.open(self.ring_path, PASSPHRASE)
-        self.store = ShardedStore(self.nodes, ring, k=K, segment=SEGMENT)
-        self.other = ShardedStore(self.nodes, second_handle, k=K, segment=SEGMENT)
-        self.remote = ShardedStore(self._nodes_behind_network(), ring, k=K, segment=SEGMENT)
+        self.store = self._store(self.nodes, ring)
+        self.other = self._store(self.nodes, second_handle)
+        self.remote = self._store(self._nodes_behind_network(), ring)
         self.ledger = Ledger()
         self.random = SeededRandom(0)
         self.faulty: set[str] = set()
@@ -97,6 +98,9 @@ class Harness:
         self._cut_off: set[int] = set()
         for name in NAMES:
             self.put(name)
+
+    def _store(self, nodes: Sequence[Node], ring: KeyRing) -> ShardedStore:
+        return ShardedStore(nodes, ring, k=K, segment=SEGMENT, timeout=CALL_TIMEOUT)
 
     def _nodes_behind_network(self) -> list[Node]:
         urls = []
@@ -218,6 +222,16 @@ class Harness:
         self.network.cut(index)
         self._cut_off.add(index)
 
+    def drip(self, index: int) -> None:
+        """Let a server's answers arrive one byte at a time."""
+        self.network.drip(index)
+        self._cut_off.add(index)
+
+    def flood(self, index: int) -> None:
+        """Answer every request to a server by a reply that never ends."""
+        self.network.flood(index)
+        self._cut_off.add(index)
+
     def strike(self, fault: Callable[[int], None], chosen: Sequence[int]) -> None:
         """Apply one fault to each of the nodes."""
         for index in chosen:
@@ -226,7 +240,7 @@ class Harness:
     def heal(self) -> None:
         """End every fault. Dead servers restart with their data, and at times without it."""
         for index, node in enumerate(self.nodes):
-            node.false_answer = None
+            node.behave()
             if index in self._hanging:
                 self.servers.resume(index)
             if not self.servers.alive(index):

@@ -8,6 +8,8 @@ on 127.0.0.1; one thread runs all of them. What a client sends passes through it
               while, so what was lost is kept and arrives late when the relay is mended, unless
               `mend` drops it
     cut       open connections are closed, and new ones are closed at once
+    drip      answers arrive one byte at a time, a second apart
+    flood     every request is answered by a bulk reply without end
 
 (The textbook's man in the middle also relays connections, but it ends TLS and edits records; the
 two share no more than an accept loop.)
@@ -23,6 +25,8 @@ from typing import Any, Literal
 
 Direction = Literal["there", "back"]
 _PIECE = 1 << 16  # bytes read at once
+_DRIP = 1.0  # seconds between two bytes
+_ENDLESS = b"$9000000000000\r\n"  # the head of a Redis reply of 9 TB
 
 
 class Relay:
@@ -34,6 +38,8 @@ class Relay:
         self._open: set[asyncio.StreamWriter] = set()
         self.delay = 0.0
         self.cut = False
+        self.drip = False
+        self.flood = False
         self.lost: set[Direction] = set()
         self.port = 0
 
@@ -44,10 +50,13 @@ class Relay:
 
     async def mend(self, *, drop: bool) -> None:
         """End every fault. drop: close connections that lost something, so it never arrives."""
-        if drop and self.lost:
+        if (drop and self.lost) or self.drip or self.flood:
+            # What dripped or flooded cannot become a right answer any more.
             self._abort_all()
         self.delay = 0.0
         self.cut = False
+        self.drip = False
+        self.flood = False
         self.lost.clear()
         # Wake the directions that wait, then make a fresh event for the next fault.
         self._mended.set()
@@ -84,14 +93,21 @@ class Relay:
         server_reader, server_writer = await asyncio.open_unix_connection(self._upstream)
         self._open.add(server_writer)
         await asyncio.gather(
-            self._pump(reader, server_writer, "there"),
+            self._pump(reader, server_writer, "there", flooded=writer),
             self._pump(server_reader, writer, "back"),
         )
 
     async def _pump(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, way: Direction
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        way: Direction,
+        flooded: asyncio.StreamWriter | None = None,
     ) -> None:
-        """Pass on what arrives in one direction until it ends."""
+        """Pass on what arrives in one direction until it ends.
+
+        flooded: where a flood goes when something arrives here.
+        """
         with suppress(OSError):
             while piece := await reader.read(_PIECE):
                 if self.delay:
@@ -99,13 +115,33 @@ class Relay:
                 # A mended relay can lose its direction again before this task runs.
                 while way in self.lost:
                     await self._mended.wait()
-                writer.write(piece)
-                await writer.drain()
+                if self.flood and flooded is not None:
+                    await self._flood(flooded)
+                elif self.drip and way == "back":
+                    await self._drip(writer, piece)
+                else:
+                    writer.write(piece)
+                    await writer.drain()
         if self.cut:
             writer.transport.abort()
         else:
             writer.close()
         self._open.discard(writer)
+
+    async def _drip(self, writer: asyncio.StreamWriter, piece: bytes) -> None:
+        for byte in piece:
+            if not self.drip:
+                return
+            writer.write(bytes((byte,)))
+            await writer.drain()
+            await asyncio.sleep(_DRIP)
+
+    async def _flood(self, writer: asyncio.StreamWriter) -> None:
+        writer.write(_ENDLESS)
+        while self.flood:
+            writer.write(bytes(_PIECE))
+            # Waits while the client reads nothing, and raises once it has hung up.
+            await writer.drain()
 
 
 class FaultyNetwork:
@@ -124,6 +160,14 @@ class FaultyNetwork:
     def lose(self, index: int, ways: Sequence[Direction]) -> None:
         """Let nothing arrive in these directions; neither side is told."""
         self._loop.call_soon_threadsafe(self.relays[index].lost.update, ways)
+
+    def drip(self, index: int) -> None:
+        """Let this server's answers arrive one byte at a time."""
+        self._loop.call_soon_threadsafe(setattr, self.relays[index], "drip", True)
+
+    def flood(self, index: int) -> None:
+        """Answer every request to this server by a reply that never ends."""
+        self._loop.call_soon_threadsafe(setattr, self.relays[index], "flood", True)
 
     def cut(self, index: int) -> None:
         """Close all connections to this server, and later ones at once."""

@@ -43,6 +43,16 @@ def connections_cut_during_a_put(harness: Harness) -> None:
     strike_during_a_put(harness, harness.cut, harness.remote)
 
 
+def answers_drip(harness: Harness) -> None:
+    """Let up to n − k servers answer one byte at a time, which no single read notices."""
+    strike_during_a_put(harness, harness.drip, harness.remote)
+
+
+def answers_flood(harness: Harness) -> None:
+    """Let up to n − k servers answer with replies that never end."""
+    strike_during_a_get(harness, harness.flood, harness.remote)
+
+
 def minority_side_of_a_partition(harness: Harness) -> None:
     """Let one client reach too few nodes: it is refused, and one on the other side works on."""
     fault = harness.random.pick([harness.lose, harness.cut])

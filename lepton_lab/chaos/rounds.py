@@ -15,6 +15,7 @@ from pathlib import Path
 from lepton_lab.chaos import (
     byzantine_scenarios,
     client_scenarios,
+    file_scenarios,
     network_scenarios,
     server_scenarios,
 )
@@ -52,6 +53,12 @@ SCENARIOS: tuple[Callable[[Harness], None], ...] = (
     client_scenarios.readers_during_writes,
     server_scenarios.hanging_during_a_repair,
     network_scenarios.connections_cut_during_a_put,
+    byzantine_scenarios.foreign_failures,
+    byzantine_scenarios.two_writers_rolled_back,
+    network_scenarios.answers_drip,
+    network_scenarios.answers_flood,
+    file_scenarios.strange_files_in_place_of_shards,
+    client_scenarios.client_forks_while_writing,
 )
 
 

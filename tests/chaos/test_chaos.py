@@ -3,7 +3,8 @@
 Modules: lepton_lab.chaos.rounds, lepton_lab.chaos.harness, lepton_lab.chaos.ledger,
 lepton_lab.chaos.server_scenarios, lepton_lab.chaos.network_scenarios,
 lepton_lab.chaos.byzantine_scenarios, lepton_lab.chaos.client_scenarios,
-lepton_lab.chaos.client_process, lepton_lab.chaos.network, lepton_lab.chaos.byzantine_node,
+lepton_lab.chaos.file_scenarios, lepton_lab.chaos.client_process,
+lepton_lab.chaos.network, lepton_lab.chaos.byzantine_node,
 lepton_lab.chaos.seeded_random. Nothing acknowledged is lost, no wrong byte is read, and every
 refusal names the nodes that failed.
 """

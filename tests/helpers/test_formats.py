@@ -1,4 +1,4 @@
-"""Tests that files of the first release stay readable: lepton_lab.keyring, lepton_lab.sharding and every other writer.
+"""Tests lepton_lab.keyring, lepton_lab.sharding and others: files of the first release are read.
 
 `vectors/formats_1.zip` holds what the first release wrote: a key ring, five directory nodes with
 objects on them, receipts, a certificate authority, and, in `formats.json`, everything that travels

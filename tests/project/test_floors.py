@@ -24,7 +24,9 @@ PACKAGE = ROOT / "lepton_lab"
 # own.
 FLOORS = {
     **dict.fromkeys(["errors", "buffers", "capture", "files", "data"], 0),
-    **dict.fromkeys(["aes", "pem", "rsa", "paillier", "shamir", "erasure", "keyring", "nodes", "tls"], 1),
+    **dict.fromkeys(
+        ["aes", "pem", "rsa", "paillier", "shamir", "erasure", "keyring", "nodes", "tls"], 1
+    ),
     **dict.fromkeys(["sharding", "elections"], 2),
     **dict.fromkeys(["chaos", "cli", "demo", "lab", "totals", "workshop"], 3),
 }

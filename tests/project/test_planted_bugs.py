@@ -86,7 +86,9 @@ BUGS = {
         "tls/contexts.py",
         "context = _context(ssl.PROTOCOL_TLS_CLIENT, ca)",
         "(context := _context(ssl.PROTOCOL_TLS_CLIENT, ca)).check_hostname = False",
-        ("helpers/tls/test_contexts.py::test_contexts_are_tls_1_3_only_verify_and_keep_no_key_log",),
+        (
+            "helpers/tls/test_contexts.py::test_contexts_are_tls_1_3_only_verify_and_keep_no_key_log",
+        ),
     ),
     "key kept after shred": Bug(
         "sharding/store.py",

@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Sequence
 
 from lepton_lab.workshop.engine import Exercise, Probe, WrongAnswer, function, value
+from lepton_lab.workshop.exercises.paillier_clock import CLOCK
 from lepton_lab.workshop.exercises.paillier_outbid import OUTBID
 from lepton_lab.workshop.exercises.paillier_scheme import decrypt, encrypt
 from lepton_lab.workshop.exercises.paillier_steal import STEAL
@@ -279,4 +280,5 @@ EXERCISES: tuple[Exercise, ...] = (
     OUTBID,
     _SLOTS,
     _UNPACK,
+    CLOCK,
 )
