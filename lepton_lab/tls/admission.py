@@ -3,7 +3,8 @@
 A client passes through three stages, and each stage has a limit of its own:
 
 silent      It has connected and said nothing. It costs a file descriptor, but no thread. When one
-            more comes than there is room for, the client that has been silent longest is dropped.
+            more comes than there is room for, the client that has been silent longest is dropped,
+            if it has been silent for more than a second.
 handshake   It has said something, and a thread runs its handshake. When others wait, a handshake
             that has taken more than a second is dropped, the oldest first. A client that sends a
             byte now and then is therefore no better off than a silent one.
@@ -32,7 +33,7 @@ from lepton_lab.errors import LabError, NodeError
 from lepton_lab.tls.errors import explained, typed_errors
 
 SILENT_PER_PLACE = 4  # silent clients for each place in the other stages: they cost little
-GRACE = 1.0  # seconds in which a handshake or a served client is never dropped for another
+GRACE = 1.0  # seconds of silence, or of a handshake, in which a client is not dropped for another
 _POLL = 0.2  # seconds between two looks at whether a served client has fallen silent
 _PAUSE = 0.1  # seconds to wait when the system has no more file descriptors
 _EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
@@ -188,12 +189,13 @@ class Admission:
         self._selector.register(self._bell, selectors.EVENT_READ)
         is_listening = False
         while self._is_open:
-            if self._has_room() and not is_listening:
+            has_room = self._has_room()
+            if has_room and not is_listening:
                 self._selector.register(self._listener, selectors.EVENT_READ)
-            elif is_listening and not self._has_room():
+            elif is_listening and not has_room:
                 self._selector.unregister(self._listener)
-            is_listening = self._has_room()
-            ready = {key.fileobj for key, _ in self._selector.select(self._patience())}
+            is_listening = has_room
+            ready = {key.fileobj for key, _ in self._selector.select(self._patience(has_room))}
             if self._bell in ready:
                 self._bell.recv(4096)
             # Before a newcomer is accepted, because one that has spoken must not make room for it.
@@ -210,16 +212,21 @@ class Admission:
         self._spoken.clear()
 
     def _has_room(self) -> bool:
-        """Whether one more client could be accepted, if need be in a silent one's place."""
-        limit = SILENT_PER_PLACE * self._places
-        return bool(self._silent) or len(self._spoken) < limit
+        """Whether one more client can be accepted, if need be in the place of a silent one."""
+        if len(self._silent) + len(self._spoken) < SILENT_PER_PLACE * self._places:
+            return True
+        # Many who come at once may need a moment before they speak. The others wait outside.
+        oldest = next(iter(self._silent.values()), None)
+        return oldest is not None and oldest.since <= time.monotonic() - GRACE
 
-    def _patience(self) -> float | None:
+    def _patience(self, has_room: bool) -> float | None:
         """Seconds until something must be done although nothing happens; None if nothing must."""
         times = []
         if self._silent:
             oldest = next(iter(self._silent.values()))
             times.append(oldest.since + self._timeout)
+            if not has_room:
+                times.append(oldest.since + GRACE)
         with self._changed:
             staying = [client for client in self._handshakes if not client.dropped_because]
             leaving = len(self._handshakes) - len(staying)

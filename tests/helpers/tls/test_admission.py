@@ -253,7 +253,9 @@ def test_a_client_that_may_not_send_here_is_told_so_although_there_is_no_place()
         assert receiver.receive(5) == b"x"
 
 
-def test_more_clients_than_places_are_all_served():
+def test_more_clients_than_places_are_all_served(monkeypatch):
+    # A machine under load may need more than a second for a handshake.
+    monkeypatch.setattr("lepton_lab.tls.admission.GRACE", 60.0)
     with listening(connections=3) as receiver, ThreadPoolExecutor(30) as pool:
         sending = [
             pool.submit(tls.send, bytes([each]), "127.0.0.1", receiver.port, ALICE)
