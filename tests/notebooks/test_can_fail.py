@@ -1,4 +1,7 @@
-"""The strict run of the notebooks can fail: in a copy of the project one line is broken at a time, and it goes red."""
+"""Tests tools.notebook_run and the strict run of the notebooks: they notice a broken package.
+
+In a copy of the project one line of the package is broken at a time, and a notebook goes red.
+"""
 
 from __future__ import annotations
 
@@ -18,12 +21,13 @@ from tests.support import tiny_notebook
 from tests.support.paths import ROOT
 from tools.notebook_run import run
 
-# Without a number: notebook 00 shows the map of those that have one.
-TINY, START = "tiny.ipynb", "00_start_here.ipynb"
+# Its name has no number, because notebook 00 shows a map of the notebooks that have one.
+TINY = "tiny.ipynb"
+START = "00_start_here.ipynb"
 
 
 class Broken(NamedTuple):
-    """One line of the package, broken, and a notebook that has to notice."""
+    """A fault: in `file`, `old` becomes `new`, and `notebook` must notice."""
 
     file: str
     old: str
@@ -111,7 +115,7 @@ BROKEN += [pytest.param(broken, id=name, marks=pytest.mark.slow) for name, broke
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the package and the notebooks, with the tiny one among them."""
+    """A copy of the package and the notebooks, with a tiny notebook among them."""
     copy = tmp_path_factory.mktemp("copy")
     for folder in ("lepton_lab", "notebooks"):
         shutil.copytree(
@@ -125,7 +129,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def strict(project: Path, notebook: str) -> subprocess.CompletedProcess[str]:
-    """The strict run of one notebook, with the copy's package and no compiled files."""
+    """Run one notebook strictly, with the copy's package and no compiled files."""
     environment = os.environ | {"PYTHONPATH": str(project), "PYTHONDONTWRITEBYTECODE": "1"}
     command = [
         sys.executable,
@@ -147,7 +151,7 @@ def strict(project: Path, notebook: str) -> subprocess.CompletedProcess[str]:
 
 @contextmanager
 def applied(project: Path, broken: Broken) -> Iterator[None]:
-    """The copy with one line broken, for the time of a block."""
+    """Break one line of the copy inside the block."""
     path = project / "lepton_lab" / broken.file
     whole = path.read_text()
     path.write_text(whole.replace(broken.old, broken.new, 1))
@@ -158,11 +162,10 @@ def applied(project: Path, broken: Broken) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("broken", [*QUICK.values(), *SLOW.values()], ids=[*QUICK, *SLOW])
-def test_what_is_to_be_broken_is_there_once_and_the_notebook_too(broken: Broken) -> None:
-    assert (ROOT / "lepton_lab" / broken.file).read_text().count(
-        broken.old
-    ) == 1 or broken.file.endswith(".csv")
-    assert broken.old in (ROOT / "lepton_lab" / broken.file).read_text()
+def test_every_line_to_break_is_there_once_and_so_is_its_notebook(broken: Broken) -> None:
+    text = (ROOT / "lepton_lab" / broken.file).read_text()
+    # In a data set the same digits may come again; the first ones are altered.
+    assert text.count(broken.old) == 1 or (broken.file.endswith(".csv") and broken.old in text)
     assert broken.notebook == TINY or (ROOT / "notebooks" / broken.notebook).exists()
 
 
@@ -177,7 +180,7 @@ def test_with_one_line_broken_the_notebook_goes_red(project: Path, broken: Broke
     with applied(project, broken):
         result = strict(project, broken.notebook)
     assert result.returncode == 1, result.stdout
-    # Red for what the line does, and not because the copy cannot be imported any more.
+    # It is red for what the line does, and not because the copy can no longer be imported.
     assert not re.search(
         r"SyntaxError|IndentationError|ImportError|ModuleNotFoundError", result.stdout
     )

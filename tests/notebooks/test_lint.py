@@ -1,4 +1,7 @@
-"""The rules of form: every notebook keeps them, and each rule finds what it is for."""
+"""Tests tools.notebook_lint and tools.notebook_page: every notebook keeps the rules of form.
+
+Each rule finds what it is for.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,7 @@ def test_every_notebook_is_in_form(path: Path) -> None:
     assert faults(path) == []
 
 
-def test_the_list_of_ignored_outputs_names_only_cells_that_are_there() -> None:
+def test_the_list_of_ignored_outputs_names_only_cells_that_exist() -> None:
     listed = json.loads(notebook_lint.IGNORED.read_text())
     assert set(listed) <= {path.name for path in NOTEBOOKS}
     for name, ids in listed.items():
@@ -44,14 +47,14 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def code(notebook: Notebook, source: str) -> Notebook:
-    """The first code cell in which something is written."""
+    """The first code cell whose source holds some text."""
     return next(
         cell for cell in notebook.cells if cell.cell_type == "code" and source in cell.source
     )
 
 
 def shown(notebook: Notebook, source: str) -> Notebook:
-    """What that cell's first output shows."""
+    """The data of that cell's first output."""
     return code(notebook, source).outputs[0].data
 
 
@@ -252,7 +255,7 @@ PLANTED: dict[str, tuple[Callable[[Notebook], object], str]] = {
 
 
 def lint(notebook: Notebook, folder: Path) -> list[str]:
-    """The faults of a notebook, written as it is: nbformat would mend it."""
+    """The faults of a notebook. It is written as JSON, because nbformat would repair it."""
     path = folder / "91_tiny.ipynb"
     path.write_text(json.dumps(notebook))
     return faults(path)

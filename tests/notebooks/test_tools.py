@@ -1,4 +1,4 @@
-"""Running, normalising and strictly checking notebooks."""
+"""Tests tools.notebooks and tools.notebook_run: run, normalise and strictly check notebooks."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tools.notebook_run import NotebookFailed, normalise, run
 
 @pytest.fixture(scope="module")
 def executed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The tiny page, run and normalised, in a folder with the project's guards."""
+    """The tiny notebook, run and normalised, beside the files that guard the strict run."""
     folder = tmp_path_factory.mktemp("project") / "notebooks"
     folder.mkdir()
     for guard in ("conftest.py", "sanitize.cfg"):
@@ -35,7 +35,7 @@ def executed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def strict(path: Path) -> subprocess.CompletedProcess[str]:
-    """The very command that `make test` gives, from the project's folder."""
+    """Run the same command as `make test`, in the project's folder."""
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--nbval"]
     command += ["--nbval-sanitize-with", "notebooks/sanitize.cfg", "notebooks"]
     project = path.parent.parent
@@ -46,7 +46,7 @@ def strict(path: Path) -> subprocess.CompletedProcess[str]:
 
 
 def altered(executed: Path, tmp_path: Path) -> tuple[Path, nbformat.NotebookNode]:
-    """A copy of the executed page's project, and its notebook to change."""
+    """A copy of the executed notebook's project, and the notebook to change in it."""
     folder = tmp_path / "project"
     shutil.copytree(executed.parent.parent, folder)
     path = folder / "notebooks" / executed.name
@@ -78,7 +78,7 @@ def test_an_ignored_output_is_rewritten_when_more_than_its_numbers_change(tmp_pa
     assert run(path)
     assert not run(path)
     notebook = nbformat.read(path, 4)
-    notebook.cells[0].outputs = []  # somebody has cleared it
+    notebook.cells[0].outputs = []  # as if it had been cleared by hand
     nbformat.write(notebook, path)
     assert run(path)
     notebook = nbformat.read(path, 4)
@@ -128,9 +128,8 @@ def test_the_strict_run_is_green_sees_every_cell_and_compares_no_pictures_bytes(
     assert result.returncode == 0, result.stdout
     code = sum(cell.cell_type == "code" for cell in tiny_notebook.cells())
     assert f"{code} passed" in result.stdout
-    assert (
-        list((path.parent.parent / "ipython").iterdir()) == []
-    )  # the reader's history and settings have no part
+    # No history or settings of the reader are used.
+    assert list((path.parent.parent / "ipython").iterdir()) == []
 
 
 @pytest.mark.slow

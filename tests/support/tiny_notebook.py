@@ -1,4 +1,4 @@
-"""A notebook of a page, in good form, for the tests of what runs, compares and lints notebooks."""
+"""A tiny notebook in good form, for the tests of the tools that run, compare and lint notebooks."""
 
 from __future__ import annotations
 
@@ -20,6 +20,14 @@ from lepton_lab.workshop import check
 
 Path().resolve().name"""
 
+BARS = 'show.bars({"first": 1.25, "second": 2.0}, title="The second is longer", unit="time / s")'
+TABLE = """lines = data.read().splitlines()
+show.table([("lines", len(lines))], ["what", "how many"])"""
+HEXDUMP = (
+    'show.hexdump(bytes.fromhex("1603010005"), '
+    '[(0, 1, "type"), (1, 2, "version"), (3, 2, "length")])'
+)
+
 CLOSING = """## What to remember
 1. One.
 2. Two.
@@ -38,20 +46,14 @@ XTIME = 'check("aes.xtime", xtime)'
 
 
 def cells() -> list[nbformat.NotebookNode]:
-    """The cells, not run yet."""
+    """All cells of the tiny notebook, not run yet."""
     page = [
         prose(OPENING, "core"),
         code(USES, "core"),
         prose("Numbers are shown, and read.", "core"),
-        code(
-            'show.bars({"first": 1.25, "second": 2.0}, title="The second is longer", unit="time / s")',
-            "core",
-        ),
+        code(BARS, "core"),
         prose("A table, of a real file.", "core"),
-        code(
-            'lines = data.read().splitlines()\nshow.table([("lines", len(lines))], ["what", "how many"])',
-            "core",
-        ),
+        code(TABLE, "core"),
         prose("Nothing is shown where a line ends in a semicolon.", "core"),
         code("len(lines);", "core"),
     ]
@@ -60,9 +62,7 @@ def cells() -> list[nbformat.NotebookNode]:
         page += exercise(number, tags)
     page += [
         prose("Bytes, with their fields."),
-        code(
-            'show.hexdump(bytes.fromhex("1603010005"), [(0, 1, "type"), (1, 2, "version"), (3, 2, "length")])'
-        ),
+        code(HEXDUMP),
         prose("A progress bar keeps no clock in the page."),
         code('from tqdm.auto import tqdm\n\nsum(tqdm(range(10), desc="shards"))'),
         prose(CLOSING),
@@ -73,15 +73,15 @@ def cells() -> list[nbformat.NotebookNode]:
 
 
 def exercise(number: int, tags: list[str]) -> list[nbformat.NotebookNode]:
-    """An exercise: its task, skeleton, check and solution."""
+    """The four cells of an exercise: task, skeleton, check and solution."""
     if number % 2:
-        skeleton, check, solution = "length = ...", PADDED, "length = 48"
+        skeleton = "length = ..."
+        check = PADDED
+        solution = "length = 48"
     else:
         skeleton = "def xtime(b):\n    ..."
-        check, solution = (
-            XTIME,
-            "def xtime(b):\n    return (b << 1) ^ (0x11B if b & 0x80 else 0)\n\n",
-        )
+        check = XTIME
+        solution = "def xtime(b):\n    return (b << 1) ^ (0x11B if b & 0x80 else 0)\n\n"
     return [
         prose(f"## Exercise {number}\nTry it.", *tags),
         code(skeleton, *tags, "exercise"),
@@ -91,16 +91,16 @@ def exercise(number: int, tags: list[str]) -> list[nbformat.NotebookNode]:
 
 
 def prose(source: str, *tags: str) -> nbformat.NotebookNode:
-    """A cell to read."""
+    """A Markdown cell."""
     return new_markdown_cell(source, metadata={"tags": list(tags)} if tags else {})
 
 
 def code(source: str, *tags: str) -> nbformat.NotebookNode:
-    """A cell to run."""
+    """A code cell."""
     return new_code_cell(source, metadata={"tags": list(tags)} if tags else {})
 
 
 def write(path: Path, page: list[nbformat.NotebookNode] | None = None) -> Path:
-    """Write a notebook of these cells, or of all of the tiny page's."""
+    """Write a notebook of these cells, or the whole tiny notebook."""
     nbformat.write(new_notebook(cells=cells() if page is None else page), path)
     return path

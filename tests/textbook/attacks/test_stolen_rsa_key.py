@@ -1,4 +1,5 @@
-"""Tests lepton_lab.textbook.attacks.stolen_rsa_key: it opens an old key exchange of TLS 1.2.
+"""Tests lepton_lab.textbook.attacks.stolen_rsa_key and, as its victim,
+lepton_lab.workshop.experiments.nb06_old_tls: the stolen key opens TLS 1.2's old key exchange.
 
 It opens nothing that `lepton_lab.tls` has ever sent.
 """
