@@ -12,12 +12,12 @@ from collections.abc import Callable
 
 from lepton_lab.textbook.protocols.tls13 import code_points
 from lepton_lab.textbook.protocols.tls13.dissection_errors import MalformedCapture
-from lepton_lab.textbook.protocols.tls13.fields import FieldReader, text
+from lepton_lab.textbook.protocols.tls13.fields import WireFieldReader, text
 
-ExtensionParser = Callable[[FieldReader, str], None]
+ExtensionParser = Callable[[WireFieldReader, str], None]
 
 
-def read_extensions(message: FieldReader, name: str, part: str = "") -> None:
+def read_extensions(message: WireFieldReader, name: str, part: str = "") -> None:
     """Read the vector `extensions` of the message `name`, or of a part of it.
 
     Raises MalformedCapture, also when a type comes twice.
@@ -32,7 +32,7 @@ def read_extensions(message: FieldReader, name: str, part: str = "") -> None:
             seen.add(code)
 
 
-def _read_extension(extensions: FieldReader, index: int, message: str) -> int:
+def _read_extension(extensions: WireFieldReader, index: int, message: str) -> int:
     """Read one extension of a message; return its type."""
     start = extensions.position
     code = int.from_bytes(extensions.data[start : start + 2], "big")
@@ -46,15 +46,15 @@ def _read_extension(extensions: FieldReader, index: int, message: str) -> int:
     return code
 
 
-def _unknown(data: FieldReader, message: str) -> None:
+def _unknown(data: WireFieldReader, message: str) -> None:
     data.take("", data.left, "data", "not explained here")
 
 
-def _nothing(data: FieldReader, message: str) -> None:
+def _nothing(data: WireFieldReader, message: str) -> None:
     """Read nothing: its presence is all it says, and bytes inside would be left over."""
 
 
-def _server_name(data: FieldReader, message: str) -> None:
+def _server_name(data: WireFieldReader, message: str) -> None:
     with data.vector("server_name_list", 2, 1) as server_names:
         meaning = "0: a host name (RFC 6066 §3)"
         server_names.number("[0].name_type", 1, "type", meaning, {0: "host_name"})
@@ -62,12 +62,12 @@ def _server_name(data: FieldReader, message: str) -> None:
         server_names.opaque("[0].HostName", 2, "name", meaning, least=1, value=text)
 
 
-def _max_fragment_length(data: FieldReader, message: str) -> None:
+def _max_fragment_length(data: WireFieldReader, message: str) -> None:
     meaning = "2 to the power of 8 more than this, in bytes (RFC 6066 §4)"
     data.number("max_fragment_length", 1, "choice", meaning)
 
 
-def _status_request(data: FieldReader, message: str) -> None:
+def _status_request(data: WireFieldReader, message: str) -> None:
     kind = data.number("status_type", 1, "type", "1: an OCSP answer (RFC 6066 §8)", {1: "ocsp"})
     if kind != 1:
         data.take("request", data.left, "data", "not explained here")
@@ -79,18 +79,18 @@ def _status_request(data: FieldReader, message: str) -> None:
         data.opaque("response", 3, "data", meaning)
 
 
-def _supported_groups(data: FieldReader, message: str) -> None:
+def _supported_groups(data: WireFieldReader, message: str) -> None:
     meaning = "a group for the key exchange (§4.2.7)"
     data.numbers("named_group_list", 2, 2, "choice", meaning, names=code_points.GROUPS)
 
 
-def _ec_point_formats(data: FieldReader, message: str) -> None:
+def _ec_point_formats(data: WireFieldReader, message: str) -> None:
     meaning = "how points may be written: a relic of TLS 1.2 (RFC 8422 §5.1.2)"
     names = code_points.POINT_FORMATS
     data.numbers("ec_point_format_list", 1, 1, "choice", meaning, names=names)
 
 
-def _signature_algorithms(data: FieldReader, message: str) -> None:
+def _signature_algorithms(data: WireFieldReader, message: str) -> None:
     meaning = (
         "a scheme that the sender can verify; "
         "those without a name here are older than TLS 1.3 (§4.2.3)"
@@ -99,7 +99,7 @@ def _signature_algorithms(data: FieldReader, message: str) -> None:
     data.numbers("supported_signature_algorithms", 2, 2, "choice", meaning, names=names)
 
 
-def _application_protocols(data: FieldReader, message: str) -> None:
+def _application_protocols(data: WireFieldReader, message: str) -> None:
     meaning = "a protocol to speak inside (RFC 7301 §3.1)"
     index = 0
     with data.vector("protocol_name_list", 2, 2) as protocols:
@@ -108,30 +108,30 @@ def _application_protocols(data: FieldReader, message: str) -> None:
             index += 1
 
 
-def _timestamps(data: FieldReader, message: str) -> None:
+def _timestamps(data: WireFieldReader, message: str) -> None:
     meaning = "promises of logs to publish the certificate (RFC 6962 §3.3)"
     data.opaque("sct_list", 2, "data", meaning)
 
 
-def _padding(data: FieldReader, message: str) -> None:
+def _padding(data: WireFieldReader, message: str) -> None:
     data.take("", data.left, "padding", "zeros that make the ClientHello longer (RFC 7685)")
 
 
-def _session_ticket(data: FieldReader, message: str) -> None:
+def _session_ticket(data: WireFieldReader, message: str) -> None:
     data.take("", data.left, "ticket", "a ticket of TLS 1.2 (RFC 5077 §3.2)")
 
 
-def _compress_certificate(data: FieldReader, message: str) -> None:
+def _compress_certificate(data: WireFieldReader, message: str) -> None:
     meaning = "a compression that the sender can undo (RFC 8879 §3)"
     data.numbers("algorithms", 1, 2, "choice", meaning, names=code_points.COMPRESSIONS)
 
 
-def _record_size_limit(data: FieldReader, message: str) -> None:
+def _record_size_limit(data: WireFieldReader, message: str) -> None:
     meaning = "the longest TLSInnerPlaintext that the sender takes (RFC 8449 §4)"
     data.number("record_size_limit", 2, "length", meaning)
 
 
-def _pre_shared_key(data: FieldReader, message: str) -> None:
+def _pre_shared_key(data: WireFieldReader, message: str) -> None:
     if message != "ClientHello":
         meaning = "which of the PSKs offered is used, from 0 (§4.2.11)"
         data.number("selected_identity", 2, "choice", meaning)
@@ -152,13 +152,13 @@ def _pre_shared_key(data: FieldReader, message: str) -> None:
             index += 1
 
 
-def _early_data(data: FieldReader, message: str) -> None:
+def _early_data(data: WireFieldReader, message: str) -> None:
     if message == "NewSessionTicket":
         meaning = "how many bytes of early data the ticket is good for (§4.2.10)"
         data.number("max_early_data_size", 4, "length", meaning)
 
 
-def _supported_versions(data: FieldReader, message: str) -> None:
+def _supported_versions(data: WireFieldReader, message: str) -> None:
     names = code_points.VERSIONS
     if message == "ClientHello":
         meaning = "a version that the client speaks (§4.2.1)"
@@ -168,17 +168,17 @@ def _supported_versions(data: FieldReader, message: str) -> None:
         data.number("selected_version", 2, "version", meaning, names)
 
 
-def _cookie(data: FieldReader, message: str) -> None:
+def _cookie(data: WireFieldReader, message: str) -> None:
     meaning = "what the server has the client bring back, so as not to remember it (§4.2.2)"
     data.opaque("cookie", 2, "data", meaning, least=1)
 
 
-def _psk_modes(data: FieldReader, message: str) -> None:
+def _psk_modes(data: WireFieldReader, message: str) -> None:
     meaning = "a way in which a PSK may be used (§4.2.9)"
     data.numbers("ke_modes", 1, 1, "choice", meaning, names=code_points.PSK_MODES)
 
 
-def _certificate_authorities(data: FieldReader, message: str) -> None:
+def _certificate_authorities(data: WireFieldReader, message: str) -> None:
     meaning = "an issuer that is trusted, its name in DER (§4.2.4)"
     index = 0
     with data.vector("authorities", 2, 3) as authorities:
@@ -187,7 +187,7 @@ def _certificate_authorities(data: FieldReader, message: str) -> None:
             index += 1
 
 
-def _oid_filters(data: FieldReader, message: str) -> None:
+def _oid_filters(data: WireFieldReader, message: str) -> None:
     index = 0
     with data.vector("filters", 2) as filters:
         while filters.left:
@@ -198,7 +198,7 @@ def _oid_filters(data: FieldReader, message: str) -> None:
             index += 1
 
 
-def _key_share(data: FieldReader, message: str) -> None:
+def _key_share(data: WireFieldReader, message: str) -> None:
     if message == "HelloRetryRequest":
         meaning = "the group that the client should send a share of (§4.2.8)"
         data.number("selected_group", 2, "choice", meaning, code_points.GROUPS)
@@ -212,14 +212,14 @@ def _key_share(data: FieldReader, message: str) -> None:
                 index += 1
 
 
-def _key_share_entry(shares: FieldReader, name: str, whose: str) -> None:
+def _key_share_entry(shares: WireFieldReader, name: str, whose: str) -> None:
     meaning = "the group of the public key that follows (§4.2.8)"
     shares.number(f"{name}.group", 2, "choice", meaning, code_points.GROUPS)
     meaning = f"{whose} ephemeral public key in that group (§4.2.8)"
     shares.opaque(f"{name}.key_exchange", 2, "key", meaning, least=1)
 
 
-def _renegotiation_info(data: FieldReader, message: str) -> None:
+def _renegotiation_info(data: WireFieldReader, message: str) -> None:
     meaning = "a relic of TLS 1.2; empty here (RFC 5746 §3.2)"
     data.opaque("renegotiated_connection", 1, "data", meaning)
 

@@ -64,7 +64,7 @@ class WireField:
         return replace(self, offset=offset, length=length, data=data, record=record)
 
 
-class FieldReader:
+class WireFieldReader:
     """A cursor over part of a message. Everything that it reads becomes a WireField.
 
     Names are appended to the path with a dot. "[0]" and "[0].group" stand for an entry of a vector
@@ -138,7 +138,7 @@ class FieldReader:
 
         return int.from_bytes(self.take(name, length, kind, meaning, value=value), "big")
 
-    def vector(self, name: str, prefix: int, least: int = 0) -> FieldReader:
+    def vector(self, name: str, prefix: int, least: int = 0) -> WireFieldReader:
         """Read the length of a vector, `prefix` bytes, and return a cursor over the vector (§3.4).
 
         least: the fewest bytes that the vector may have.
@@ -153,7 +153,7 @@ class FieldReader:
             )
         start = self.position
         self.position += count
-        return FieldReader(self.data, path, self.fields, start, self.position)
+        return WireFieldReader(self.data, path, self.fields, start, self.position)
 
     def opaque(
         self,
@@ -187,7 +187,7 @@ class FieldReader:
                 found.append(number)
         return found
 
-    def __enter__(self) -> FieldReader:
+    def __enter__(self) -> WireFieldReader:
         return self
 
     def __exit__(

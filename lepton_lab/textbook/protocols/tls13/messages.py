@@ -14,7 +14,7 @@ from lepton_lab.textbook.protocols.tls13 import code_points
 from lepton_lab.textbook.protocols.tls13.certificates import summary_of
 from lepton_lab.textbook.protocols.tls13.dissection_errors import MalformedCapture
 from lepton_lab.textbook.protocols.tls13.extensions import read_extensions
-from lepton_lab.textbook.protocols.tls13.fields import FieldReader, WireField
+from lepton_lab.textbook.protocols.tls13.fields import WireFieldReader, WireField
 from lepton_lab.textbook.protocols.tls13.suites import SUITE_NAMES
 
 ALL_SUITES = SUITE_NAMES | code_points.OTHER_SUITES
@@ -33,7 +33,7 @@ def read_handshake(data: bytes) -> tuple[str, tuple[WireField, ...]]:
         name = "HelloRetryRequest"
     fields: list[WireField] = []
     meaning = "which message this is (§4)"
-    with FieldReader(data, name, fields) as message:
+    with WireFieldReader(data, name, fields) as message:
         message.number("msg_type", 1, "type", meaning, code_points.HANDSHAKE_TYPES)
         with message.vector("", 3) as body:
             parser(body, name)
@@ -57,7 +57,7 @@ def read_change_cipher_spec(data: bytes) -> tuple[WireField, ...]:
 def read_alert(data: bytes) -> tuple[WireField, ...]:
     """Read an alert (§6): 0 1 level, 1 1 description. Raises MalformedCapture."""
     fields: list[WireField] = []
-    with FieldReader(data, "Alert", fields) as alert:
+    with WireFieldReader(data, "Alert", fields) as alert:
         meaning = "in TLS 1.3 the description alone counts (§6)"
         alert.number("level", 1, "type", meaning, code_points.ALERT_LEVELS)
         meaning = "what has happened (§6.1, §6.2)"
@@ -68,7 +68,7 @@ def read_alert(data: bytes) -> tuple[WireField, ...]:
 def read_application_data(data: bytes) -> tuple[WireField, ...]:
     """Read what the application says as one field: TLS does not look into it."""
     fields: list[WireField] = []
-    reader = FieldReader(data, "ApplicationData", fields)
+    reader = WireFieldReader(data, "ApplicationData", fields)
     reader.take("data", len(data), "data", "what the application says", value=_as_text)
     return tuple(fields)
 
@@ -78,7 +78,7 @@ def _as_text(data: bytes) -> object:
     return data.decode("ascii") if is_text else data
 
 
-def _client_hello(message: FieldReader, name: str) -> None:
+def _client_hello(message: WireFieldReader, name: str) -> None:
     _hello(message, "the client's contribution to the freshness of every key")
     meaning = "not empty to look like TLS 1.2; the server sends it back (§D.4)"
     message.opaque("legacy_session_id", 1, "random", meaning)
@@ -92,7 +92,7 @@ def _client_hello(message: FieldReader, name: str) -> None:
     read_extensions(message, name)
 
 
-def _server_hello(message: FieldReader, name: str) -> None:
+def _server_hello(message: WireFieldReader, name: str) -> None:
     if name == "HelloRetryRequest":
         meaning = (
             "SHA-256 of 'HelloRetryRequest': "
@@ -107,22 +107,22 @@ def _server_hello(message: FieldReader, name: str) -> None:
     read_extensions(message, name)
 
 
-def _hello(message: FieldReader, meaning_of_random: str) -> None:
+def _hello(message: WireFieldReader, meaning_of_random: str) -> None:
     meaning = "always TLS 1.2; what counts stands in supported_versions (§4.1.2)"
     message.number("legacy_version", 2, "version", meaning, code_points.VERSIONS)
     message.take("random", 32, "random", meaning_of_random)
 
 
-def _encrypted_extensions(message: FieldReader, name: str) -> None:
+def _encrypted_extensions(message: WireFieldReader, name: str) -> None:
     read_extensions(message, name)
 
 
-def _certificate_request(message: FieldReader, name: str) -> None:
+def _certificate_request(message: WireFieldReader, name: str) -> None:
     message.opaque("certificate_request_context", 1, "data", "empty during the handshake (§4.3.2)")
     read_extensions(message, name)
 
 
-def _certificate(message: FieldReader, name: str) -> None:
+def _certificate(message: WireFieldReader, name: str) -> None:
     meaning = "the request's; empty during the handshake (§4.4.2)"
     message.opaque("certificate_request_context", 1, "data", meaning)
     meaning = (
@@ -138,25 +138,25 @@ def _certificate(message: FieldReader, name: str) -> None:
             index += 1
 
 
-def _certificate_verify(message: FieldReader, name: str) -> None:
+def _certificate_verify(message: WireFieldReader, name: str) -> None:
     meaning = "how the signature was made (§4.4.3)"
     message.number("algorithm", 2, "choice", meaning, code_points.SIGNATURE_SCHEMES)
     meaning = "by the certificate's key over the transcript: the sender has that key, here and now"
     message.opaque("signature", 2, "signature", meaning, least=1)
 
 
-def _finished(message: FieldReader, name: str) -> None:
+def _finished(message: WireFieldReader, name: str) -> None:
     meaning = (
         "MAC of the transcript: both have seen the same messages and hold the same secret (§4.4.4)"
     )
     message.take("verify_data", message.left, "mac", meaning)
 
 
-def _end_of_early_data(message: FieldReader, name: str) -> None:
+def _end_of_early_data(message: WireFieldReader, name: str) -> None:
     """It is empty: from the next record on the client uses its handshake keys (§4.5)."""
 
 
-def _new_session_ticket(message: FieldReader, name: str) -> None:
+def _new_session_ticket(message: WireFieldReader, name: str) -> None:
     meaning = "seconds for which the ticket is good, at most a week (§4.6.1)"
     message.number("ticket_lifetime", 4, "data", meaning)
     meaning = "added to the ticket's age, so that uses of it cannot be linked by it"
@@ -168,12 +168,12 @@ def _new_session_ticket(message: FieldReader, name: str) -> None:
     read_extensions(message, name)
 
 
-def _key_update(message: FieldReader, name: str) -> None:
+def _key_update(message: WireFieldReader, name: str) -> None:
     meaning = "whether the other side should change its key too (§4.6.3)"
     message.number("request_update", 1, "type", meaning, code_points.KEY_UPDATES)
 
 
-MESSAGES: dict[int, tuple[str, Callable[[FieldReader, str], None]]] = {
+MESSAGES: dict[int, tuple[str, Callable[[WireFieldReader, str], None]]] = {
     1: ("ClientHello", _client_hello),
     2: ("ServerHello", _server_hello),
     4: ("NewSessionTicket", _new_session_ticket),

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from lepton_lab.textbook.protocols.tls13 import code_points
 from lepton_lab.textbook.protocols.tls13.dissection_errors import MalformedCapture
-from lepton_lab.textbook.protocols.tls13.fields import FieldReader, WireField
+from lepton_lab.textbook.protocols.tls13.fields import WireFieldReader, WireField
 from lepton_lab.textbook.protocols.tls13.record_layer import LONGEST_CIPHERTEXT, LONGEST_PLAINTEXT
 
 HEADER_LENGTH = 5
@@ -27,7 +27,7 @@ def read_header(data: bytes, fields: list[WireField], *, is_first: bool) -> str:
     """
     is_protected = data[:1] == b"\x17"
     path = "TLSCiphertext" if is_protected else "TLSPlaintext"
-    with FieldReader(data, path, fields) as reader:
+    with WireFieldReader(data, path, fields) as reader:
         type_name = "opaque_type" if is_protected else "type"
         meaning = "what the fragment holds (§5.1)"
         if is_protected:
@@ -58,7 +58,7 @@ def inner_fields(opened: bytes, content_length: int, padding: int) -> list[WireF
     """
     fields: list[WireField] = []
     start = HEADER_LENGTH + content_length
-    reader = FieldReader(opened, "TLSInnerPlaintext", fields, start)
+    reader = WireFieldReader(opened, "TLSInnerPlaintext", fields, start)
     meaning = "what the content really is (§5.2)"
     reader.number("type", 1, "type", meaning, code_points.CONTENT_TYPES)
     meaning = "zeros that hide how long the content is (§5.4)"
