@@ -14,7 +14,7 @@ from lepton_lab.textbook.protocols.tls13 import code_points
 from lepton_lab.textbook.protocols.tls13.certificates import summary_of
 from lepton_lab.textbook.protocols.tls13.dissection_errors import MalformedCapture
 from lepton_lab.textbook.protocols.tls13.extensions import read_extensions
-from lepton_lab.textbook.protocols.tls13.fields import WireFieldReader, WireField
+from lepton_lab.textbook.protocols.tls13.fields import WireField, WireFieldReader
 from lepton_lab.textbook.protocols.tls13.suites import SUITE_NAMES
 
 ALL_SUITES = SUITE_NAMES | code_points.OTHER_SUITES

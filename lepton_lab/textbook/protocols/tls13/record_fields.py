@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from lepton_lab.textbook.protocols.tls13 import code_points
 from lepton_lab.textbook.protocols.tls13.dissection_errors import MalformedCapture
-from lepton_lab.textbook.protocols.tls13.fields import WireFieldReader, WireField
+from lepton_lab.textbook.protocols.tls13.fields import WireField, WireFieldReader
 from lepton_lab.textbook.protocols.tls13.record_layer import LONGEST_CIPHERTEXT, LONGEST_PLAINTEXT
 
 HEADER_LENGTH = 5
