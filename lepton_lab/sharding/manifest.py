@@ -57,6 +57,7 @@ OBJECT = 1
 TOMBSTONE = 2
 SEGMENT = 1 << 20  # bytes of a data shard, unless the whole object is smaller
 SMALLEST_SEGMENT = 64  # also the unit: the erasure code takes multiples of 64 bytes
+MOST_SEGMENTS = (1 << 32) - 1  # of one object: their counter in the nonce has four bytes
 TAG = 16  # bytes of an AES-GCM tag, and of a shard's authenticator
 
 _BODY_FORMAT = 1
@@ -171,7 +172,7 @@ class ManifestBody:
             and self.version >= 1
             and SMALLEST_SEGMENT <= self.segment <= SEGMENT
             and self.segment % SMALLEST_SEGMENT == 0
-            and self.segments < 1 << 32
+            and self.segments <= MOST_SEGMENTS
         )
         if not sound:
             raise IntegrityError("a manifest holds numbers that no writer writes")

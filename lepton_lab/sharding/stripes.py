@@ -20,10 +20,17 @@ from typing import BinaryIO
 import numpy as np
 
 from lepton_lab.buffers import pieces_of
-from lepton_lab.errors import InvalidParameter, NodeError, NotEnoughShards, UnreadableValue
+from lepton_lab.errors import (
+    InvalidParameter,
+    MessageTooLarge,
+    NodeError,
+    NotEnoughShards,
+    UnreadableValue,
+)
 from lepton_lab.sharding.calls import GuardedNode
 from lepton_lab.sharding.codec import Row, StripeCodec, new_rows
 from lepton_lab.sharding.manifest import (
+    MOST_SEGMENTS,
     RECORD_LIMIT,
     TAG,
     ManifestBody,
@@ -120,7 +127,8 @@ class Stripes:
         """Encrypt, code and send every piece; return the length of the plaintext.
 
         Shard i of every stripe goes to worker i. Raises NotEnoughShards as soon as fewer than
-        `quorum` nodes have taken everything; then what was sent is deleted again.
+        `quorum` nodes have taken everything, MessageTooLarge if the segments' counter would
+        overflow; then what was sent is deleted again.
         """
         buffers = self._new_buffers()
         length = 0
@@ -132,6 +140,11 @@ class Stripes:
                 wait_for(current.calls.values(), quorum)
                 current.let_go()
                 workers.require(quorum, "nodes that took every shard")
+                if (stripe + 1) * self.body.k > MOST_SEGMENTS:
+                    raise MessageTooLarge(
+                        f"an object has at most {MOST_SEGMENTS:,} segments: store it in parts, or "
+                        "with larger segments"
+                    )
                 self._codec.encrypt(current.rows, stripe, piece, last)
                 self._codec.encode(current.rows)
                 current.calls = {

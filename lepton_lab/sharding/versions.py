@@ -280,8 +280,12 @@ class Versions:
                 "they were put back to an earlier state"
             )
         if shown >= record.version:
-            # A manifest of this version, but under a data key that no writer of this ring used.
-            raise IntegrityError("no manifest can be believed: the nodes' copies were altered")
+            # Nothing in it can be verified, not even the version.
+            raise IntegrityError(
+                f"no manifest can be believed: the nodes show version {shown} under a data key "
+                "that this key ring does not hold; either they were altered, or this is an older "
+                "copy of the ring"
+            )
         absent = self._why_absent()
         if isinstance(absent, IntegrityError):
             raise absent

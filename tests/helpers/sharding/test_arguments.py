@@ -1,4 +1,4 @@
-"""Tests lepton_lab.sharding.arguments: what a store refuses before it reads or writes anything."""
+"""Tests lepton_lab.sharding.arguments: what a store refuses, and its largest object."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ import os
 import numpy as np
 import pytest
 
-from lepton_lab.errors import InvalidParameter, LabError
+from lepton_lab.errors import InvalidParameter, LabError, MessageTooLarge
 from lepton_lab.nodes import DirectoryNode, MemoryNode
-from lepton_lab.sharding import Receipt, ShardedStore
+from lepton_lab.sharding import Receipt, ShardedStore, manifest, stripes
+from lepton_lab.sharding.manifest import is_shard
 
 
 @pytest.fixture
@@ -196,3 +197,22 @@ def test_a_node_that_is_named_like_a_position_does_not_hide_another(ring):
     store = ShardedStore(nodes, ring, k=2)
     store.put("x", b"data")
     assert len(store.check("x").nodes) == 4
+
+
+# --- the largest object --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("more", [0, 1])
+def test_an_object_has_a_largest_number_of_segments(ring, monkeypatch, more):
+    for module in (manifest, stripes):
+        monkeypatch.setattr(module, "MOST_SEGMENTS", 12)
+    store = ShardedStore(five(), ring, segment=64)
+    data = b"x" * (12 * 48 + more)
+    if not more:
+        store.put("x", data)
+        assert store.get("x") == data
+        return
+    with pytest.raises(MessageTooLarge, match="12 segments"):
+        store.put("x", data)
+    assert not any(is_shard(key) for node in store.nodes for key in node)
+    assert store.names() == []
