@@ -306,13 +306,12 @@ def test_what_is_not_a_file_in_a_shards_place_is_one_bad_shard(ring, tmp_path, k
         place.symlink_to("/dev/zero" if kind == "link to a device" else "/etc/passwd")
     begun = time.monotonic()
     assert store.get("x") == DATA
-    assert time.monotonic() - begun < 8
-    health = store.check("x")
-    assert health.margin == 1
-    store.repair("x")
-    assert store.get("x") == DATA
-    assert set(store.put("y", DATA).lacking) <= {"node-0"}
-    assert time.monotonic() - begun < 25
+    health = next(iter(store.check("x").nodes.values()))
+    assert (health.altered, health.unreachable) == (1, None)
+    assert sum(store.repair("x").rebuilt.values()) == 1
+    assert store.check("x").intact
+    assert store.put("y", DATA).lacking == ()
+    assert time.monotonic() - begun < 10
 
 
 def test_set_if_absent_counts_only_true(ring):
