@@ -86,39 +86,47 @@ def _block_and_receiver(output: bytes) -> Probe:
 
 
 class _TemptingReceiver:
-    """A receiver that answers 'right padding' to the very first question.
+    """A receiver that tempts: one of its first yeses means padding 02 02, whatever is asked.
 
-    It fixes the last two bytes of D_K(block) only then, such that the padding is 02 02. From there
-    on it answers truly. An attack that takes the first yes for padding 01 gets the last byte wrong,
-    in whatever order it guesses.
+    It fixes the last two bytes of D_K(block) only at the question numbered `tempting`, such that
+    the padding is 02 02 there. To questions before that it says no, and from there on it answers
+    truly; no answer contradicts another. An attack that takes that yes for padding 01 gets the last
+    byte wrong, in whatever order it guesses.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, tempting: int) -> None:
         self.block = secrets.token_bytes(_BLOCK)
         self.output = bytearray(secrets.token_bytes(_BLOCK))
-        self.questions = 0
+        self._tempting = tempting
+        self._asked: list[bytes] = []
+        self._is_fixed = False
 
     def ask(self, message: bytes) -> bool:
         """Whether the padding of D_K(block) ⊕ R is right (PKCS #7)."""
         _expect_two_blocks(message)
         r = bytes(message[:_BLOCK])
-        if self.questions == 0:
-            self.output[14] = r[14] ^ 2
-            self.output[15] = r[15] ^ 2
-        self.questions += 1
+        self._asked.append(r)
         expect(
-            self.questions <= _MOST_QUESTIONS,
+            len(self._asked) <= _MOST_QUESTIONS,
             f"that is more than {_MOST_QUESTIONS:,} questions for one block; 256 guesses for each "
             "of its 16 bytes are 4,096",
         )
+        if not self._is_fixed and len(self._asked) >= self._tempting:
+            self.output[14] = r[14] ^ 2
+            self.output[15] = r[15] ^ 2
+            # Every earlier answer was no. Where that would now be untrue, tempt a question later.
+            self._is_fixed = not any(self._is_right(earlier) for earlier in self._asked[:-1])
+        return self._is_fixed and self._is_right(r)
+
+    def _is_right(self, r: bytes) -> bool:
         plaintext = xor_bytes(bytes(self.output), r)
         count = plaintext[-1]
         return 1 <= count <= _BLOCK and plaintext[-count:] == bytes([count]) * count
 
 
 def _judge_tempted(answer: Any) -> None:
-    for _ in range(3):
-        receiver = _TemptingReceiver()
+    for tempting in (1, 2, 3 + secrets.randbelow(50)):
+        receiver = _TemptingReceiver(tempting)
         result = answer(receiver.block, receiver.ask)
         expect(bytes(result) == bytes(receiver.output), _NOT_CONFIRMED)
 

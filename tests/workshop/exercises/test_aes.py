@@ -38,6 +38,23 @@ def rows(state: bytes) -> bytes:
     return bytes(square[i % 4][i // 4] for i in range(16))
 
 
+def block_by_all_hits(block: bytes, ask: Callable[[bytes], bool]) -> bytes:
+    """It collects every hit for the last byte first, and tells them apart afterwards."""
+    front = bytes(range(14)) + b"\x77"
+    hits = [guess for guess in range(256) if ask(front + bytes([guess]) + block)]
+    other = front[:14] + b"\x78"
+    last = next(guess for guess in hits if ask(other + bytes([guess]) + block)) ^ 1
+    output = bytearray(15) + bytes([last])
+    for i in range(14, -1, -1):
+        n = 16 - i
+        known = bytes(byte ^ n for byte in output[i + 1 :])
+        for guess in range(256):
+            if ask(front[:i] + bytes([guess]) + known + block):
+                output[i] = guess ^ n
+                break
+    return bytes(output)
+
+
 def flip_as_array(message: bytes, at: int, known: bytes, wanted: bytes) -> bytearray:
     forged = bytearray(message)
     for i, (x, y) in enumerate(zip(known, wanted, strict=True)):
@@ -81,6 +98,7 @@ def block_from_255_down(block: bytes, ask: Callable[[bytes], bool]) -> bytes:
         ("aes.forge", forge_by_difference),
         ("aes.decrypted_block", padding_oracle.decrypted_block),
         ("aes.decrypted_block", block_from_255_down),
+        ("aes.decrypted_block", block_by_all_hits),
     ],
 )
 def test_another_right_way_is_right(exercise: str, answer: object) -> None:
@@ -159,6 +177,22 @@ def block_with_another_prefix(block: bytes, ask: Callable[[bytes], bool]) -> byt
     return bytes(output)
 
 
+def block_after_a_dummy(block: bytes, ask: Callable[[bytes], bool]) -> bytes:
+    """It does not confirm the last byte, and its first question is about nothing."""
+    ask(b"\x17" * 16 + block)
+    return block_with_another_prefix(block, ask)
+
+
+def block_with_a_useless_confirmation(block: bytes, ask: Callable[[bytes], bool]) -> bytes:
+    """It asks a second time and changes a byte that does not matter."""
+
+    def twice(message: bytes) -> bool:
+        changed = bytes([message[0] ^ 1]) + message[1:]
+        return ask(message) and (message[:15] != b"\xa5" * 15 or ask(changed))
+
+    return block_with_another_prefix(block, twice)
+
+
 def block_by_many_questions(block: bytes, ask: Callable[[bytes], bool]) -> bytes:
     for _ in range(20_000):
         ask(bytes(16) + block)
@@ -190,6 +224,8 @@ XTIME_PROBES = [(0x57, 0xAE), (0xAE, 0x47), (0x47, 0x8E), (0x8E, 7), (0x80, 0x1B
             lambda h, message, difference: forge_by_difference(h, message, difference)[1:],
         ),
         ("aes.decrypted_block", block_with_another_prefix),
+        ("aes.decrypted_block", block_after_a_dummy),
+        ("aes.decrypted_block", block_with_a_useless_confirmation),
         ("aes.decrypted_block", block_by_many_questions),
     ],
 )
