@@ -1,7 +1,8 @@
-"""lepton_lab: encryption, sharded storage, secure transport and computing on ciphertexts, right and explained.
+"""Encryption, sharded storage, secure transport and computing on ciphertexts, explained and tested.
 
-The safe helpers stand at this root, one idea a module: `aes`, `rsa`, `paillier`, `shamir`, `erasure`, `keyring`,
-`nodes`, `sharding`, `tls`. Importing the package imports none of them; `from lepton_lab import aes` does.
+The safe helpers stand at this root, one idea per module: `aes`, `rsa`, `paillier`, `shamir`,
+`erasure`, `keyring`, `nodes`, `sharding`, `elections`, `tls`. Importing the package imports none of
+them; `from lepton_lab import aes` does.
 """
 
 __version__ = "0.1.0"

@@ -1,4 +1,4 @@
-"""What all tests share: a bounded hypothesis profile, the count of published vectors, and what was skipped and why."""
+"""What all tests share: a hypothesis profile, counts of published vectors, and what was skipped."""
 
 from __future__ import annotations
 
@@ -22,30 +22,31 @@ settings.register_profile(
 )
 settings.load_profile("lab")
 
-# Tests started in the background, or by nohup, have SIGINT or SIGHUP ignored; the programs that they send them to would
-# inherit that.
+# Tests started in the background, or by nohup, ignore SIGINT or SIGHUP, and the programs that they
+# start would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 if hasattr(signal, "SIGHUP"):
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
-# With LEPTON_LAB_STRICT=1, as in .ci/run, nothing may be skipped but for these reasons. `make system` installs what
-# lets nothing else be.
+# With LEPTON_LAB_STRICT=1, as in .ci/run, a test may be skipped for these reasons only. `make system`
+# installs what every other test needs.
 MAY_SKIP = re.compile(r"^(only on Windows|optional peer)")
 
 EVIDENCE = Path(__file__).parent.parent / "lepton_lab" / "data" / "evidence.json"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files with slow tests first, so that with two workers the last minutes are not one worker's alone."""
+    """Run files with slow tests first, so that both workers are busy to the end."""
     slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
     items.sort(key=lambda item: not slow[item.path])
 
 
 @pytest.fixture
 def tally(record_property: Callable[[str, object], None]) -> Callable[..., None]:
-    """Say how many cases of a published set were run, and how many were left out and why; it must be what is committed.
+    """Report how many cases of a published set were run, how many were left out, and why.
 
-    LEPTON_LAB_COUNTING names the file into which tools/evidence.py has the counts written, to commit them.
+    The counts must be the committed ones. LEPTON_LAB_COUNTING names the file into which
+    tools/evidence.py has new counts written.
     """
     counting = "LEPTON_LAB_COUNTING" in os.environ
     committed = {} if counting else json.loads(EVIDENCE.read_text())["vectors"]
@@ -61,7 +62,9 @@ def tally(record_property: Callable[[str, object], None]) -> Callable[..., None]
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """End with the published vectors that were run, and with what was skipped: every reason says how to enable it."""
+    """End with the published vectors that were run, and with what was skipped: every reason says
+    how to enable it.
+    """
     passed = [
         report for report in terminalreporter.stats.get("passed", []) if report.when == "call"
     ]
@@ -85,7 +88,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     terminalreporter.section("skipped, and how to enable it")
     for reason, count in sorted(reasons.items()):
         terminalreporter.line(
-            f"{count:4d}  {reason}{'' if _may_skip(reason) else '  [required: this run has failed]'}"
+            f"{count:4d}  "
+            f"{reason}{'' if _may_skip(reason) else '  [required: this run has failed]'}"
         )
     if not reasons:
         terminalreporter.line("nothing was skipped")

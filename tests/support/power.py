@@ -122,7 +122,9 @@ class Journal:
         self._calls.append((name, change))
 
     def path(self, path: Any, folder: int | None = None) -> str | None:
-        """The path below the root; None when it is elsewhere. folder: a descriptor it starts from."""
+        """The path below the root; None when it is elsewhere. folder: a descriptor it starts
+        from.
+        """
         start = Path.cwd() if folder is None else path_of_descriptor(folder)
         place = start / os.fsdecode(path)
         return str(place.relative_to(self.root)) if place.is_relative_to(self.root) else None
