@@ -12,7 +12,7 @@ from typing import TypeVar
 from lepton_lab.buffers import BytesLike, read_into
 from lepton_lab.errors import InvalidParameter, NodeError, OversizedValue, UnreadableValue
 from lepton_lab.nodes.folders import OpenFolder
-from lepton_lab.nodes.key_paths import LONGEST_KEY, folders_of, key_of, path_of
+from lepton_lab.nodes.key_paths import LONGEST_KEY, folders_of, key_of, names_of
 from lepton_lab.nodes.node import Node
 from lepton_lab.nodes.values import (
     LARGEST_VALUE,
@@ -78,9 +78,10 @@ class DirectoryNode(Node):
         if not isinstance(path, str | os.PathLike) or "\0" in os.fspath(path):
             raise InvalidParameter("a directory node needs a path, as str or Path and without NUL")
         self._root = Path(path).absolute()
+        self._path = str(self._root)
         self._sync = sync
         self._is_marked = True
-        self.name = name if name is not None else printable(str(self._root))
+        self.name = name if name is not None else printable(self._path)
         self._prepare(create)
 
     @property
@@ -143,7 +144,7 @@ class DirectoryNode(Node):
 
         Nothing waits for the medium, so a power cut may bring the value back.
         """
-        *folders, name = path_of(key).parts
+        *folders, name = names_of(key)
         with self._errors(key), self._open_root() as root:
             try:
                 with root.below(folders) as folder:
@@ -157,7 +158,7 @@ class DirectoryNode(Node):
 
     def __contains__(self, key: object) -> bool:
         """Tell whether there is an entry for the key, readable or not."""
-        *folders, name = path_of(key).parts
+        *folders, name = names_of(key)
         try:
             with (
                 self._errors(key),
@@ -193,7 +194,7 @@ class DirectoryNode(Node):
             if create:
                 self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
             try:
-                root = OpenFolder.open(self._root)
+                root = OpenFolder.open(self._path)
             except FileNotFoundError:
                 # Every call will say so; the folder may come back while this object is in use.
                 return
@@ -214,7 +215,7 @@ class DirectoryNode(Node):
     def _open_root(self) -> OpenFolder:
         """Open the folder. Raises NodeError if it is gone or has lost its marker."""
         try:
-            root = OpenFolder.open(self._root)
+            root = OpenFolder.open(self._path)
         except FileNotFoundError:
             raise NodeError(self.name, "its folder is not there") from None
         except OSError as error:
@@ -269,7 +270,7 @@ class DirectoryNode(Node):
         The folders below the root are made if need be, and again if another process removes them in
         the meantime. The root is never made: if it is gone, a disk was taken out.
         """
-        *folders, name = path_of(key).parts
+        *folders, name = names_of(key)
         with self._errors(), self._open_root() as root:
             for _ in range(_ATTEMPTS):
                 try:
@@ -282,9 +283,10 @@ class DirectoryNode(Node):
     @contextmanager
     def _reading(self, key: str) -> Iterator[int]:
         """Give a descriptor of a key's file."""
-        *folders, name = path_of(key).parts
-        with self._errors(key), self._open_root() as root, root.below(folders) as folder:
-            descriptor = folder.open_file(name)
+        *folders, name = names_of(key)
+        with self._errors(key):
+            with self._open_root() as root, root.below(folders) as folder:
+                descriptor = folder.open_file(name)
             try:
                 yield descriptor
             finally:

@@ -13,7 +13,6 @@ import secrets
 import shutil
 import stat
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Self
 
 # Windows has no descriptors of folders; there every path is built anew, and links are looked for
@@ -33,12 +32,12 @@ class OpenFolder:
     A context manager. All methods raise OSError.
     """
 
-    def __init__(self, path: Path, descriptor: int | None) -> None:
-        self.path = path
+    def __init__(self, path: str, descriptor: int | None) -> None:
+        self._path = path  # used only where there are no descriptors
         self.descriptor = descriptor
 
     @classmethod
-    def open(cls, path: Path) -> Self:
+    def open(cls, path: str) -> Self:
         """Open a folder by its path; links on the way are followed, for the path is its owner's."""
         if not _HAS_DESCRIPTORS:
             if not stat.S_ISDIR(os.stat(path).st_mode):
@@ -59,7 +58,7 @@ class OpenFolder:
 
     def at(self, name: str) -> str:
         """Return what to give the system for a name in this folder, beside `dir_fd=descriptor`."""
-        return name if self.descriptor is not None else str(self.path / name)
+        return name if self.descriptor is not None else os.path.join(self._path, name)
 
     # --- folders --------------------------------------------------------------------------------
 
@@ -67,14 +66,16 @@ class OpenFolder:
         """Open a folder in this one. A link is not followed: NotADirectoryError, or ELOOP."""
         if self.descriptor is None:
             self.require_no_link(name)
-            return OpenFolder.open(self.path / name)
+            return OpenFolder.open(self.at(name))
         descriptor = os.open(name, _FOLDER_FLAGS | _NO_FOLLOW, dir_fd=self.descriptor)
-        return OpenFolder(self.path / name, descriptor)
+        return OpenFolder(name, descriptor)
 
     def below(self, names: Sequence[str]) -> OpenFolder:
         """Open a folder by the names that lead to it, one after the other. The caller closes it."""
-        current = self.duplicate()
-        for name in names:
+        if not names:
+            return self.duplicate()
+        current = self.folder(names[0])
+        for name in names[1:]:
             with current:
                 current = current.folder(name)
         return current
@@ -114,8 +115,8 @@ class OpenFolder:
     def duplicate(self) -> OpenFolder:
         """Return another handle of the same folder."""
         if self.descriptor is None:
-            return OpenFolder(self.path, None)
-        return OpenFolder(self.path, os.dup(self.descriptor))
+            return OpenFolder(self._path, None)
+        return OpenFolder(self._path, os.dup(self.descriptor))
 
     def sync(self) -> None:
         """Put the folder's entries on the medium: until then a power cut may undo them."""
@@ -125,7 +126,7 @@ class OpenFolder:
 
     def entries(self) -> list[tuple[str, bool]]:
         """Return (name, whether it is a folder itself) of every entry, in order of the names."""
-        place = self.path if self.descriptor is None else self.descriptor
+        place = self._path if self.descriptor is None else self.descriptor
         found = []
         with os.scandir(place) as entries:
             for entry in entries:

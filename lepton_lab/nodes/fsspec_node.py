@@ -4,6 +4,7 @@ many more.
 
 from __future__ import annotations
 
+import os
 import secrets
 from collections.abc import Hashable, Iterator, MutableMapping
 from contextlib import contextmanager
@@ -12,11 +13,25 @@ from typing import Any
 from urllib.parse import quote
 
 from lepton_lab.buffers import BytesLike
-from lepton_lab.errors import InvalidParameter, LabError, NodeError, OversizedValue
+from lepton_lab.errors import (
+    InvalidParameter,
+    LabError,
+    NodeError,
+    OversizedValue,
+    UnreadableValue,
+)
 from lepton_lab.nodes.key_paths import key_of, path_of
 from lepton_lab.nodes.node import Node, is_fsspec
 from lepton_lab.nodes.urls import Url
-from lepton_lab.nodes.values import as_value, bytes_of, printable, reason_of, room_in, too_long
+from lepton_lab.nodes.values import (
+    LARGEST_VALUE,
+    as_value,
+    bytes_of,
+    printable,
+    reason_of,
+    room_in,
+    too_long,
+)
 
 _MISSING = (FileNotFoundError, IsADirectoryError, NotADirectoryError)
 
@@ -56,14 +71,14 @@ class FsspecNode(Node):
 
     @property
     def identity(self) -> Hashable | None:
-        """The root on this file system object; fsspec gives equal URLs one object."""
+        """The root on this file system object, or the local folder; fsspec shares the objects."""
+        if self._is_local and os.path.isdir(self._root):
+            found = os.stat(self._root)
+            return ("folder", found.st_dev, found.st_ino)
         return ("fsspec", id(self._fs), self._root)
 
     def __getitem__(self, key: str) -> bytes:
-        path = self._path(key)
-        with self._node_errors(key):
-            value = self._fs.cat_file(path)
-        return bytes(value)
+        return self._read(key, LARGEST_VALUE)
 
     def read_into(self, key: str, buffer: BytesLike) -> int:
         """Read a value into a buffer; of one that is too long, at most one byte more than fits is
@@ -71,27 +86,20 @@ class FsspecNode(Node):
 
         Raises KeyError, OversizedValue, NodeError.
         """
-        path = self._path(key)
         room = room_in(buffer)
-        with self._node_errors(key):
-            length = int(self._info(path)["size"])
-            value = self._fs.cat_file(path, start=0, end=len(room) + 1) if length else b""
-        # The size that the file system reports and what it returns may differ.
-        longest = max(length, len(value))
-        if longest > len(room):
-            raise OversizedValue(self.name, too_long(longest, len(room)))
+        value = self._read(key, len(room))
         room[: len(value)] = value
         return len(value)
 
     def __setitem__(self, key: str, value: BytesLike) -> None:
-        self._place(self._path(key), as_value(value))
+        self._place(self._path(key), self._checked(value))
 
     def set_if_absent(self, key: str, value: BytesLike) -> bool:
         """Store `value` unless the key exists; of several threads of this process exactly one gets
         True.
         """
         path = self._path(key)
-        data = as_value(value)
+        data = self._checked(value)
         with self._one_at_a_time:
             if key in self:
                 return False
@@ -142,6 +150,32 @@ class FsspecNode(Node):
             key = key_of(path[len(self._root) :].lstrip("/"))
             if key is not None and key.startswith(prefix):
                 yield key
+
+    def _checked(self, value: BytesLike) -> bytes:
+        """Return a value as bytes. Raises OversizedValue for one that could not be read again."""
+        data = as_value(value)
+        if len(data) > LARGEST_VALUE:
+            raise OversizedValue(self.name, too_long(len(data), LARGEST_VALUE))
+        return data
+
+    def _read(self, key: str, most: int) -> bytes:
+        """Return a value of at most `most` bytes. Raises as `read_into`."""
+        path = self._path(key)
+        with self._node_errors(key):
+            info = self._info(path)
+            if info.get("islink") or info.get("type") == "other":
+                # A link leads out of the node's folder, and a pipe would be waited for.
+                raise UnreadableValue(self.name, "a value is not a regular file")
+            length = int(info["size"])
+            value = self._fs.cat_file(path, start=0, end=most + 1) if length else b""
+        if not isinstance(value, bytes | bytearray | memoryview):
+            kind = type(value).__name__
+            raise NodeError(self.name, f"its file system gave a {kind} where bytes should be")
+        # The size that the file system reports and what it returns may differ.
+        longest = max(length, len(value))
+        if longest > most:
+            raise OversizedValue(self.name, too_long(longest, most))
+        return bytes(value)
 
     def _path(self, key: object) -> str:
         return f"{self._root}/{path_of(key).as_posix()}"

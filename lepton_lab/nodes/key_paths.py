@@ -27,17 +27,31 @@ LONGEST_KEY = 1000  # bytes; each may take three of a path, and systems allow 40
 _PIECE = 200  # characters of one name; most file systems allow 255
 _UNSAFE = re.compile(rb"[^a-z0-9_-]")
 _ESCAPED = re.compile(rb"%([0-9a-f]{2})")
-_DEVICE = re.compile(r"con|prn|aux|nul|com[0-9]|lpt[0-9]")
+_PLAIN = re.compile(r"[a-z0-9_-]{1,200}(?:/[a-z0-9_-]{1,200})*")
+_PORTS = [f"{port}{number}" for port in ("com", "lpt") for number in range(10)]
+_DEVICES = frozenset(["con", "prn", "aux", "nul", *_PORTS])
 
 
 def path_of(key: object) -> Path:
     """Return the path of a key's file, relative to the root. Raises InvalidParameter."""
-    if len(bytes_of(key)) > LONGEST_KEY:
+    return Path(*names_of(key))
+
+
+def names_of(key: object) -> list[str]:
+    """Return the names of a key's folders and then that of its file. Raises InvalidParameter."""
+    text = as_key(key)
+    # Most keys need no encoding, and this is on the way of every value.
+    if _PLAIN.fullmatch(text):
+        parts = text.split("/")
+        if len(text) <= LONGEST_KEY and _DEVICES.isdisjoint(parts):
+            parts[-1] += "="
+            return parts
+    if len(bytes_of(text)) > LONGEST_KEY:
         raise InvalidParameter(f"a directory node takes keys of at most {LONGEST_KEY} bytes")
-    folder, slash, last = as_key(key).rpartition("/")
+    folder, slash, last = text.rpartition("/")
     *outer, leaf = _pieces(_escaped(last))
     folders = folders_of(folder) if slash else []
-    return Path(*folders, *outer, leaf + "=")
+    return [*folders, *outer, leaf + "="]
 
 
 def folders_of(folder: str) -> list[str]:
@@ -77,7 +91,7 @@ def _unescaped(part: str) -> bytes:
 
 
 def _no_device(piece: str) -> str:
-    return f"%{ord(piece[0]):02x}{piece[1:]}" if _DEVICE.fullmatch(piece) else piece
+    return f"%{ord(piece[0]):02x}{piece[1:]}" if piece in _DEVICES else piece
 
 
 def _pieces(part: str) -> list[str]:

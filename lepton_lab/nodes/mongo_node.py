@@ -18,13 +18,14 @@ from typing import Any
 from urllib.parse import quote, unquote_to_bytes, urlencode
 
 from lepton_lab.buffers import BytesLike
-from lepton_lab.errors import InvalidParameter, NodeError
+from lepton_lab.errors import InvalidParameter, LabError, NodeError, UnreadableValue
 from lepton_lab.nodes.node import TIMEOUT, Node
 from lepton_lab.nodes.urls import NO, Url
-from lepton_lab.nodes.values import as_value, bytes_of
+from lepton_lab.nodes.values import as_value, bytes_of, reason_of
 
 _VALUES_PER_QUERY = 16  # one answer must not hold many large values
 _KEYS_PER_DELETE = 500
+_MOST_KEYS = 1_000_000  # of one listing
 _DUPLICATE_KEY = 11000  # the server's error code for an _id that exists
 _AFTER = "\x7f"  # sorts after every character that an _id has
 _REASONS = {
@@ -141,7 +142,7 @@ class MongoNode(Node):
         in_range = {"_id": {"$gte": first, "$lt": first + _AFTER}}
         with self._node_errors():
             documents = self._collection.find(in_range, {"_id": 1})
-        while True:
+        for _ in range(_MOST_KEYS):
             # Every step may fetch the next batch from the server.
             with self._node_errors():
                 document = next(documents, None)
@@ -150,6 +151,7 @@ class MongoNode(Node):
             key = _key_of(document.get("_id"))
             if key is not None and key.startswith(prefix):
                 yield key
+        raise NodeError(self.name, f"it lists more than {_MOST_KEYS:,} keys")
 
     def get_many(self, keys: Iterable[str]) -> list[bytes | None]:
         """Return the values of `keys` in order, None for each missing key; 16 keys per query.
@@ -160,8 +162,13 @@ class MongoNode(Node):
         ids = map(_id_of, keys)
         while batch := list(islice(ids, _VALUES_PER_QUERY)):
             by_id: dict[object, bytes] = {}
+            wanted = list(set(batch))
             with self._node_errors():
-                found = list(self._collection.find({"_id": {"$in": list(set(batch))}}))
+                documents = self._collection.find({"_id": {"$in": wanted}})
+                # A server that sends more than was asked for is not listened to for ever.
+                found = list(islice(documents, len(wanted) + 1))
+            if len(found) > len(wanted):
+                raise NodeError(self.name, "the server's answer is not one to this question")
             for document in found:
                 by_id[document.get("_id")] = self._value_in(document)
             values += [by_id.get(each) for each in batch]
@@ -181,11 +188,11 @@ class MongoNode(Node):
                 self._held.database.client.close()
                 self._held = None
 
-    def _value_in(self, document: dict[str, Any]) -> bytes:
-        value = document.get("v")
+    def _value_in(self, document: object) -> bytes:
+        value = document.get("v") if isinstance(document, dict) else document
         if not isinstance(value, bytes):
             kind = type(value).__name__
-            raise NodeError(self.name, f"it holds a {kind} where bytes should be")
+            raise UnreadableValue(self.name, f"it holds a {kind} where bytes should be")
         return bytes(value)
 
     @contextmanager
@@ -197,6 +204,13 @@ class MongoNode(Node):
             yield
         except self._errors as error:
             raise NodeError(self.name, _reason(error)) from None
+        except LabError:
+            raise
+        except OSError as error:
+            raise NodeError(self.name, reason_of(error)) from None
+        except Exception as error:
+            # pymongo takes replies apart without looking at their shape first.
+            raise NodeError(self.name, f"pymongo failed ({type(error).__name__})") from None
 
 
 def open_mongo_node(url: Url) -> MongoNode:

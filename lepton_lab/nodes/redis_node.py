@@ -16,7 +16,13 @@ from redis.connection import ConnectionPool
 from redis.exceptions import RedisClusterException
 
 from lepton_lab.buffers import BytesLike
-from lepton_lab.errors import InvalidParameter, LabError, NodeError, OversizedValue
+from lepton_lab.errors import (
+    InvalidParameter,
+    LabError,
+    NodeError,
+    OversizedValue,
+    UnreadableValue,
+)
 from lepton_lab.nodes import redis_wire
 from lepton_lab.nodes.node import Node
 from lepton_lab.nodes.redis_clients import Client, client_address, client_settings, client_timeout
@@ -211,8 +217,8 @@ class RedisNode(Node):
                 lambda: super(RedisNode, self).get_bounded(wanted, limit),
                 (limit + 1) * (len(wanted) + 1),
             )
-        except ReplyTooLong:
-            # One of them is too long, and what follows it was not read: ask for each alone.
+        except (ReplyTooLong, UnreadableValue):
+            # One of them is no such value, and what follows it was not read: ask for each alone.
             return super().get_bounded(wanted, limit)
 
     def get_many(self, keys: Iterable[str]) -> list[bytes | None]:
@@ -333,7 +339,10 @@ class RedisNode(Node):
         except (ReplyTooLong, LabError):
             raise
         except (redis.RedisError, RedisClusterException, OSError) as error:
-            raise NodeError(self.name, redis_reason(error)) from None
+            # A key that holds a list or a hash is one bad value; the server works.
+            is_of_one_key = error_code(error) == "WRONGTYPE"
+            kind = UnreadableValue if is_of_one_key else NodeError
+            raise kind(self.name, redis_reason(error)) from None
         except Exception:
             # redis-py takes replies apart without looking at their shape first.
             raise NodeError(self.name, WRONG_REPLY) from None

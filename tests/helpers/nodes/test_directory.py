@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from lepton_lab.errors import InvalidParameter, NodeError, OversizedValue, UnreadableValue
 from lepton_lab.nodes import DirectoryNode, directory, folders
 from lepton_lab.nodes.directory import MARKER
-from lepton_lab.nodes.key_paths import path_of
+from lepton_lab.nodes.key_paths import folders_of, key_of, names_of, path_of
 from tests.support import power
 
 
@@ -40,6 +40,14 @@ def files(node: DirectoryNode) -> list[str]:
 
 def test_a_key_of_the_store_is_a_path_that_one_can_read():
     assert path_of("00ff/0000000000000001/put/3") == Path("00ff/0000000000000001/put/3=")
+
+
+@given(st.text(st.sampled_from("aeux0-/con"), max_size=30))
+def test_a_key_that_needs_no_encoding_has_the_path_that_the_rules_give(key):
+    folder, slash, last = key.rpartition("/")
+    ruled = [*(folders_of(folder) if slash else []), last + "="]
+    assert names_of(key) == ruled
+    assert key_of("/".join(ruled)) == key
 
 
 @given(st.text(st.one_of(st.characters(), st.sampled_from("/.%=+")), max_size=400))

@@ -9,12 +9,19 @@ import os
 import secrets
 import sys
 import time
+from itertools import count
 
 import pytest
 
-from lepton_lab.errors import InvalidParameter, NodeError, NotFound, OversizedValue
+from lepton_lab.errors import (
+    InvalidParameter,
+    NodeError,
+    NotEnoughShards,
+    OversizedValue,
+    UnreadableValue,
+)
 from lepton_lab.keyring import KeyRing
-from lepton_lab.nodes import FsspecNode, MongoNode, as_node, open_nodes
+from lepton_lab.nodes import DirectoryNode, FsspecNode, MongoNode, as_node, open_nodes
 from lepton_lab.sharding import ShardedStore
 from tests.support.mongo_servers import mongo_server
 
@@ -162,6 +169,45 @@ def test_files_that_are_no_keys_are_left_alone(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["README.txt"]
 
 
+@pytest.mark.skipif(os.name == "nt", reason="only on Windows are there no pipes")
+def test_a_pipe_or_a_link_in_a_values_place_is_one_bad_value(tmp_path):
+    (node,) = open_nodes([f"fsspec+file://{tmp_path}/node"])
+    node["a"] = b"1"
+    os.mkfifo(tmp_path / "node" / "pipe=")
+    (tmp_path / "node" / "link=").symlink_to("/etc/passwd")
+    for key in ("pipe", "link"):
+        for read in (lambda key=key: node[key], lambda key=key: node.read_into(key, bytearray(9))):
+            with pytest.raises(UnreadableValue, match="not a regular file"):
+                read()
+    assert node.get_bounded(["a", "pipe", "link"], 3) == [b"1", bytes(4), bytes(4)]
+
+
+@pytest.mark.parametrize("answer", [None, 5, "text", [1]])
+def test_a_file_system_that_gives_no_bytes_is_a_node_error(answer):
+    class Odd(fsspec.AbstractFileSystem):
+        protocol = "odd"
+        cachable = False
+
+        def info(self, path, **_):
+            return {"size": 3, "type": "file"}
+
+        def cat_file(self, path, **_):
+            return answer
+
+    node = FsspecNode(fsspec.mapping.FSMap("bucket", Odd()))
+    for read in (lambda: node["a"], lambda: node.get_bounded(["a"], 9)):
+        with pytest.raises(NodeError, match="where bytes should be"):
+            read()
+
+
+def test_two_nodes_over_one_folder_have_one_identity(tmp_path):
+    first, second = open_nodes([f"fsspec+file://{tmp_path}/a", f"fsspec+file://{tmp_path}/b"])
+    assert first.identity == DirectoryNode(tmp_path / "a").identity
+    assert first.identity != second.identity
+    mapping = fsspec.get_mapper("memory://somewhere")
+    assert FsspecNode(mapping).identity == FsspecNode(mapping, "another").identity
+
+
 # --- MongoDB -----------------------------------------------------------------------------------
 
 
@@ -258,10 +304,35 @@ def test_a_server_that_dies_is_named_and_the_object_is_still_there(ring):
         assert store.put("x", b"newer").lacking == (nodes[2].name,)
         for node in nodes[:2]:
             node.clear()
-        with pytest.raises(NotFound):
+        with pytest.raises(NotEnoughShards, match="acknowledged"):
             store.get("x")
         for node in nodes:
             node.close()
+
+
+class Endless:
+    """A collection that answers every question with documents without end."""
+
+    full_name = "endless"
+
+    def find(self, *_):
+        return ({"_id": f"k{number}", "v": b"x"} for number in count())
+
+    def find_one(self, *_):
+        return 5
+
+    update_one = find
+
+
+def test_a_collection_without_end_is_a_node_error(monkeypatch):
+    monkeypatch.setattr("lepton_lab.nodes.mongo_node._MOST_KEYS", 1000)
+    node = MongoNode(Endless())
+    with pytest.raises(NodeError, match="it lists more than 1,000 keys"):
+        list(iter(node))
+    with pytest.raises(NodeError, match="not one to this question"):
+        node.get_many(["k0", "k1"])
+    with pytest.raises(NodeError, match=r"pymongo failed \(AttributeError\)|where bytes"):
+        node["a"]
 
 
 # --- URLs --------------------------------------------------------------------------------------

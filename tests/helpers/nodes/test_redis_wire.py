@@ -17,7 +17,7 @@ import redis
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lepton_lab.errors import InvalidParameter, NodeError, OversizedValue
+from lepton_lab.errors import InvalidParameter, NodeError, OversizedValue, UnreadableValue
 from lepton_lab.nodes import RedisNode, redis_clients, redis_exchange, redis_limits
 from lepton_lab.nodes.redis_node import _literally
 from tests.support.redis_impostor import Impostor, drip, flood
@@ -422,6 +422,14 @@ def test_a_count_of_keys_that_were_not_asked_for_is_refused(impostor, node, answ
     for use in (lambda: node.delete_many(["a", "b"]), lambda: "a" in node):
         with pytest.raises(NodeError, match="not one to this question"):
             use()
+
+
+def test_a_key_that_holds_something_else_is_one_bad_value(impostor, node):
+    impostor.always = lambda _: b"-WRONGTYPE Operation against a key of another kind\r\n"
+    for read in (lambda: node["a"], lambda: node.read_into("a", bytearray(9))):
+        with pytest.raises(UnreadableValue, match="the key holds something else than a value"):
+            read()
+    assert node.get_bounded("ab", 3) == [bytes(4), bytes(4)]
 
 
 def test_a_claim_is_answered_by_ok_or_by_null(impostor, node):
