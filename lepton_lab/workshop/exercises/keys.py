@@ -274,7 +274,7 @@ _SECRET = function(
         ),
         WrongAnswer(
             _secret_with_negated_weights,
-            "nearly: the factors of w are (0 - xⱼ)/(xᵢ - xⱼ), and the 0 - makes a minus of each",
+            "nearly: the factors of w are (0 - xⱼ)/(xᵢ - xⱼ); the 0 - gives each a minus sign",
         ),
         WrongAnswer(
             _secret_without_denominators,

@@ -258,8 +258,8 @@ _UNPACK = function(
         ),
         WrongAnswer(
             _read_signed_slots,
-            "the sign is right, its debt is not: a negative slot has borrowed 1 from the one "
-            "above; give it back",
+            "the signs are right, the borrows are not: a negative slot has borrowed 1 from the "
+            "slot above; give it back",
         ),
         WrongAnswer(
             lambda M, bits, count: _unpack(M, bits, count)[::-1],

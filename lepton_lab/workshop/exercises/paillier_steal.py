@@ -74,7 +74,7 @@ _STEALING_WRONGLY: tuple[tuple[Steal, str], ...] = (
     ),
     (
         _steal_bias_of_ones,
-        "the weights are right; b is the score of nothing, of the list of zeros",
+        "the weights are right; b is the score of the list of zeros",
     ),
     (
         _steal_by_ones,

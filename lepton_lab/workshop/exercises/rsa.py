@@ -157,7 +157,7 @@ _RAISE_BID = function(
         ),
         WrongAnswer(
             lambda c, n, e: c * 11**e // 10**e % n,
-            "c is a residue, so // means nothing to it: multiply by the inverse of 10^e modulo n, "
+            "c is a residue modulo n, where // has no meaning: multiply by the inverse of 10^e, "
             "pow(10, -e, n)",
         ),
         WrongAnswer(

@@ -317,7 +317,7 @@ _NONCE = function(
         WrongAnswer(_nonce_by_adding, "the number is XORed into the IV, not added to it"),
         WrongAnswer(
             lambda iv, sequence: iv,
-            "with the same nonce twice, AES-GCM is lost: where does the number go in?",
+            "using one nonce twice breaks AES-GCM: where does the number go in?",
         ),
     ],
 )

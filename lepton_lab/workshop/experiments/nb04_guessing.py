@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
 Stretch = Callable[[bytes], bytes]  # from a passphrase to 32 bytes, under some salt
 
-_SALT = b"a salt of 16 oct"
+_SALT = b"a salt, 16 bytes"
 _PBKDF2_ROUNDS = 600_000
 # One call of a bare hash takes less than a step of the clock, so this many are measured together.
 _CALLS_OF_A_HASH = 20_000
