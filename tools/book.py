@@ -34,6 +34,7 @@ BESIDE = (
     "notebooks/GLOSSARY.md",
     "CLUSTER.md",
     "SECURITY.md",
+    "ARCHITECTURE.md",
     "CONTRIBUTING.md",
     "CHANGELOG.md",
 )
