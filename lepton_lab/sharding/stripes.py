@@ -317,9 +317,13 @@ class Stripes:
         retries = list(range(len(seats)))
         while True:
             spare = self._spare(seats, buffers)
-            # While others can be asked, nodes that do not answer are not waited for long.
+            calls = list(buffers.calls.values())
+            if spare:
+                # While others can be asked, nodes that do not answer are not waited for long: at
+                # the first such stripe HURRY seconds, and at the next ones not at all.
+                calls = [call for call in calls if call.done or not call.worker.is_slow]
             wait_for(
-                buffers.calls.values(),
+                calls,
                 self.body.k,
                 patience=0,
                 good=_is_good,

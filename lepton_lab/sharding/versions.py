@@ -48,7 +48,7 @@ from lepton_lab.sharding.manifest import (
 from lepton_lab.sharding.placement import Seats, assign_seats, by_weight
 from lepton_lab.sharding.reports import Receipt
 from lepton_lab.sharding.verifier import Verifier, newer
-from lepton_lab.sharding.workers import Worker, Workers
+from lepton_lab.sharding.workers import HURRY, Worker, Workers
 
 WINDOW = 8  # versions that one request to a node asks for
 
@@ -211,12 +211,19 @@ class Versions:
         return held.issuperset(range(manifest.body.n))
 
     def _ask(self, workers: Workers, keys: list[str]) -> Manifest | None:
-        """Ask these nodes for these manifests; return the newest that can be believed."""
+        """Ask these nodes for these manifests; return the newest that can be believed.
+
+        Only a question to all of the n nodes is worth a time-out, for it needs a quorum. Others may
+        know of shards that are being moved; that is waited for a little.
+        """
 
         def read(node: GuardedNode) -> list[bytes | None]:
             return node.get_bounded(keys, RECORD_LIMIT)
 
-        answers = workers.ask(read, self._read_quorum)
+        if list(workers) == list(self.workers):
+            answers = workers.ask(read, self._read_quorum)
+        else:
+            answers = workers.ask(read, at_most=2 * HURRY)
         for worker in workers:
             if worker not in answers:
                 self._unanswered.add(worker)

@@ -215,17 +215,24 @@ class Workers(Sequence[Worker]):
     def __iter__(self) -> Iterator[Worker]:
         return iter(self._workers)
 
-    def ask(self, work: Callable[[GuardedNode], T], enough: int = 0) -> dict[Worker, T]:
+    def ask(
+        self,
+        work: Callable[[GuardedNode], T],
+        enough: int = 0,
+        *,
+        at_most: float | None = None,
+    ) -> dict[Worker, T]:
         """Run `work` on all nodes at the same time; return the answers, by worker.
 
-        Returns HURRY seconds after `enough` nodes, and more than half of them, have answered. A
-        node whose earlier call is still under way is not asked, unless it is needed.
+        Returns HURRY seconds after `enough` nodes, and more than half of them, have answered; after
+        `at_most` seconds in any case. A node whose earlier call is still under way is not asked,
+        unless it is needed.
         """
-        enough = max(enough, len(self) // 2 + 1)
+        enough = min(max(enough, len(self) // 2 + 1), len(self))
         ready = [worker for worker in self if worker.failure is None and not worker.is_slow]
         asked = ready if len(ready) >= enough else list(self)
         calls = [worker.submit(work) for worker in asked]
-        wait_for(calls, enough, patience=HURRY)
+        wait_for(calls, enough, patience=HURRY, at_most=at_most)
         answers: dict[Worker, T] = {}
         for call in calls:
             answer = call.answer

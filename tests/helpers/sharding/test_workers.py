@@ -160,6 +160,39 @@ def test_with_the_usual_time_outs_every_verb_ends_within_25_seconds_and_get_with
     assert max(took.values()) < 25, took
 
 
+@pytest.mark.parametrize("first", range(7))
+def test_at_whatever_call_a_node_begins_to_hang_a_get_ends_within_8_seconds(ring, first):
+    """With the usual time-outs. The node that hangs holds a data shard, so it is asked for it."""
+
+    class Hangs(MemoryNode):
+        left = 10**9
+
+        def _count(self):
+            self.left -= 1
+            if self.left < 0:
+                time.sleep(10_000)
+
+        def get_bounded(self, keys, limit):
+            self._count()
+            return super().get_bounded(keys, limit)
+
+        def read_into(self, key, buffer):
+            if is_shard(key):
+                self._count()
+            return super().read_into(key, buffer)
+
+    hanging = Hangs("hanging")
+    store = store_with(hanging, ring, segment=64)
+    store.put("x", DATA)
+    # It shows another head, so that it is asked for the manifest as well.
+    for key in [key for key in hanging if key.endswith("head")]:
+        del hanging[key]
+    hanging.left = first
+    begun = time.monotonic()
+    assert store.get("x") == DATA
+    assert time.monotonic() - begun < 8
+
+
 def test_a_node_that_hangs_is_named_with_the_time_it_was_given(ring):
     hostile = Hostile()
     store = store_with(hostile, ring, timeout=TIMEOUT)
