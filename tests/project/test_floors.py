@@ -1,5 +1,6 @@
-"""The house has floors: an import only ever points down. Plus what no file of the package may
-do.
+"""Tests the floors of lepton_lab: an import only ever points down.
+
+It also tests what no file of the package may do: `assert`, a bare `except`, too many lines.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ from tests.support.paths import ROOT
 
 PACKAGE = ROOT / "lepton_lab"
 
-# A room is a module or folder at the package's root; the textbook's three parts are rooms of their
-# own.
+# A room is a module or folder at the package's root. The textbook's three parts are rooms of
+# their own.
 FLOORS = {
     **dict.fromkeys(["errors", "buffers", "capture", "files", "data"], 0),
     **dict.fromkeys(
@@ -38,10 +39,9 @@ TEXTBOOK = {
     "textbook.attacks",
 }
 WING = {"show"} | TEXTBOOK
-SIDEWAYS = {
+SIDEWAYS = {  # the imports between rooms of one floor that the design allows
     ("buffers", "errors"),
     ("files", "errors"),
-    ("data", "errors"),
     ("rsa", "pem"),
     ("keyring", "aes"),
     ("keyring", "rsa"),
@@ -53,14 +53,14 @@ SIDEWAYS = {
     ("cli", "workshop"),
     ("lab", "workshop"),
     ("demo", "totals"),
-    ("show", "textbook.trace"),  # a Trace is among what is shown
+    ("show", "textbook.trace"),  # a notebook shows traces
 }
 WING_LIBRARIES = {
     "show": {"numpy", "matplotlib", "cycler", "ipywidgets", "anywidget"},
     "textbook.protocols": {"cryptography"},
     "textbook.attacks": {"cryptography"},
 }
-LAZY = {  # only inside functions of these names
+LAZY = {  # imported only inside functions of these names
     "phe": {"to_phe", "from_phe"},
     "bench": {"bench"},
     "fsspec": {"open_fsspec_node"},
@@ -69,13 +69,16 @@ LAZY = {  # only inside functions of these names
 }
 NEVER = {
     "pickle": "a format that runs code when it is read",
-    "random": "randomness comes from secrets",
-    "zfec": "GPL: a peer in tests and benchmarks",
-    "tools": "stands beside the package",
-    "tests": "stands beside the package",
+    "random": "it can be predicted; take randomness from secrets",
+    "zfec": "it is under the GPL and serves tests and benchmarks only",
+    "tools": "it stands beside the package and is not installed with it",
+    "tests": "it stands beside the package and is not installed with it",
 }
-# A broad except has to raise again, except where code of others may raise anything and a verdict is
-# the answer. A store's worker hands what a call raised to the operation, which raises it again.
+# These run notebooks, and are loaded only when one is run.
+JUPYTER = {"IPython", "nbclient", "nbformat", "traitlets", "zmq"}
+# A broad `except` must raise again. Two files may keep what they caught: a learner's answer may
+# raise anything, and the check still ends in a verdict; and a store's worker hands what a call
+# raised to the operation, which raises it again.
 MAY_CATCH_ALL = {"workshop/checking.py", "sharding/workers.py"}
 MOST_LINES = 400
 
@@ -90,8 +93,9 @@ class Import:
 
 
 def imports_of(path: Path, package: Path) -> Iterator[Import]:
-    """Every import of a file, relative ones resolved, `importlib.import_module` of a literal
-    included.
+    """Yield every import of a file, with relative ones resolved.
+
+    A call of `importlib.import_module` or `__import__` counts as an import.
     """
     module = ["lepton_lab", *path.relative_to(package).with_suffix("").parts]
     yield from _imports(ast.parse(path.read_text()), module, ())
@@ -102,39 +106,37 @@ def _imports(node: ast.AST, module: list[str], functions: tuple[str, ...]) -> It
         if isinstance(child, ast.Import):
             yield from (Import(alias.name, child.lineno, functions) for alias in child.names)
         elif isinstance(child, ast.ImportFrom):
-            base = (
-                ".".join([*module[: -child.level], *filter(None, [child.module])])
-                if child.level
-                else child.module
-            )
-            yield from (
-                Import(f"{base}.{alias.name}", child.lineno, functions) for alias in child.names
-            )
-        elif isinstance(child, ast.Call) and ast.unparse(child.func).split(".")[-1] in {
-            "import_module",
-            "__import__",
-        }:
-            yield Import(_literal(child.args[0]) if child.args else "", child.lineno, functions)
+            base = child.module
+            if child.level:  # `from ..nodes import x`: one level up for each dot
+                base = ".".join([*module[: -child.level], *filter(None, [child.module])])
+            for alias in child.names:
+                yield Import(f"{base}.{alias.name}", child.lineno, functions)
+        elif isinstance(child, ast.Call) and _imports_by_name(child):
+            target = _literal(child.args[0]) if child.args else ""
+            yield Import(target, child.lineno, functions)
         inner = functions
         if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef):
             inner = (*functions, child.name)
         yield from _imports(child, module, inner)
 
 
+def _imports_by_name(call: ast.Call) -> bool:
+    return ast.unparse(call.func).split(".")[-1] in {"import_module", "__import__"}
+
+
 def _literal(node: ast.expr) -> str:
-    """The fixed beginning of a module's name that is put together while running."""
-    if isinstance(node, ast.JoinedStr) and node.values and isinstance(node.values[0], ast.Constant):
-        node = node.values[0]
-    return (
-        node.value.rstrip(".")
-        if isinstance(node, ast.Constant) and isinstance(node.value, str)
-        else "?"
-    )
+    """Return the fixed beginning of a module's name, or "?" when the source does not show one."""
+    if isinstance(node, ast.JoinedStr) and node.values:
+        node = node.values[0]  # of an f-string, the part before the first placeholder
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return node.value.rstrip(".")
+    return "?"
 
 
 def room_of(path: Path, package: Path) -> str:
-    """The room that a file stands in: 'aes', 'nodes', 'textbook.attacks'; '' for the package's own
-    door.
+    """Return the room that a file stands in: 'aes', 'nodes', 'textbook.attacks'.
+
+    The package's own `__init__.py` stands in the room ''.
     """
     parts = path.relative_to(package).with_suffix("").parts
     if parts[0] == "textbook" and len(parts) > 1 and parts[1] != "__init__":
@@ -143,59 +145,60 @@ def room_of(path: Path, package: Path) -> str:
 
 
 def room_named(target: str) -> str:
-    """The room that a dotted name `lepton_lab.…` leads into."""
+    """Return the room that a dotted name `lepton_lab.…` leads into, or '' when it names none."""
     parts = target.split(".")[1:]
-    if parts[:1] == ["textbook"] and f"textbook.{'.'.join(parts[1:2])}" in TEXTBOOK:
-        return f"textbook.{parts[1]}"
-    return parts[0] if parts and (parts[0] in FLOORS or parts[0] in WING) else ""
+    part_of_textbook = ".".join(parts[:2])
+    if part_of_textbook in TEXTBOOK:
+        return part_of_textbook
+    if parts and (parts[0] in FLOORS or parts[0] in WING):
+        return parts[0]
+    return ""
 
 
 def may_import(room: str, other: str) -> bool:
-    """Whether an arrow from one room to another points where the design allows."""
+    """Whether the design allows an import from one room into another."""
     if room == other or not other or (room, other) in SIDEWAYS or {room, other} <= TEXTBOOK:
         return True
-    if room == "":  # importing the package imports nothing else
+    if room == "":  # `import lepton_lab` loads nothing else
         return False
-    if room in WING:
+    if room in WING:  # the wing stands on floor 0 alone
         return FLOORS.get(other) == 0
-    if other in WING:
+    if other in WING:  # only floor 3 uses the wing
         return FLOORS[room] == 3
     return FLOORS[other] < FLOORS[room]
 
 
 def declared_libraries() -> set[str]:
-    """The third-party packages that the helpers may use: the dependencies in pyproject.toml."""
+    """Return the third-party packages that the helpers may import, as pyproject.toml lists them."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     return {re.match(r"[A-Za-z0-9_]+", line)[0] for line in project["dependencies"]}  # type: ignore[index]
 
 
 def faults_in(package: Path) -> list[str]:
-    """Every way in which a package's files leave the design, as 'file:line: what'."""
+    """List every place where a package's files break the design, as 'file:line: what'."""
     return [fault for path in sorted(package.rglob("*.py")) for fault in faults_of(path, package)]
 
 
 def faults_of(path: Path, package: Path) -> list[str]:
-    """The faults of one file."""
-    name, room = path.relative_to(package).as_posix(), room_of(path, package)
+    """List the faults of one file."""
+    name = path.relative_to(package).as_posix()
+    room = room_of(path, package)
     if room and room not in FLOORS and room not in WING:
-        return [f"{name}: {room!r} stands on no floor: give it one in the table"]
+        return [f"{name}: {room!r} stands on no floor; give it one in FLOORS of this test"]
     libraries = declared_libraries()
-    reasons = [
-        (found.line, import_fault(room, found, libraries)) for found in imports_of(path, package)
-    ]
-    return [f"{name}:{line}: {what}" for line, what in [*reasons, *habits(path, name)] if what]
+    found = list(habits(path, name))
+    for each in imports_of(path, package):
+        found.append((each.line, import_fault(room, each, libraries)))
+    return [f"{name}:{line}: {what}" for line, what in found if what]
 
 
 def import_fault(room: str, found: Import, libraries: set[str]) -> str:
-    """Why an import is not allowed; empty when it is."""
+    """Say why an import is not allowed; '' when it is allowed."""
     top = found.target.partition(".")[0]
+    importer = room or "the package itself"
     if top == "lepton_lab":
         other = room_named(found.target)
-        return (
-            ""
-            if may_import(room, other)
-            else f"{room or 'the package itself'} may not import {other}"
-        )
+        return "" if may_import(room, other) else f"{importer} may not import {other}"
     if top in NEVER:
         return f"imports {top}: {NEVER[top]}"
     if top in LAZY:
@@ -204,54 +207,68 @@ def import_fault(room: str, found: Import, libraries: set[str]) -> str:
     if top in sys.stdlib_module_names or top == "_typeshed":
         return ""
     if top == "?":
-        return "imports a module whose name nobody can read here"
-    jupyter = {
-        "IPython",
-        "nbclient",
-        "nbformat",
-        "traitlets",
-        "zmq",
-    }  # what runs notebooks; loaded when one is run
-    of_workshop = {"OpenSSL", *jupyter} if room == "workshop" else set()
-    allowed = WING_LIBRARIES.get(room, set()) if room in WING else libraries | of_workshop
-    return "" if top in allowed else f"{room or 'the package itself'} may not import {top}"
+        return "imports a module whose name cannot be read in the source; write it out"
+    if room in WING:
+        allowed = WING_LIBRARIES.get(room, set())
+    elif room == "workshop":
+        allowed = libraries | JUPYTER | {"OpenSSL"}
+    else:
+        allowed = libraries
+    return "" if top in allowed else f"{importer} may not import {top}"
 
 
 def habits(path: Path, name: str) -> Iterator[tuple[int, str]]:
-    """What no file of the package does: assert, catch everything, grow without end."""
+    """Yield what no file of the package may do: assert, catch everything, pass MOST_LINES lines."""
     source = path.read_text()
-    if (lines := len(source.splitlines())) > MOST_LINES:
-        yield lines, f"{lines} lines ask to be two files"
+    lines = len(source.splitlines())
+    if lines > MOST_LINES:
+        yield lines, f"{lines} lines are more than {MOST_LINES}; split the file in two"
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Assert):
-            yield node.lineno, "an assert vanishes under python -O: raise an error"
+            yield node.lineno, "an assert vanishes under python -O; raise an error instead"
         if isinstance(node, ast.ExceptHandler):
             caught = ast.unparse(node.type) if node.type else ""
             broad = bool(re.search(r"\b(Base)?Exception\b", caught))
             raises_again = any(isinstance(inner, ast.Raise) for inner in ast.walk(node))
             if not caught:
-                yield node.lineno, "a bare except catches what it does not mean"
+                yield node.lineno, "a bare except hides unexpected errors; name what it catches"
             elif broad and not raises_again and name not in MAY_CATCH_ALL:
-                yield (
-                    node.lineno,
-                    f"except {caught} without raising again hides what it does not mean",
-                )
+                why = "hides unexpected errors; name what it catches, or raise again"
+                yield node.lineno, f"except {caught} without raising again {why}"
 
 
 def test_every_import_points_down_and_every_file_keeps_the_habits() -> None:
     assert faults_in(PACKAGE) == []
 
 
+def test_every_room_and_every_sideways_import_of_the_tables_is_there() -> None:
+    """A line that outlives its room or its import would permit what nothing needs."""
+    rooms = set()
+    arrows = set()
+    for path in PACKAGE.rglob("*.py"):
+        room = room_of(path, PACKAGE)
+        rooms.add(room)
+        for found in imports_of(path, PACKAGE):
+            if found.target.startswith("lepton_lab."):
+                arrows.add((room, room_named(found.target)))
+    assert sorted({*FLOORS, *WING} - rooms) == []
+    assert sorted(SIDEWAYS - arrows) == []
+
+
+def output_of(code: str) -> list[str]:
+    """Run some code in a new interpreter; return the words that it prints."""
+    command = [sys.executable, "-c", code]
+    run = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
+    return run.stdout.split()
+
+
 def test_importing_the_package_imports_no_third_party_module() -> None:
     code = (
         "import sys; before = set(sys.modules); import lepton_lab; "
-        "print(*sorted({name.partition('.')[0] for name in set(sys.modules) - before} - "
-        "sys.stdlib_module_names))"
+        "tops = {name.partition('.')[0] for name in set(sys.modules) - before}; "
+        "print(*sorted(tops - sys.stdlib_module_names))"
     )
-    run = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
-    )
-    assert run.stdout.split() == ["lepton_lab"]
+    assert output_of(code) == ["lepton_lab"]
 
 
 @pytest.mark.parametrize(
@@ -266,11 +283,8 @@ def test_a_store_over_dicts_or_folders_loads_neither_redis_nor_x509_nor_matplotl
     code: str,
 ) -> None:
     heavy = ("redis", "cryptography.x509", "matplotlib", "pymongo", "fsspec")
-    ask = f"import sys; {code}; print(*[name for name in {heavy!r} if name in sys.modules])"
-    run = subprocess.run(
-        [sys.executable, "-c", ask], capture_output=True, text=True, check=True, cwd=ROOT
-    )
-    assert run.stdout.split() == []
+    ask = f"print(*[name for name in {heavy!r} if name in sys.modules])"
+    assert output_of(f"import sys; {code}; {ask}") == []
 
 
 PLANTED = {
@@ -291,7 +305,11 @@ PLANTED = {
         "import importlib\nimportlib.import_module('lepton_lab.cli')",
         "import cli",
     ),
-    "hidden": ("erasure.py", "import importlib\nimportlib.import_module(NAME)", "nobody can read"),
+    "hidden": (
+        "erasure.py",
+        "import importlib\nimportlib.import_module(NAME)",
+        "cannot be read in the source",
+    ),
     "sideways": ("rsa.py", "from lepton_lab import aes", "rsa may not import aes"),
     "into the wing": (
         "sharding/extra.py",
@@ -309,7 +327,7 @@ PLANTED = {
         "import cryptography",
         "may not import cryptography",
     ),
-    "a library nobody declared": ("aes.py", "import requests", "aes may not import requests"),
+    "a library that is not declared": ("aes.py", "import requests", "aes may not import requests"),
     "phe at the top": (
         "paillier/extra.py",
         "import phe",
@@ -321,7 +339,7 @@ PLANTED = {
         "imports phe outside",
     ),
     "what stands beside": ("demo.py", "import tools.notebooks", "stands beside the package"),
-    "the door": (
+    "the package's own __init__": (
         "__init__.py",
         "from lepton_lab import aes",
         "the package itself may not import aes",
@@ -336,7 +354,7 @@ PLANTED = {
         "try:\n    pass\nexcept (OSError, Exception):\n    pass",
         "without raising again",
     ),
-    "length": ("buffers.py", "\n" * 401, "ask to be two files"),
+    "length": ("buffers.py", "\n" * 401, "split the file in two"),
 }
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
 import sys
 import tomllib
+import zipfile
 from importlib.metadata import version
 
 import pytest
@@ -16,7 +18,7 @@ from packaging.version import Version
 
 import lepton_lab
 from lepton_lab import data
-from tests.support.paths import ROOT
+from tests.support.paths import ROOT, VECTORS
 from tools import checks
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -223,3 +225,16 @@ def test_nothing_names_a_machine():
         assert not re.search(
             r"/(root|work)/[a-z]|/tmp/[a-z]+_[a-z]|pythonhosted|--(extra-)?index-", text
         ), name
+
+
+def test_every_file_of_vectors_says_where_it_came_from():
+    for path in VECTORS.iterdir():
+        if path.suffix in {".txt", ".rsp"}:
+            assert path.read_text().startswith("# "), path.name
+            continue
+        if path.suffix == ".zip":
+            with zipfile.ZipFile(path) as archive:
+                content = json.loads(archive.read("formats.json"))
+        else:
+            content = json.loads(path.read_text())
+        assert content["provenance"], path.name

@@ -1,4 +1,4 @@
-"""Tests lepton_lab.keyring.ring and lepton_lab.keyring.handle: the positive record of versions.
+"""Tests lepton_lab.keyring.acknowledged, lepton_lab.keyring.ring and lepton_lab.keyring.handle.
 
 What was acknowledged, what is shredded with it, and what makes an older file noticed.
 """

@@ -2,10 +2,11 @@
 
 Modules: lepton_lab.workshop.exercises.aes, lepton_lab.workshop.exercises.aes_padding_oracle,
 lepton_lab.workshop.exercises.keys, lepton_lab.workshop.exercises.paillier,
-lepton_lab.workshop.exercises.paillier_outbid, lepton_lab.workshop.exercises.paillier_scheme,
-lepton_lab.workshop.exercises.paillier_steal, lepton_lab.workshop.exercises.rsa,
-lepton_lab.workshop.exercises.rsa_slices, lepton_lab.workshop.exercises.sharding,
-lepton_lab.workshop.exercises.tls and lepton_lab.workshop.real_keys.
+lepton_lab.workshop.exercises.paillier_clock, lepton_lab.workshop.exercises.paillier_outbid,
+lepton_lab.workshop.exercises.paillier_scheme, lepton_lab.workshop.exercises.paillier_steal,
+lepton_lab.workshop.exercises.rsa, lepton_lab.workshop.exercises.rsa_slices,
+lepton_lab.workshop.exercises.sharding, lepton_lab.workshop.exercises.tls and
+lepton_lab.workshop.real_keys.
 """
 
 from __future__ import annotations
