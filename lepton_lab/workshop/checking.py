@@ -10,7 +10,7 @@ from html import escape
 from typing import Any
 
 from lepton_lab.errors import InvalidParameter
-from lepton_lab.workshop.engine import Exercise, NotYet, find, name_of
+from lepton_lab.workshop.engine import Exercise, NotYet, find, name_of, written
 from lepton_lab.workshop.time_limit import TimeLimitExceeded, time_limit
 
 _SKELETON_HINT = "put your answer where the ... stands"
@@ -80,7 +80,7 @@ def hint_for(exercise: Exercise, answer: Any) -> str | None:
     """None for a right answer, else the hint. Whatever the answer does or raises, this returns."""
     if _is_skeleton(answer):
         return _SKELETON_HINT
-    observed = _ObservedAnswer(answer, exercise.notation)
+    observed = _ObservedAnswer(answer, exercise.notation or written)
     try:
         with time_limit(exercise.seconds):
             exercise.judge(observed.answer)

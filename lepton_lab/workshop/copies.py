@@ -7,8 +7,7 @@ changes only its outputs). When the project brings a newer notebook, the record 
 copy from an edited one:
 
 - untouched: the old copy moves to `older/` and the newer one takes its place, so that even the
-  outputs
-  are kept;
+  outputs are kept;
 - edited: it stays, and `newer_pages` names it. To get the newer one, rename the copy and ask again.
 """
 

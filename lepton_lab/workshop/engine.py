@@ -50,12 +50,12 @@ class Exercise:
     id: the name of the file that declares it and a name in that file, 'aes.xtime'.
     task: what to do, in one sentence.
     judge: takes an answer and returns when it is right. Otherwise it raises `NotYet` with a hint.
-    Any
-        other exception comes from the answer itself.
+        Any other exception comes from the answer itself.
     solution: one right answer.
     wrong: the typical wrong answers, each with its hint.
     seconds: how long an answer may take.
-    notation: writes a value in a hint, for example `in_hex` where bytes are numbers.
+    notation: writes a value in a hint, for example `in_hex` where bytes are numbers; `written` if
+        it is None.
     """
 
     id: str
@@ -65,7 +65,7 @@ class Exercise:
     solution: Any = field(repr=False)
     wrong: tuple[WrongAnswer, ...] = field(default=(), repr=False)
     seconds: float = 5.0
-    notation: Callable[[Any], str] = field(default=repr, repr=False)
+    notation: Callable[[Any], str] | None = field(default=None, repr=False)
 
 
 def value(
@@ -93,7 +93,7 @@ def value(
         expect_kind(answer, solution)
         raise NotYet(otherwise)
 
-    return Exercise(id, title, task, judge, solution, tuple(wrong), notation=written)
+    return Exercise(id, title, task, judge, solution, tuple(wrong))
 
 
 def function(
@@ -135,7 +135,7 @@ def function(
         if also is not None:
             also(answer)
 
-    return Exercise(id, title, task, judge, solution, tuple(wrong), seconds, note)
+    return Exercise(id, title, task, judge, solution, tuple(wrong), seconds, notation)
 
 
 @dataclass(frozen=True)

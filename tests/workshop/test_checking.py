@@ -133,3 +133,14 @@ def test_a_verdict_is_announced_and_does_not_stand_on_colour_alone() -> None:
     done = check("aes.xtime", find("aes.xtime").solution)._repr_mimebundle_()
     assert done["text/plain"] == "done"
     assert "✓ <strong>done</strong>" in done["text/html"]
+
+
+def test_arguments_of_real_size_are_shortened_in_a_hint() -> None:
+    def real_keys_only(p: int, q: int, e: int) -> int:
+        if p > 2**500:
+            raise ValueError("too large")
+        return pow(e, -1, (p - 1) * (q - 1))
+
+    hint = check("rsa.private_exponent", real_keys_only).hint
+    assert "raised ValueError: too large" in hint
+    assert len(hint) < 300

@@ -129,5 +129,4 @@ OUTBID = Exercise(
     _outbid,
     tuple(WrongAnswer(typical, hint) for typical, hint in _OUTBIDDING_WRONGLY),
     seconds=10.0,
-    notation=written,
 )

@@ -65,11 +65,9 @@ def discrete_laplace(scale: int | Fraction, randbelow: RandBelow = secrets.randb
     """A whole number X with P(X = x) proportional to e^(−|x|/scale), exactly: no float is involved.
 
     scale: an int or a Fraction above 0. For ε-differential privacy of a count or a sum that one
-    person
-        changes by at most Δ, add X with scale = Δ/ε.
+        person changes by at most Δ, add X with scale = Δ/ε.
     randbelow: returns a number from 0 to its argument − 1. Give another one only where nothing is
-    to be
-        protected.
+        to be protected.
 
     Laplace noise drawn in floats does not give that privacy: its low bits leak (Mironov, 2012).
     This is algorithm 2 of Canonne, Kamath and Steinke (2020). The time it takes depends on what

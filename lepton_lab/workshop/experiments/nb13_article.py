@@ -246,8 +246,7 @@ class Reading:
         """Record what was observed of some claims. Returns their verdicts with the corrections.
 
         observed: for each claim whether it held, or a tuple where several cases were run. True in
-        all
-            cases means that it holds, in none that it is false, in some that it holds with a
+            all cases means that it holds, in none that it is false, in some that it holds with a
             condition.
 
         Raises LabError when the table says something else, and InvalidParameter for an unknown
