@@ -11,6 +11,7 @@ from lepton_lab.textbook.attacks import padding_oracle
 from lepton_lab.textbook.primitives import aes as tb_aes
 from lepton_lab.textbook.primitives import gf256, modes
 from lepton_lab.workshop import check
+from lepton_lab.workshop.engine import Exercise
 from lepton_lab.workshop.exercises.aes import EXERCISES
 
 
@@ -19,7 +20,7 @@ def said(exercise: str, answer: object) -> str:
 
 
 @pytest.mark.parametrize("exercise", EXERCISES, ids=lambda exercise: exercise.id)
-def test_each_exercise_knows_three_typical_wrong_answers(exercise) -> None:  # type: ignore[no-untyped-def]
+def test_each_exercise_knows_three_typical_wrong_answers(exercise: Exercise) -> None:
     assert len(exercise.wrong) >= 3
     for wrong in exercise.wrong:
         assert said(exercise.id, wrong.answer) == f"not yet: {wrong.hint}"

@@ -1,4 +1,5 @@
 """Tests lepton_lab.workshop.exercises.rsa, beyond what holds for every exercise."""
+# ruff: noqa: N803 - B is the paper's name for its bound
 
 from __future__ import annotations
 
@@ -80,7 +81,7 @@ def exponent_by_trying(p: int, q: int, e: int) -> int:
     return next((d for d in range(1, 200_000) if e * d % order == 1), 0)
 
 
-def slices_with_floats(low: int, high: int, s: int, n: int, B: int) -> list[tuple[int, int]]:  # noqa: N803
+def slices_with_floats(low: int, high: int, s: int, n: int, B: int) -> list[tuple[int, int]]:
     parts = []
     for r in range(math.ceil((low * s - 3 * B + 1) / n), math.floor((high * s - 2 * B) / n) + 1):
         first = max(low, math.ceil((2 * B + r * n) / s))
@@ -90,7 +91,7 @@ def slices_with_floats(low: int, high: int, s: int, n: int, B: int) -> list[tupl
     return parts
 
 
-def slices_by_trying(low: int, high: int, s: int, n: int, B: int) -> list[tuple[int, int]]:  # noqa: N803
+def slices_by_trying(low: int, high: int, s: int, n: int, B: int) -> list[tuple[int, int]]:
     if high - low > 2**20:
         return find("rsa.slices").solution(2**49, 3 * 2**48 - 1, 40_321, 2**64 - 59, 2**48)
     return [(m, m) for m in range(low, high + 1) if 2 * B <= m * s % n < 3 * B]
@@ -166,7 +167,7 @@ def test_a_right_answer_in_an_unusual_form_is_right(exercise: str, answer: objec
 
 
 def test_slices_may_be_merged_or_cut_where_they_touch() -> None:
-    def one_by_one(low: int, high: int, s: int, n: int, B: int) -> list[tuple[int, int]]:  # noqa: N803
+    def one_by_one(low: int, high: int, s: int, n: int, B: int) -> list[tuple[int, int]]:
         parts = []
         for first, last in find("rsa.slices").solution(low, high, s, n, B):
             parts.append((first, first))
