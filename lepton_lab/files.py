@@ -36,10 +36,13 @@ def write_atomically(
     The data is written beside its place and renamed over it. The new file gets `mode` before its
     first byte. With `sync` the data and the folder entry are on the medium when this returns, so a
     power cut leaves the old file or the new one; without it, only a crash of this process does.
-    Raises OSError when the folder cannot be written.
+    Raises OSError, which names `path`, when it cannot be written.
     """
     beside = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    try:
+        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
     try:
         with open(descriptor, "wb", buffering=0) as file:
             view = memoryview(data)
@@ -48,6 +51,10 @@ def write_atomically(
             if sync:
                 os.fsync(file.fileno())
         os.replace(beside, path)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        # The system names no file when a disk is full, or else the one beside the place.
+        raise OSError(error.errno, error.strerror, str(path)) from error
     except BaseException:
         beside.unlink(missing_ok=True)
         raise

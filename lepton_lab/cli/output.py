@@ -47,6 +47,7 @@ def prepare_streams() -> None:
             os.fstat(descriptor)
         except OSError:
             os.open(os.devnull, os.O_RDWR)  # gets the lowest free number, which is this one
+            os.set_inheritable(descriptor, True)  # programs that are started need it no less
     if sys.stdin is None:
         sys.stdin = open(os.devnull)  # noqa: SIM115  # it stays open until the process ends
     if sys.stdout is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import signal
 import subprocess
+import sys
 import time
 
 import pytest
@@ -127,15 +128,25 @@ def test_paths_may_hold_spaces_and_letters_of_any_language(tmp_path):
     assert (here.folder / "an output é").read_bytes() == CONTENT
 
 
-@pytest.mark.parametrize("arguments", [["get", "file", "-o", "-"], ["get", "file", "-o", "full/x"]])
+IN_FULL = [
+    ["get", "file", "-o", "-"],
+    ["get", "file", "-o", "full/x"],
+    ["lab", "--copy", "full/my"],
+    ["nodes", "up", "--folder", "full/nodes"],
+]
+
+
+@pytest.mark.parametrize("arguments", IN_FULL, ids=" ".join)
 def test_a_full_disk_is_one_line_that_says_which(here, arguments):
     """A file system of one MiB, in a mount namespace of its own, takes less than the object."""
     (here.folder / "file").write_bytes(bytes(2 << 20))
     here.does("put", "file")
     (here.folder / "full").mkdir()
     mount = "mount -t tmpfs -o size=1m none full"
+    if arguments[0] != "get":  # these write less than a MiB
+        mount += "; head -c 2000000 /dev/zero >full/much 2>errors"
     done = subprocess.run(
-        ["unshare", "-rm", "sh", "-c", f'{mount} && exec "$@"', "sh", *here.command(*arguments)],
+        ["unshare", "-rm", "sh", "-c", f'{mount}; exec "$@"', "sh", *here.command(*arguments)],
         env=here.environment | {"TMPDIR": str(here.folder / "full")},
         cwd=here.folder,
         capture_output=True,
@@ -146,7 +157,7 @@ def test_a_full_disk_is_one_line_that_says_which(here, arguments):
         pytest.skip("this machine allows no mount namespaces")
     assert done.returncode == 1
     [line] = done.stderr.decode().splitlines()
-    assert f"{here.folder}/full" in line
+    assert "full" in line
     assert "no space left on device; free some space" in line
     assert not done.stdout
 
@@ -171,3 +182,17 @@ def test_a_list_on_a_terminal_has_a_header(here):
 
 def test_help_shows_no_default_where_there_is_none(here):
     assert "default: ()" not in here.does("get", "--help")
+
+
+CHILD = """
+import subprocess, sys
+from lepton_lab.cli.output import prepare_streams
+prepare_streams()
+child = "import os; [os.fstat(number) for number in range(3)]"
+raise SystemExit(subprocess.run([sys.executable, "-c", child]).returncode)
+"""
+
+
+def test_programs_that_are_started_have_standard_streams_too():
+    command = ["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", sys.executable, "-c", CHILD]
+    assert subprocess.run(command, check=False).returncode == 0

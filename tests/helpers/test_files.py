@@ -1,10 +1,11 @@
-"""Tests lepton_lab.files: temporary folders, which Ctrl-C at any moment leaves none of, and locks.
+"""Tests lepton_lab.files: temporary folders, of which Ctrl-C leaves none, locks, and progress.
 
 That a file is whole or absent after a power cut is tested with the key ring, whose file it is.
 """
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 import signal
@@ -18,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from lepton_lab.errors import LockTimeout, NotFound
-from lepton_lab.files import private_folder, write_lock
+from lepton_lab.files import ProgressFile, private_folder, write_lock
 from lepton_lab.nodes.servers.lifetime import ServerLifetime
 
 
@@ -282,3 +283,15 @@ def test_a_child_that_a_library_forked_does_not_keep_the_lock(target):
         finally:
             os.kill(child, signal.SIGKILL)
             process.stdin.close()
+
+
+def test_a_progress_file_reports_what_passes_through_it():
+    moved = []
+    source = ProgressFile(io.BytesIO(b"abcdef"), moved.append)
+    sink = io.BytesIO()
+    buffer = bytearray(4)
+    assert source.readinto(buffer) == 4
+    assert source.read() == b"ef"
+    assert ProgressFile(sink, moved.append).write(buffer) == 4
+    assert sink.getvalue() == b"abcd"
+    assert [count for count in moved if count] == [4, 2, 4]
