@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from lepton_lab.buffers import BytesLike, read_into
 from lepton_lab.errors import InvalidParameter, NodeError, OversizedValue, UnreadableValue
+from lepton_lab.files import sync_folder
 from lepton_lab.nodes.folders import OpenFolder
 from lepton_lab.nodes.key_paths import LONGEST_KEY, folders_of, key_of, names_of
 from lepton_lab.nodes.node import Node
@@ -192,7 +193,7 @@ class DirectoryNode(Node):
         """Make the folder if it is to be made, and mark it. Raises NodeError."""
         with self._errors():
             if create:
-                self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
+                self._make_root()
             try:
                 root = OpenFolder.open(self._path)
             except FileNotFoundError:
@@ -205,12 +206,22 @@ class DirectoryNode(Node):
                 if not create and not has_files:
                     return
                 try:
-                    root.write_file(MARKER, memoryview(_MARKER_TEXT), sync=self._sync)
+                    # As a claim is made, so that a file system on which no claim can be is refused
+                    # now.
+                    root.add_file(MARKER, memoryview(_MARKER_TEXT), sync=self._sync)
                 except OSError:
                     # A folder of an earlier version that cannot be written to can still be read.
                     if not has_files:
                         raise
                     self._is_marked = False
+
+    def _make_root(self) -> None:
+        """Make the folder and those above it, and put their entries on the medium."""
+        missing = [path for path in (self._root, *self._root.parents) if not path.exists()]
+        self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if self._sync:
+            for path in missing:
+                sync_folder(path.parent)
 
     def _open_root(self) -> OpenFolder:
         """Open the folder. Raises NodeError if it is gone or has lost its marker."""

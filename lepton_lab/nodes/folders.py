@@ -25,6 +25,9 @@ _NEW_FILE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_FOLLOW | getattr(os
 # What opening a folder raises for a link: the one or the other, by system.
 _IS_LINK = (errno.ELOOP, errno.ENOTDIR, errno.EMLINK)
 
+# What a file system without hard links raises when one is made.
+_NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
+
 
 class OpenFolder:
     """A folder, held by a descriptor, so that every name below it means what it meant a moment ago.
@@ -198,6 +201,11 @@ class OpenFolder:
             )
         except FileExistsError:
             return False
+        except OSError as error:
+            if error.errno not in _NO_LINKS:
+                raise
+            why = f"{os.strerror(error.errno)} (hard links; FAT and exFAT do not have them)"
+            raise OSError(error.errno, why) from error
         finally:
             self.unlink(beside)
         if sync:

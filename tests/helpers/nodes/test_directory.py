@@ -238,8 +238,10 @@ def test_a_file_system_without_hard_links_is_named_and_nothing_is_left(node, mon
         raise OSError(errno.EPERM, "Operation not permitted")
 
     monkeypatch.setattr(os, "link", refuse)
-    with pytest.raises(NodeError, match="operation not permitted"):
+    with pytest.raises(NodeError, match=r"operation not permitted \(hard links; fat"):
         node.set_if_absent("a/b", b"1")
+    with pytest.raises(NodeError, match="hard links"):
+        DirectoryNode(node.path.with_name("another"))
     assert not any((node.path / path).is_file() for path in files(node))
 
 
@@ -445,7 +447,7 @@ def test_a_folder_of_an_earlier_version_that_cannot_be_written_to_can_be_read(
     def refuse(*_, **__):
         raise OSError(errno.EROFS, os.strerror(errno.EROFS))
 
-    monkeypatch.setattr(folders.OpenFolder, "write_file", refuse)
+    monkeypatch.setattr(folders.OpenFolder, "add_file", refuse)
     assert dict(DirectoryNode(tmp_path)) == {"a": b"1"}
 
 
@@ -534,6 +536,16 @@ def test_syncing_is_what_was_asked_for(tmp_path, monkeypatch, sync):
     node["a/b"] = b"1"
     node.set_if_absent("a/c", b"1")
     assert bool(synced) == sync
+
+
+def test_a_new_folders_entry_is_on_the_medium_before_any_value(tmp_path, monkeypatch):
+    synced = []
+    monkeypatch.setattr(directory, "sync_folder", synced.append)
+    DirectoryNode(tmp_path / "a" / "b")
+    assert synced == [tmp_path / "a", tmp_path]
+    DirectoryNode(tmp_path / "a" / "b")
+    DirectoryNode(tmp_path / "c", sync=False)
+    assert len(synced) == 2
 
 
 WRITES = {
