@@ -26,7 +26,7 @@ from lepton_lab.nodes import MappingNode, Node, local_nodes
 from lepton_lab.nodes.values import reason_of
 from lepton_lab.sharding import ShardedStore
 from lepton_lab.sharding.manifest import is_shard
-from lepton_lab.totals import PATIENCE, encrypted_totals, numbers_of
+from lepton_lab.totals import PATIENCE, encrypted_totals, numbers_of, say_if_long
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -217,7 +217,7 @@ class Demo:
         with self._step("add columns under Paillier") as cost:
             with self._progress("counting", self.size) as advance:
                 numbers = numbers_of(self.path, advance)
-            result = encrypted_totals(numbers.columns)
+            result = encrypted_totals(numbers.cells, say_if_long)
             self._check(result.exact, "an encrypted total differs from the plain one")
             cost.bytes_in = result.numbers * 8
             cost.bytes_out = result.size

@@ -4,136 +4,105 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+import operator
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from fractions import Fraction
 from itertools import chain, islice
 from pathlib import Path
-from typing import TextIO
+from typing import Any, NoReturn
 
 import numpy as np
-from numpy.typing import NDArray
 from tqdm import tqdm
 
 from lepton_lab import paillier
+from lepton_lab.errors import InvalidParameter
+from lepton_lab.tables import (
+    MOST_ROWS,
+    NotText,
+    Table,
+    first_of,
+    left_out_phrase,
+    read_table,
+)
 
-MOST_ROWS = 10_000  # rows of a table, or segments of any other file, that are added up
-LARGEST = 2.0**39  # the absolute value of every number is below this
 PATIENCE = 1.0  # seconds after which work is worth a progress bar
+LONG_RUN = 2000  # ciphertexts; more of them take so long that it is said before
 _SEGMENT = 1 << 20  # bytes that are counted together, in a file that is not a table
-_LONGEST_LINE = 1 << 20  # characters; a file with a longer line is not a table
-_BITS = 80  # of a slot in a Paillier plaintext: one number with its sign and guard bits
-_FRACTION_BITS = 24  # of them behind the binary point
+_SLOT_BITS = 96  # of a slot in a Paillier plaintext: one number with its sign and guard bits
+_WIDE_SLOT_BITS = 384  # for columns of numbers that do not fit: 50 digits on each side of the point
 
-Columns = Mapping[str, Sequence[float]]
+Number = int | float | Decimal
+Columns = Mapping[str, Sequence[Number]]
 Advance = Callable[[int], object]
 
 
 @dataclass(frozen=True)
 class Numbers:
-    """The numbers of a file by column, and a phrase: which they are, and what is left out."""
+    """The numbers of a file by column, and a phrase: which they are, and what is left out.
 
-    columns: dict[str, list[float]]
+    columns: lists of ints where all numbers of a column are whole, else of the nearest floats.
+    cells: the same numbers exactly as the file has them. left_out: the reason why a column is left
+    out, by its heading.
+    """
+
+    columns: dict[str, list[int] | list[float]]
     said: str
+    cells: Mapping[str, Sequence[Number]] = field(default_factory=dict)
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
 
 def numbers_of(path: Path, advance: Advance = lambda count: None) -> Numbers:
     """The numeric columns of a CSV file by their headings, in its first 10,000 rows.
 
-    A column is numeric when each of these cells is a number of absolute value below 2³⁹. The first
-    row is the heading unless it holds nothing but numbers; then the columns are called "column 1"
-    and so on.
+    If these rows have more than 250,000 cells, only the first rows of so many cells are taken.
 
-    A file without a numeric column, or that is not a table of UTF-8 text up to its end, is counted
+    Cells are separated by commas, semicolons, tabs or bars; numbers have decimal points or commas
+    and may have thousands set apart. A column is numeric when each of these cells is a number of
+    at most 50 digits before and behind its decimal point; other columns are left out by name. The
+    first row is the heading unless it holds nothing but numbers, or stands above cells like its
+    own; then the columns are called "column 1" and so on.
+
+    A file without a numeric column, or that is not a table of text up to its end, is counted
     instead: for each of its first 10,000 segments of 1 MiB, how many bytes are of which kind.
 
     advance: called with the numbers of bytes or characters that were read. Raises OSError.
     """
     try:
-        columns, said = _read_table(path, advance)
-    except UnicodeDecodeError:
-        return _count_bytes(path, advance, "it is not UTF-8 text")
+        table = read_table(path, advance)
+    except NotText as error:
+        return _count_bytes(path, advance, str(error))
     except csv.Error as error:
         return _count_bytes(path, advance, f"it is not a table ({error})")
-    if not columns:
-        return _count_bytes(path, advance, "it has no column of numbers")
-    return Numbers(columns, said)
+    if not table.cells:
+        return _count_bytes(path, advance, _why_no_column(table), table.left_out)
+    columns = {name: _plain(cells) for name, cells in table.cells.items()}
+    # Columns of numbers in which a few cells are not come first: their absence is a surprise.
+    left_out = dict(sorted(table.left_out.items(), key=lambda item: item[0] in table.texts))
+    return Numbers(columns, table.said + left_out_phrase(left_out), table.cells, left_out)
 
 
-# --- a table ------------------------------------------------------------------------------------
+def _why_no_column(table: Table) -> str:
+    """Why there is nothing to add up; columns that hold nothing but text need no reason."""
+    partly = {name: why for name, why in table.left_out.items() if name not in table.texts}
+    return f"it has no column of numbers{left_out_phrase(partly)}"
 
 
-def _read_table(path: Path, advance: Advance) -> tuple[dict[str, list[float]], str]:
-    """The numeric columns, possibly none, and what to say about them.
-
-    The whole file is read, because it may stop being a table after the rows that are added up, and
-    because the rows that are left out are counted.
-    """
-    kept: list[list[str]] = []
-    fitting = 0
-    others = 0
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        reader = csv.reader(_lines(file, advance), strict=True)
-        rows = (row for row in reader if row)  # an empty line is not a row
-        first = next(rows, [])
-        heading = _heading(first)
-        for row in rows if _is_heading(first) else chain([first], rows):
-            if len(row) != len(heading):
-                others += 1
-                continue
-            fitting += 1
-            if fitting <= MOST_ROWS:
-                kept.append(row)
-    numeric = {}
-    for place, name in enumerate(heading):
-        column = [_number(row[place]) for row in kept]
-        if column and not any(map(math.isnan, column)):
-            numeric[name] = column
-    said = f"{_first_of(len(kept), fitting, 'row')} of {_counted(len(numeric), 'column')}"
-    if others:
-        said += f", {_counted(others, 'row')} of another width left out"
-    return numeric, said
-
-
-def _is_heading(row: list[str]) -> bool:
-    """Whether a first row is a heading: at least one of its cells is not a number."""
-    return any(math.isnan(_number(cell)) for cell in row)
-
-
-def _heading(first: list[str]) -> list[str]:
-    """A name for each column; a name that occurs again gets apostrophes."""
-    if not _is_heading(first):
-        return [f"column {place}" for place in range(1, len(first) + 1)]
-    names: list[str] = []
-    for cell in first:
-        name = cell
-        while name in names:
-            name += "'"
-        names.append(name)
-    return names
-
-
-def _lines(file: TextIO, advance: Advance) -> Iterator[str]:
-    """The lines of a file. Raises csv.Error at one that is too long, without reading all of it."""
-    while line := file.readline(_LONGEST_LINE):
-        if len(line) == _LONGEST_LINE:
-            raise csv.Error("one line is longer than 1 MiB")
-        advance(len(line))
-        yield line
-
-
-def _number(cell: str) -> float:
-    """The number in a cell, or NaN if there is none that can be added up."""
-    try:
-        number = float(cell)
-    except ValueError:
-        return math.nan
-    return number if abs(number) < LARGEST else math.nan
+def _plain(cells: Sequence[Decimal]) -> list[int] | list[float]:
+    whole = list(map(int, cells))
+    if any(map(operator.ne, cells, whole)):
+        return list(map(float, cells))
+    return whole
 
 
 # --- any other file -----------------------------------------------------------------------------
 
 
-def _count_bytes(path: Path, advance: Advance, why: str) -> Numbers:
+def _count_bytes(
+    path: Path, advance: Advance, why: str, left_out: Mapping[str, str] | None = None
+) -> Numbers:
     """How many bytes of each kind are in each segment. why: the reason that this is not a table."""
     kinds = {
         "zero": range(1),
@@ -141,7 +110,7 @@ def _count_bytes(path: Path, advance: Advance, why: str) -> Numbers:
         "printable": range(32, 127),
         "other": range(127, 256),
     }
-    counts: dict[str, list[float]] = {kind: [] for kind in kinds}
+    counts: dict[str, list[int]] = {kind: [] for kind in kinds}
     with path.open("rb") as file:
         first = file.read(_SEGMENT)  # of an empty file too, so that there is something to add up
         segments = chain([first], iter(lambda: file.read(_SEGMENT), b""))
@@ -149,19 +118,12 @@ def _count_bytes(path: Path, advance: Advance, why: str) -> Numbers:
             advance(len(segment))
             seen = np.bincount(np.frombuffer(segment, np.uint8), minlength=256)
             for kind, values in kinds.items():
-                counts[kind].append(float(seen[values.start : values.stop].sum()))
-    counted = len(counts["zero"])
-    whole = max(counted, -(-path.stat().st_size // _SEGMENT))
-    segments_said = _first_of(counted, whole, "segment")
-    return Numbers(counts, f"bytes of {len(kinds)} kinds counted in {segments_said}, since {why}")
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
-
-
-def _first_of(kept: int, of: int, what: str) -> str:
-    return _counted(of, what) if kept == of else f"the first {kept:,} of {_counted(of, what)}"
+                counts[kind].append(int(seen[values.start : values.stop].sum()))
+    kept = len(counts["zero"])
+    whole = max(kept, -(-path.stat().st_size // _SEGMENT))
+    segments_said = first_of(kept, whole, "segment")
+    said = f"bytes of {len(kinds)} kinds counted in {segments_said}, since {why}"
+    return Numbers(dict(counts), said, counts, left_out or {})
 
 
 # --- the totals ---------------------------------------------------------------------------------
@@ -169,44 +131,139 @@ def _first_of(kept: int, of: int, what: str) -> str:
 
 @dataclass(frozen=True)
 class Totals:
-    """The totals of columns that were added up under encryption.
+    """The totals of columns that were added up under encryption, as they were decrypted.
 
-    numbers: how many were encrypted. size: of their ciphertexts, in bytes. exact: whether every
-    decrypted total equals the sum of the same fixed-point numbers without encryption.
+    totals: an int where a total is whole, else the float nearest to it. exact_totals: the totals
+    themselves. numbers: how many were encrypted. ciphertexts: in how many. size: of all
+    ciphertexts, in bytes. exact: whether every decrypted total equals the sum of the numbers as
+    they were given, by exact arithmetic.
     """
 
-    totals: dict[str, float]
+    totals: dict[str, int | float]
+    exact_totals: dict[str, Fraction]
     rows: int
     numbers: int
+    ciphertexts: int
     size: int
     exact: bool
 
 
-def encrypted_totals(columns: Columns) -> Totals:
-    """Encrypt every row as one Paillier ciphertext, add the rows up, and decrypt only the sum.
+@dataclass(frozen=True)
+class _ScaledColumn:
+    """A column's numbers times a whole number, by which all of them become whole."""
 
-    The numbers of a row lie side by side in slots of 80 bits, 24 of them behind the binary point.
-    On a terminal, more than a second of work shows a progress bar.
+    name: str
+    scale: int
+    values: list[int]
+
+    def total(self) -> Fraction:
+        return Fraction(sum(self.values), self.scale)
+
+
+def encrypted_totals(
+    columns: Columns, before: Callable[[int, int], object] = lambda numbers, ciphertexts: None
+) -> Totals:
+    """Encrypt every row, add the rows up under Paillier, and decrypt only the sum.
+
+    The numbers of a row lie side by side in slots of 96 bits, or of 384 for columns that need
+    more. Before that, each column is multiplied by a power of ten (of two, if it holds floats) that
+    makes its numbers whole: nothing is rounded, so that the totals are exact. The party that adds
+    them up knows only the widths of the slots.
+
+    before: called with the counts of numbers and of ciphertexts before they are encrypted. On a
+    terminal, more than a second of work shows a progress bar. Raises InvalidParameter for NaN,
+    infinities, columns of different lengths, numbers that pass the wide slots, and for no numbers.
     """
-    table = np.array(list(columns.values()), np.float64).T
-    layout = paillier.Layout(bits=_BITS, fraction_bits=_FRACTION_BITS, additions=len(table))
+    rows = len(next(iter(columns.values()), ()))
+    if not rows or any(len(column) != rows for column in columns.values()):
+        raise InvalidParameter("totals need columns of the same length, with at least one number")
     public, private = paillier.generate_keypair()
-    encrypted = (public.encrypt_vector(row, layout) for row in _with_progress(table))
-    total = next(encrypted)
-    size = len(total.to_bytes())  # every row's ciphertext is as long
-    for row in encrypted:
-        total += row
-    decrypted = [float(value) for value in private.decrypt_vector(total)]
-    scale = 2**_FRACTION_BITS
-    plain = [sum(round(value * scale) for value in column) / scale for column in table.T]
+    groups = []
+    numbers = rows * len(columns)
+    ciphertexts = 0
+    for layout, group in _by_layout(columns, rows):
+        groups.append((layout, group))
+        ciphertexts += rows * -(-len(group) // layout.slots(public.bits))
+    before(numbers, ciphertexts)
+    exact_totals: dict[str, Fraction] = {}
+    size = 0
+    is_exact = True
+    with _progress_bar(ciphertexts) as bar:
+        for layout, group in groups:
+            vectors = _encrypted_rows(group, public, layout, bar.update)
+            total = next(vectors)
+            size += rows * len(total.to_bytes())  # every row's ciphertexts are as long
+            for vector in vectors:
+                total += vector
+            for column, value in zip(group, private.decrypt_vector(total), strict=True):
+                exact_totals[column.name] = Fraction(int(value), column.scale)
+                is_exact &= exact_totals[column.name] == column.total()
     return Totals(
-        totals=dict(zip(columns, plain, strict=True)),
-        rows=len(table),
-        numbers=table.size,
-        size=size * len(table),
-        exact=decrypted == plain,
+        totals={name: _nearest(exact_totals[name]) for name in columns},
+        exact_totals={name: exact_totals[name] for name in columns},
+        rows=rows,
+        numbers=numbers,
+        ciphertexts=ciphertexts,
+        size=size,
+        exact=is_exact,
     )
 
 
-def _with_progress(rows: NDArray[np.float64]) -> Iterable[NDArray[np.float64]]:
-    return tqdm(rows, desc="  encrypting", unit=" rows", leave=False, delay=PATIENCE, disable=None)
+def _encrypted_rows(
+    group: Sequence[_ScaledColumn],
+    public: paillier.PublicKey,
+    layout: paillier.Layout,
+    advance: Advance,
+) -> Iterator[paillier.PackedVector]:
+    for row in zip(*(column.values for column in group), strict=True):
+        # As an array of Python's own integers, which numpy does not round.
+        vector = public.encrypt_vector(np.array(row, object), layout)
+        advance(len(vector.raw_ciphertexts))
+        yield vector
+
+
+def _by_layout(
+    columns: Columns, rows: int
+) -> Iterator[tuple[paillier.Layout, list[_ScaledColumn]]]:
+    """The columns by the width of their slots: one of two, so that it tells little of them."""
+    narrow = paillier.Layout(bits=_SLOT_BITS, fraction_bits=0, additions=rows)
+    wide = paillier.Layout(bits=_WIDE_SLOT_BITS, fraction_bits=0, additions=rows)
+    groups: dict[paillier.Layout, list[_ScaledColumn]] = {narrow: [], wide: []}
+    for name, column in columns.items():
+        scaled = _scaled(name, column)
+        largest = max(map(abs, scaled.values))
+        if largest > wide.limit:
+            raise InvalidParameter(
+                f"the numbers of column {name!r} have too many digits to be added up exactly: "
+                "round them, or leave the column out"
+            )
+        groups[narrow if largest <= narrow.limit else wide].append(scaled)
+    return ((layout, group) for layout, group in groups.items() if group)
+
+
+def _scaled(name: str, column: Sequence[Number]) -> _ScaledColumn:
+    try:
+        ratios = [Fraction(number).as_integer_ratio() for number in column]
+    except (ValueError, OverflowError):
+        raise InvalidParameter(
+            f"column {name!r} holds NaN or an infinite number: replace or drop it before"
+        ) from None
+    scale = math.lcm(*{denominator for _, denominator in ratios})
+    values = [numerator * (scale // denominator) for numerator, denominator in ratios]
+    return _ScaledColumn(name, scale, values)
+
+
+def _nearest(total: Fraction) -> int | float:
+    return total.numerator if total.denominator == 1 else float(total)
+
+
+def say_if_long(numbers: int, ciphertexts: int) -> None:
+    """Say before many numbers are encrypted that this takes some time."""
+    if ciphertexts > LONG_RUN:
+        line = f"  adding up {numbers:,} numbers in {ciphertexts:,} ciphertexts; this takes a while"
+        tqdm.write(line, file=sys.stderr)
+
+
+def _progress_bar(ciphertexts: int) -> tqdm[NoReturn]:
+    how: dict[str, Any] = {"unit": " ciphertexts", "delay": PATIENCE, "disable": None}
+    return tqdm(total=ciphertexts, desc="  encrypting", leave=False, **how)

@@ -75,10 +75,11 @@ def demo(
 
 
 def _cost_table(costs: Sequence[Cost]) -> Table:
+    from rich import box  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
 
-    # fold: on a narrow terminal a cell continues on the next line instead of being cut off
-    table = Table(title="What each step cost")
+    # On a narrow terminal long cells continue on the next line instead of being cut off.
+    table = Table(title="What each step cost", box=box.SIMPLE_HEAD)
     table.add_column("step", overflow="fold")
     for heading in ("seconds", "bytes in", "bytes out", "expansion"):
         table.add_column(heading, justify="right", overflow="fold")

@@ -29,7 +29,7 @@ FLOORS = {
         ["aes", "pem", "rsa", "paillier", "shamir", "erasure", "keyring", "nodes", "tls"], 1
     ),
     **dict.fromkeys(["sharding", "elections"], 2),
-    **dict.fromkeys(["chaos", "cli", "demo", "lab", "totals", "workshop"], 3),
+    **dict.fromkeys(["chaos", "cli", "demo", "lab", "numerals", "tables", "totals", "workshop"], 3),
 }
 TEXTBOOK = {
     "textbook",
@@ -53,6 +53,8 @@ SIDEWAYS = {  # the imports between rooms of one floor that the design allows
     ("cli", "workshop"),
     ("lab", "workshop"),
     ("demo", "totals"),
+    ("totals", "tables"),
+    ("tables", "numerals"),
     ("show", "textbook.trace"),  # a notebook shows traces
 }
 WING_LIBRARIES = {
