@@ -64,6 +64,8 @@ class RedisExchange:
         self._bytes_left = most_bytes
         self._early = b""
         self._position = 0
+        # Whether the socket has another time-out than before, which must go back before the next
+        # use.
         self._shortened = False
         self._timeout = deadline - time.monotonic()
         self._keep_deadline()
@@ -108,8 +110,10 @@ class RedisExchange:
 
     def expect_stored(self) -> None:
         """Read exactly the reply +OK and nothing behind it."""
+        # Exactly these five bytes are waited for, in one read: the answer to nearly every write.
         said = bytearray(len(_STORED))
         self._fill(memoryview(said))
+        # An error begins within them and ends behind them.
         if said.startswith(b"-"):
             self._early = bytes(said)
             self.line()
@@ -131,6 +135,7 @@ class RedisExchange:
                 found = self._early[self._position :]
                 self._position = len(self._early)
                 break
+            # No more than the read-ahead is held, and always room for at least one byte.
             more = memoryview(bytearray(self._read_ahead - min(pending, self._read_ahead - 1)))
             count = self._receive(more)
             self._early = self._early[self._position :] + bytes(more[:count])
@@ -160,6 +165,7 @@ class RedisExchange:
             return None
         if length > most:
             raise ReplyTooLong(length)
+        # A server may announce as much as is allowed and send nothing.
         parts = []
         while length:
             part = bytearray(min(length, _PART))
@@ -171,6 +177,7 @@ class RedisExchange:
 
     def finish(self) -> None:
         """End the exchange. Raises UnexpectedReply if more came than was asked for."""
+        # What is left over would be read as the answer to the next question.
         if self._position < len(self._early):
             raise UnexpectedReply
         if self._shortened:
@@ -213,6 +220,7 @@ class RedisExchange:
             raise redis.ConnectionError("reading") from error
         if not count:
             raise redis.ConnectionError("closed by the server")
+        # Time grows with the bytes that have come, never with those that were announced.
         if self._bytes_left is None:
             self._deadline += count / SLOWEST
         else:

@@ -38,7 +38,7 @@ _VALUES_PER_REQUEST = 16  # large values must not pile up in the server's replie
 _KEYS_PER_REQUEST = 500
 _KEYS_PER_SCAN = 1000
 _MOST_KEYS = 1_000_000  # of one listing, whose keys are remembered until its end
-_SCAN_TIMEOUTS = 3  # a listing may wait so many time-outs for all of its replies together
+_MOST_TIMEOUTS = 3  # how long all requests of one call may take together
 _HASH_TAG = re.compile(r"[^{]*\{[^}]+\}")
 _REDIRECTIONS = frozenset({"MOVED", "ASK", "TRYAGAIN", "CLUSTERDOWN"})
 
@@ -176,7 +176,7 @@ class RedisNode(Node):
         keys.
         """
         wanted = self._full(prefix)
-        pattern = _literally(wanted) + b"*"
+        pattern = redis_wire.literally(wanted) + b"*"
         if self._cluster:
             # SCAN names no key, so a server that has lost the slot would not redirect it.
             self._exists(wanted)
@@ -187,7 +187,7 @@ class RedisNode(Node):
         while cursor not in cursors:
             cursors.add(cursor)
             started = time.monotonic()
-            left = self._timeout * _SCAN_TIMEOUTS - waited
+            left = self._timeout * _MOST_TIMEOUTS - waited
             cursor, keys = self._scan(cursor, pattern, left)
             waited += time.monotonic() - started
             for key in keys:
@@ -214,12 +214,23 @@ class RedisNode(Node):
         try:
             return self._call(
                 lambda connection, deadline: redis_wire.get_each(connection, deadline, full, limit),
-                lambda: super(RedisNode, self).get_bounded(wanted, limit),
+                lambda: self._get_singly(wanted, limit),
                 (limit + 1) * (len(wanted) + 1),
             )
         except (ReplyTooLong, UnreadableValue):
             # One of them is no such value, and what follows it was not read: ask for each alone.
-            return super().get_bounded(wanted, limit)
+            return self._get_singly(wanted, limit)
+
+    def _get_singly(self, keys: list[str], limit: int) -> list[bytes | None]:
+        """Do what `get_bounded` does with one request per key."""
+        end = time.monotonic() + self._timeout * _MOST_TIMEOUTS
+        values = []
+        for key in keys:
+            # Each request has a deadline of its own; a server must not use up all of them.
+            if time.monotonic() > end:
+                raise NodeError(self.name, redis_reason(redis.TimeoutError()))
+            values += super().get_bounded([key], limit)
+        return values
 
     def get_many(self, keys: Iterable[str]) -> list[bytes | None]:
         """Return the values of `keys` in order, None for missing keys; 16 keys per request.
@@ -377,11 +388,6 @@ def _as_bytes(answer: object) -> bytes | None:
     if answer is None or isinstance(answer, bytes):
         return answer
     raise UnexpectedReply
-
-
-def _literally(text: bytes) -> bytes:
-    """Return a glob pattern that matches exactly this text."""
-    return re.sub(rb"[\\*?\[\]]", rb"\\\g<0>", text)
 
 
 def _decoded(data: bytes) -> str | None:

@@ -166,6 +166,11 @@ def unlink(connection: Any, deadline: float, keys: Sequence[bytes]) -> int:
     return _count(connection, deadline, b"UNLINK", keys)
 
 
+def literally(text: bytes) -> bytes:
+    """Return a glob pattern, as SCAN takes one, that matches exactly this text."""
+    return re.sub(rb"[\\*?\[\]]", rb"\\\g<0>", text)
+
+
 def scan(
     connection: Any, deadline: float, cursor: bytes, pattern: bytes, count: int
 ) -> tuple[bytes, list[bytes]]:

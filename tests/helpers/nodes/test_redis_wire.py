@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from lepton_lab.errors import InvalidParameter, NodeError, OversizedValue, UnreadableValue
 from lepton_lab.nodes import RedisNode, redis_clients, redis_exchange, redis_limits
-from lepton_lab.nodes.redis_node import _literally
+from lepton_lab.nodes.redis_wire import literally
 from tests.support.redis_impostor import Impostor, drip, flood
 
 
@@ -432,6 +432,22 @@ def test_a_key_that_holds_something_else_is_one_bad_value(impostor, node):
     assert node.get_bounded("ab", 3) == [bytes(4), bytes(4)]
 
 
+def test_values_that_are_asked_for_one_by_one_have_one_deadline_together(impostor):
+    client = redis_clients.server_client(host="127.0.0.1", port=impostor.port, socket_timeout=0.4)
+    node = RedisNode(client, name="n")
+
+    def slowly():
+        yield 0.3
+        yield b"$99\r\n"
+
+    impostor.always = lambda _: slowly
+    begin = time.monotonic()
+    with pytest.raises(NodeError, match="within the time-out"):
+        node.get_bounded([f"k{i}" for i in range(100)], 9)
+    assert time.monotonic() - begin < 4
+    node.close()
+
+
 def test_a_claim_is_answered_by_ok_or_by_null(impostor, node):
     impostor.answers = [b"+OK\r\n", b"$-1\r\n", b"_\r\n", b":1\r\n"]
     assert [node.set_if_absent("a", b"1") for _ in range(3)] == [True, False, False]
@@ -571,7 +587,7 @@ def test_a_password_is_in_no_error(impostor):
 
 
 def test_glob_characters_in_a_prefix_stand_for_themselves():
-    assert _literally(b"a*b?c[d]e\\f^-") == b"a\\*b\\?c\\[d\\]e\\\\f^-"
+    assert literally(b"a*b?c[d]e\\f^-") == b"a\\*b\\?c\\[d\\]e\\\\f^-"
 
 
 @pytest.mark.parametrize("client", [None, "redis://localhost", redis.Redis(decode_responses=True)])
