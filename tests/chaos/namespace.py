@@ -130,7 +130,7 @@ def disk(folder: Path) -> str:
     for home in homes[:2]:
         home.mkdir()
         system(f"mount -t tmpfs -o size=2m none {home}")
-    store = ShardedStore([DirectoryNode(home) for home in homes], ring, k=3)
+    store = ShardedStore([DirectoryNode(home, home.name) for home in homes], ring, k=3)
     old, new = os.urandom(MIB), os.urandom(12 * MIB)
     receipt = store.put("x", old)
     with pytest.raises(NotEnoughShards) as refusal:
