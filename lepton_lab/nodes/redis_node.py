@@ -29,7 +29,15 @@ from lepton_lab.nodes.redis_clients import Client, client_address, client_settin
 from lepton_lab.nodes.redis_errors import WRONG_REPLY, error_code, redis_reason
 from lepton_lab.nodes.redis_exchange import RedisErrorReply, ReplyTooLong, UnexpectedReply
 from lepton_lab.nodes.redis_limits import HANDSHAKE_BYTES, CallLimits, end_limits, start_limits
-from lepton_lab.nodes.values import LARGEST_VALUE, as_view, bytes_of, printable, room_in, too_long
+from lepton_lab.nodes.values import (
+    LARGEST_VALUE,
+    as_view,
+    bytes_of,
+    key_from,
+    printable,
+    room_in,
+    too_long,
+)
 
 T = TypeVar("T")
 
@@ -197,7 +205,7 @@ class RedisNode(Node):
                 seen.add(key)
                 if len(seen) > _MOST_KEYS:
                     raise NodeError(self.name, f"it lists more than {_MOST_KEYS:,} keys")
-                name = _decoded(key[len(self._prefix) :])
+                name = key_from(key[len(self._prefix) :])
                 if name is not None:
                     yield name
             if cursor.strip(b"0") == b"":
@@ -388,14 +396,6 @@ def _as_bytes(answer: object) -> bytes | None:
     if answer is None or isinstance(answer, bytes):
         return answer
     raise UnexpectedReply
-
-
-def _decoded(data: bytes) -> str | None:
-    """Return a key as str, or None for a key that no node can have written."""
-    try:
-        return data.decode("utf-8", "surrogatepass")
-    except UnicodeDecodeError:
-        return None
 
 
 def _batches(keys: Iterable[bytes], size: int) -> Iterator[list[bytes]]:

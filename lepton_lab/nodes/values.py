@@ -50,6 +50,14 @@ def bytes_of(key: object) -> bytes:
     return as_key(key).encode("utf-8", "surrogatepass")
 
 
+def key_from(data: bytes) -> str | None:
+    """Return the key that has these bytes, or None if no key has them."""
+    try:
+        return data.decode("utf-8", "surrogatepass")
+    except UnicodeDecodeError:
+        return None
+
+
 def printable(text: str) -> str:
     """Return a text for names and reports, with line breaks and other unprintable characters
     escaped.
