@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from copy import copy
-from itertools import islice
 from typing import Any, TypeVar
 
 import redis
@@ -33,6 +32,7 @@ from lepton_lab.nodes.values import (
     LARGEST_VALUE,
     as_view,
     bytes_of,
+    in_batches,
     key_from,
     printable,
     room_in,
@@ -246,13 +246,13 @@ class RedisNode(Node):
         Raises OversizedValue if 16 values have more than 64 MiB together, NodeError.
         """
         values: list[bytes | None] = []
-        for batch in _batches(map(self._full, keys), _VALUES_PER_REQUEST):
+        for batch in in_batches(map(self._full, keys), _VALUES_PER_REQUEST):
             values += self._get_batch(batch)
         return values
 
     def delete_many(self, keys: Iterable[str]) -> None:
         """Delete those of `keys` that exist, by UNLINK; 500 keys per request. Raises NodeError."""
-        for batch in _batches(map(self._full, keys), _KEYS_PER_REQUEST):
+        for batch in in_batches(map(self._full, keys), _KEYS_PER_REQUEST):
             self._unlink(batch)
 
     # --- connections ----------------------------------------------------------------------------
@@ -396,9 +396,3 @@ def _as_bytes(answer: object) -> bytes | None:
     if answer is None or isinstance(answer, bytes):
         return answer
     raise UnexpectedReply
-
-
-def _batches(keys: Iterable[bytes], size: int) -> Iterator[list[bytes]]:
-    source = iter(keys)
-    while batch := list(islice(source, size)):
-        yield batch

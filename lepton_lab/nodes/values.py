@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from itertools import islice
+
 from lepton_lab.buffers import BytesLike
 from lepton_lab.errors import InvalidParameter
 
@@ -56,6 +59,13 @@ def key_from(data: bytes) -> str | None:
         return data.decode("utf-8", "surrogatepass")
     except UnicodeDecodeError:
         return None
+
+
+def in_batches(keys: Iterable[bytes], size: int) -> Iterator[list[bytes]]:
+    """Yield the keys in lists of at most `size`."""
+    source = iter(keys)
+    while batch := list(islice(source, size)):
+        yield batch
 
 
 def printable(text: str) -> str:
