@@ -113,7 +113,7 @@ def is_number(cell: str) -> bool:
 
 def is_missing(cell: str) -> bool:
     """Whether a cell stands where a number is missing: blank, NaN, null, a dash, infinite."""
-    return _kind(cell.strip()) in ("blank", "NaN or missing", "infinite")
+    return kind_of(cell) in ("blank", "NaN or missing", "infinite")
 
 
 _SIGN = r"(?:[$€£¥₹]|[A-Z]{3} ?)"
@@ -133,7 +133,9 @@ TEXT = "text"  # any other
 _TOO_LONG = f"a number of more than {MOST_DIGITS} digits"
 
 
-def _kind(text: str) -> str:
+def kind_of(cell: str) -> str:
+    """What a cell that is not a number is: "blank", "a percentage", "text" and so on."""
+    text = cell.strip()
     for kind, pattern in _KINDS.items():
         if pattern.fullmatch(text):
             return kind
@@ -183,7 +185,7 @@ def _reason(
     kinds: Counter[str] = Counter()
     for text, with_point, with_comma in zip(texts, point, comma, strict=True):
         if with_point is None and with_comma is None:
-            kinds[_kind(text)] += 1
+            kinds[kind_of(text)] += 1
     if not kinds:
         count = sum(number is None for number in point)
         return f"decimal commas in {_of(count, len(texts))}, decimal points in others"

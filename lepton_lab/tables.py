@@ -23,6 +23,7 @@ from lepton_lab.numerals import (
     Column,
     is_missing,
     is_number,
+    kind_of,
     read_column,
     resolve,
 )
@@ -251,10 +252,21 @@ def _has_headings(first: Sequence[str], body: Sequence[Sequence[str]]) -> tuple[
         return any(_is_text(body, place) for place in blanks), ""
     if any(not _is_text(body, place) for place in texts):
         return True, ""  # a word above numbers
-    # Words above words and numbers above numbers: a class such as "setosa" occurs again.
-    if any(row[place] == first[place] for place in texts for row in body):
+    # What stands above cells of its own kind is data: a date above dates, 1.5 above numbers, or a
+    # class such as "setosa" that occurs again. Years, which are whole numbers, can be headings.
+    if not all(cell.strip().isdigit() for cell in first if is_number(cell)):
+        return False, ""
+    if any(_recurs(body, place, first[place]) for place in texts):
         return False, ""
     return True, "the first row taken for headings though it holds numbers"
+
+
+def _recurs(body: Sequence[Sequence[str]], place: int, cell: str) -> bool:
+    """Whether a column holds the same words, or a date, an amount … if the cell is one."""
+    kind = kind_of(cell)
+    if kind == TEXT:
+        return any(row[place] == cell for row in body)
+    return any(kind_of(row[place]) == kind for row in body)
 
 
 def _is_text(body: Sequence[Sequence[str]], place: int) -> bool:
