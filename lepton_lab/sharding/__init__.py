@@ -1,8 +1,10 @@
 """Sharded storage: encryption, erasure coding and placement on nodes that may fail, forget or lie.
 
-`ShardedStore` (`store.py`) is what others use. Below it: `versions.py` finds the newest version,
-`commit.py` writes and deletes versions, `stripes.py` moves shards to nodes and back, `codec.py`
-does their arithmetic, `placement.py` says which nodes, `workers.py` calls them, `rebalance.py`
+`ShardedStore` (`store.py`) is what others use; `arguments.py` checks what it is given. Below it:
+`versions.py` finds the newest version and holds it against the key ring's record, `verifier.py`
+says which manifests to believe, `commit.py` writes, acknowledges and deletes versions, `stripes.py`
+moves shards to nodes and back, `codec.py` does their arithmetic, `placement.py` says which nodes,
+`workers.py` calls them and says for how long, `calls.py` checks what they answer, `rebalance.py`
 moves shards between them, `manifest.py` has the formats, and `reports.py` the answers.
 """
 
