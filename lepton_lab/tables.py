@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import chain
@@ -33,11 +33,10 @@ MOST_CELLS = 250_000  # cells of a table that are added up: a wide table has few
 _LONGEST_LINE = 1 << 20  # characters; a file with a longer line is not a table
 _SAMPLE_LINES = 50  # from which the separator is recognised
 _SAMPLE_CELLS = 500  # of each of these lines
-_NAMED = 3  # columns that are left out and named in the phrase; the others are counted there
-_LONGEST_NAME = 24  # characters of a heading in the phrase
 _DELIMITERS = ",;\t|"
 _NO_DELIMITER = "\x1f"  # a control character, which no text file holds: one column
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x19\x1b-\x1f\x7f]")  # 0x1a ended the text files of DOS
+_DECIMALS = re.compile(r"\s*(?:-0,[0-9]|[+-]?[0-9]+,0[0-9])")
 _SEPARATOR_LINE = re.compile(r'"?sep=(.)"?\s*')  # Excel writes it above the headings
 
 Advance = Callable[[int], object]
@@ -190,7 +189,10 @@ class _Fit:
 
     @classmethod
     def of(cls, sample: list[str], delimiter: str) -> _Fit:
-        rows = [row for row in _parse(sample, delimiter, strict=False) if row]
+        try:
+            rows = [row for row in _parse(sample, delimiter, strict=False) if row]
+        except csv.Error:
+            rows = []  # a cell without end, such as a wide row that is not split
         if not rows:
             return cls(0, 0.0, 0.0)
         [(width, count)] = Counter(map(len, rows)).most_common(1)
@@ -224,13 +226,24 @@ def _delimiter_of(sample: list[str]) -> str:
             best = delimiter
             best_score = score
             best_fit = fit
-    # One column of decimal commas: the heading has no comma, or whole numbers have none, so that
-    # rows split at commas differ in width.
-    if best_fit.regular < 1 and _Fit.of(sample, _NO_DELIMITER).numeric == 1:
-        heading = next((line for line in sample if line.strip()), "")
-        if is_number(heading) or best not in heading:
-            return _NO_DELIMITER
+    if _Fit.of(sample, _NO_DELIMITER).numeric < 1:
+        return best
+    # Every line is one number. The rows of one column of decimal commas differ in width when they
+    # are split, because its heading or its whole numbers have no comma.
+    first = next((line for line in sample if line.strip()), "")
+    if best_fit.regular < 1 and (is_number(first) or best not in first):
+        return _NO_DELIMITER
+    # Without a heading, 0,05 and -0,5 show it: as two whole numbers they would be 0,5.
+    if is_number(first) and any(map(_DECIMALS.match, sample)):
+        return _NO_DELIMITER
     return best
+
+
+def _may_be_decimals(rows: _Rows, delimiter: str) -> bool:
+    """Whether a table of two columns without headings could be one column of decimal commas."""
+    if delimiter != "," or rows.width != 2:
+        return False
+    return all(is_number(f"{row[0]},{row[1]}") for row in rows.kept)
 
 
 # --- headings -----------------------------------------------------------------------------------
@@ -319,6 +332,8 @@ def _table_of(rows: _Rows, delimiter: str) -> Table:
     if rows.width > MOST_CELLS:
         said.append(f"{counted(rows.width - MOST_CELLS, 'further column')} left out")
     said += marks
+    if not has_headings and _may_be_decimals(rows, delimiter):
+        said.append("commas taken for separators, not for decimal commas")
     if guess:
         said.append(guess)
     table.said = ", ".join(said)
@@ -366,24 +381,6 @@ def _marks_said(columns: Collection[Column]) -> list[str]:
 
 
 # --- phrases ------------------------------------------------------------------------------------
-
-
-def left_out_phrase(left_out: Mapping[str, str]) -> str:
-    """Name the first columns that are left out, with the reason of each, and count the others."""
-    if not left_out:
-        return ""
-    named = []
-    for name, reason in list(left_out.items())[:_NAMED]:
-        named.append(f"{_shortened(name)} ({reason})")
-    phrase = f"; left out: {', '.join(named)}"
-    if len(left_out) > _NAMED:
-        phrase += f" and {counted(len(left_out) - _NAMED, 'other column')}"
-    return phrase
-
-
-def _shortened(name: str) -> str:
-    """A heading that does not fill a line of the terminal."""
-    return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…"
 
 
 def counted(count: int, what: str) -> str:

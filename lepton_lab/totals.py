@@ -23,13 +23,15 @@ from lepton_lab.tables import (
     MOST_ROWS,
     NotText,
     Table,
+    counted,
     first_of,
-    left_out_phrase,
     read_table,
 )
 
 PATIENCE = 1.0  # seconds after which work is worth a progress bar
 LONG_RUN = 2000  # ciphertexts; more of them take so long that it is said before
+_NAMED = 3  # columns that are left out and named in the phrase; the others are counted there
+_LONGEST_NAME = 24  # characters of a heading in the phrase
 _SEGMENT = 1 << 20  # bytes that are counted together, in a file that is not a table
 _SLOT_BITS = 96  # of a slot in a Paillier plaintext: one number with its sign and guard bits
 _WIDE_SLOT_BITS = 384  # for columns of numbers that do not fit: 50 digits on each side of the point
@@ -81,13 +83,13 @@ def numbers_of(path: Path, advance: Advance = lambda count: None) -> Numbers:
     columns = {name: _plain(cells) for name, cells in table.cells.items()}
     # Columns of numbers in which a few cells are not come first: their absence is a surprise.
     left_out = dict(sorted(table.left_out.items(), key=lambda item: item[0] in table.texts))
-    return Numbers(columns, table.said + left_out_phrase(left_out), table.cells, left_out)
+    return Numbers(columns, table.said + _left_out_phrase(left_out), table.cells, left_out)
 
 
 def _why_no_column(table: Table) -> str:
     """Why there is nothing to add up; columns that hold nothing but text need no reason."""
     partly = {name: why for name, why in table.left_out.items() if name not in table.texts}
-    return f"it has no column of numbers{left_out_phrase(partly)}"
+    return f"it has no column of numbers{_left_out_phrase(partly)}"
 
 
 def _plain(cells: Sequence[Decimal]) -> list[int] | list[float]:
@@ -95,6 +97,24 @@ def _plain(cells: Sequence[Decimal]) -> list[int] | list[float]:
     if any(map(operator.ne, cells, whole)):
         return list(map(float, cells))
     return whole
+
+
+def _left_out_phrase(left_out: Mapping[str, str]) -> str:
+    """Name the first columns that are left out, with the reason of each, and count the others."""
+    if not left_out:
+        return ""
+    named = []
+    for name, reason in list(left_out.items())[:_NAMED]:
+        named.append(f"{_shortened(name)} ({reason})")
+    phrase = f"; left out: {', '.join(named)}"
+    if len(left_out) > _NAMED:
+        phrase += f" and {counted(len(left_out) - _NAMED, 'other column')}"
+    return phrase
+
+
+def _shortened(name: str) -> str:
+    """A heading that does not fill a line of the terminal."""
+    return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…"
 
 
 # --- any other file -----------------------------------------------------------------------------

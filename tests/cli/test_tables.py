@@ -21,6 +21,18 @@ SEPARATED = {  # a file: its columns of numbers, and what is said of it
     b"Preis\n1,5\n3,7\n8\n": (
         {"Preis": ["1.5", "3.7", "8"]}, "3 rows of 1 column, decimal commas in 1 column",
     ),
+    b"0,05\n1,25\n": (
+        {"column 1": ["0.05", "1.25"]},
+        "2 rows of 1 column, decimal commas in 1 column",
+    ),
+    b"0,5\n-0,25\n": (
+        {"column 1": ["0.5", "-0.25"]},
+        "2 rows of 1 column, decimal commas in 1 column",
+    ),
+    b"0,7\n0,9\n": (
+        {"column 1": ["0", "0"], "column 2": ["7", "9"]},
+        "2 rows of 2 columns, commas taken for separators, not for decimal commas",
+    ),
     b'name,"note, long",v\nx,"a;b;c",1.5\ny,"d;e;f",2.5\n': (
         {"v": ["1.5", "2.5"]}, "2 rows of 1 column",
     ),

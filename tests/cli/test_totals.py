@@ -25,7 +25,10 @@ TABLES = {  # content: (the columns, what is said of them)
         "2 rows of 2 columns; left out: b (text in all 2 cells)",
     ),
     b"\xef\xbb\xbfa\r\n1\r\n": ({"a": [1.0]}, "1 row of 1 column"),
-    b"1,2\n3,4\n": ({"column 1": [1.0, 3.0], "column 2": [2.0, 4.0]}, "2 rows of 2 columns"),
+    b"1,2\n3,4\n": (
+        {"column 1": [1.0, 3.0], "column 2": [2.0, 4.0]},
+        "2 rows of 2 columns, commas taken for separators, not for decimal commas",
+    ),
     b"a,a\n1,2\n": ({"a": [1.0], "a'": [2.0]}, "1 row of 2 columns"),
     b"a,b\n1,2\n\n3\n4,5,6\n7,8\n": (
         {"a": [1.0, 7.0], "b": [2.0, 8.0]}, "2 rows of 2 columns, 2 rows of another width left out",
