@@ -1,5 +1,6 @@
-"""Sphinx makes the book of the pages that tools/book.py puts together: `make book`. Nothing in it
-needs a network.
+"""Sphinx's settings for the book: `make book` builds it from the pages of tools/book.py.
+
+Nothing in the finished book needs a network.
 """
 
 from __future__ import annotations
@@ -23,12 +24,8 @@ release = version = lepton_lab.__version__
 language = "en"
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.mathjax"]
 
-nb_execution_mode = (
-    "off"  # what is shown is what is committed; tools/book.py brings the widgets to life
-)
-nb_mime_priority_overrides = [
-    ("html", kind, place) for place, kind in enumerate(("text/html", "text/plain"), 10)
-]
+nb_execution_mode = "off"  # the book shows the committed outputs
+nb_mime_priority_overrides = [("html", "text/html", 10), ("html", "text/plain", 11)]
 nb_code_prompt_show = "Show the solution"
 nb_code_prompt_hide = "Hide the solution"
 myst_enable_extensions = ["dollarmath", "amsmath", "colon_fence"]
@@ -53,23 +50,23 @@ html_show_sphinx = False
 pygments_style = "a11y-high-contrast-light"
 pygments_dark_style = "a11y-high-contrast-dark"
 
-# MathJax comes from a wheel, whole in one script; beside it only its letters are needed.
+# MathJax comes from a wheel: one script, and the fonts beside it.
 mathjax_path = "mathjax/tex-chtml-full.js"
 mathjax3_config = {"options": {"enableMenu": False}}
 _MATHJAX = ("tex-chtml-full.js", "output/chtml/fonts/woff-v2")
 
 
 def setup(app: Sphinx) -> None:
-    """Called by Sphinx."""
+    """Connect the functions below to the steps of a build; Sphinx calls this."""
     app.connect("build-finished", _carry_mathjax)
     app.connect("autodoc-process-docstring", _plain)
-    app.connect("html-page-context", _levelled, priority=900)  # after furo has made its tree
+    app.connect("html-page-context", _with_levels, priority=900)  # after furo has made its tree
 
 
-def _levelled(
+def _with_levels(
     _app: Sphinx, _page: str, _template: str, context: dict[str, Any], _doctree: object
 ) -> None:
-    """Sphinx calls the captions of its contents headings and does not say of which level."""
+    """Give the captions of the contents a level, which Sphinx leaves out, for screen readers."""
     for name in ("body", "furo_navigation_tree"):
         if name in context:
             context[name] = context[name].replace('role="heading"', 'role="heading" aria-level="2"')
@@ -78,8 +75,10 @@ def _levelled(
 def _plain(
     _app: Sphinx, _what: str, _name: str, _object: object, _options: object, lines: list[str]
 ) -> None:
-    """Docstrings are plain text: `|` is an absolute value or a row of a table, and what is indented
-    stands as it is.
+    """Make reStructuredText of a docstring, which is plain text.
+
+    A `|` in it is an absolute value or a row of a table, so it is escaped; indented lines are kept
+    as they are.
     """
     plain: list[str] = []
     for line in lines:
@@ -96,10 +95,8 @@ def _carry_mathjax(app: Sphinx, failed: Exception | None) -> None:
     found = find_spec("sphinx-mathjax-offline")
     if failed or app.builder.format != "html" or found is None or found.origin is None:
         return
-    carried, target = (
-        Path(found.origin).parent / "static" / "mathjax",
-        Path(app.outdir) / "_static" / "mathjax",
-    )
+    carried = Path(found.origin).parent / "static" / "mathjax"
+    target = Path(app.outdir) / "_static" / "mathjax"
     for name in _MATHJAX:
         if (carried / name).is_dir():
             shutil.copytree(carried / name, target / name, dirs_exist_ok=True)

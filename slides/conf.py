@@ -1,4 +1,4 @@
-"""Sphinx builds every Markdown file here into one reveal.js deck: `make slides`."""
+"""Sphinx's settings for the decks: `make slides` builds every Markdown file here into one."""
 
 from __future__ import annotations
 
@@ -34,6 +34,6 @@ revealjs_script_conf = {
     "slideNumber": "c/t",
     "pdfSeparateFragments": False,
 }
-# The speaker's view: press S. Nothing else of reveal's is needed; code is coloured when the deck is
-# built.
+# The speaker's view opens with the key S. No other plugin of reveal is needed: code is coloured
+# when the deck is built.
 revealjs_script_plugins = [{"name": "RevealNotes", "src": "revealjs/plugin/notes/notes.js"}]

@@ -17,14 +17,14 @@ _NOTES = re.compile(
 
 @dataclass(frozen=True)
 class Slide:
-    """One slide: its heading and everything up to the next one."""
+    """One slide: its heading, and its text up to the next slide."""
 
     title: str
     text: str
 
     @property
     def minutes(self) -> list[float]:
-        """The minutes of each of its speaker notes: one number, if all is well."""
+        """The minutes of each of its speaker notes; a correct slide has exactly one."""
         return [float(notes["minutes"]) for notes in _NOTES.finditer(self.text)]
 
     @property
@@ -34,24 +34,22 @@ class Slide:
 
     @property
     def is_question(self) -> bool:
-        """Whether it asks the room something."""
+        """Whether the slide asks the room a question."""
         return "{question}" in self.text
 
 
 @dataclass(frozen=True)
 class Deck:
-    """One deck and where it lies."""
+    """One deck, read from its Markdown file."""
 
     path: Path
 
     @classmethod
     def all(cls) -> list[Deck]:
-        """Every deck of the project, the opening first."""
+        """List every deck of the project, the opening first."""
         paths = [path for path in FOLDER.glob("*.md") if path.name not in NOT_DECKS]
-        return [
-            cls(path)
-            for path in sorted(paths, key=lambda path: (path.stem != "opening", path.stem))
-        ]
+        paths.sort(key=lambda path: (path.stem != "opening", path.stem))
+        return [cls(path) for path in paths]
 
     @cached_property
     def text(self) -> str:
@@ -60,26 +58,24 @@ class Deck:
 
     @property
     def minutes(self) -> float:
-        """How long it takes, as its front matter announces."""
+        """The minutes that its front matter announces. Raises ValueError if there are none."""
         found = re.match(r"---\n(?:.*\n)*?minutes: *(\S+)\n(?:.*\n)*?---\n", self.text)
         if found is None:
-            raise ValueError(f"{self.path.name} does not announce its minutes")
+            advice = "add 'minutes:' to its front matter"
+            raise ValueError(f"{self.path.name} does not announce its minutes; {advice}")
         return float(found[1])
 
     @cached_property
     def slides(self) -> list[Slide]:
-        """Its slides: each heading of the first or second level begins one."""
-        blank = _FENCE.sub(
-            lambda fence: re.sub(r"[^\n]", " ", fence[0]), self.text
-        )  # a # in code is no heading
-        starts = [
-            (found.start(), found[1]) for found in re.finditer(r"^##? +(.+)$", blank, re.MULTILINE)
-        ]
-        ends = [start for start, _ in starts[1:]] + [len(self.text)]
-        return [
-            Slide(title, self.text[start:end])
-            for (start, title), end in zip(starts, ends, strict=True)
-        ]
+        """The slides; each heading of the first or second level begins one."""
+        # A # in a code block is not a heading, so code is replaced by blanks of the same length.
+        blank = _FENCE.sub(lambda fence: re.sub(r"[^\n]", " ", fence[0]), self.text)
+        headings = list(re.finditer(r"^##? +(.+)$", blank, re.MULTILINE))
+        ends = [heading.start() for heading in headings[1:]] + [len(self.text)]
+        slides = []
+        for heading, end in zip(headings, ends, strict=True):
+            slides.append(Slide(heading[1], self.text[heading.start() : end]))
+        return slides
 
     @property
     def title(self) -> str:

@@ -1,7 +1,8 @@
-"""What the decks can say beside Markdown; README.md has examples.
+"""The directives of Sphinx that decks use beside plain Markdown; README.md has examples.
 
-`cell` shows a notebook's cell, `question` asks the room, `flow` draws boxes and arrows, `notes` is
-for the speaker, `decks` lists all decks; and within a line `{shown}` has what a cell showed.
+`cell` shows a notebook's cell, `question` asks the room, `flow` draws boxes and arrows, `notes`
+holds the speaker notes, and `decks` lists all decks. Within a line, `{shown}` inserts what a cell
+shows.
 """
 
 from __future__ import annotations
@@ -24,17 +25,17 @@ if TYPE_CHECKING:
 
 
 def raw(html: str) -> nodes.raw:
-    """HTML that goes into the deck as it is."""
+    """Return a node of HTML that goes into the deck as it is."""
     return nodes.raw("", html, format="html")
 
 
 def sized(html: str, height: int) -> str:
-    """A picture that fills the slide's width, or `height`, whichever it reaches first."""
+    """Return the HTML with its pictures `height` pixels high, or as wide as the slide."""
     return re.sub(r'(<img\b[^>]*?) style="[^"]*"', rf'\1 style="height: {height}px"', html)
 
 
 class CellOf(SphinxDirective):
-    """A cell of a notebook."""
+    """The directive `cell`: a cell of a notebook."""
 
     required_arguments = 1
     final_argument_whitespace = True
@@ -45,12 +46,11 @@ class CellOf(SphinxDirective):
     }
 
     def run(self) -> list[nodes.Node]:
-        """The parts that were asked for."""
+        """Return the cell's code, its output or both, as the option `show` asks."""
+        notebook = self.arguments[0].partition(":")[0].strip()
         try:
             cell = cells.find(self.arguments[0])
-            self.env.note_dependency(
-                cells.NOTEBOOKS / f"{self.arguments[0].partition(':')[0].strip()}.ipynb"
-            )
+            self.env.note_dependency(cells.NOTEBOOKS / f"{notebook}.ipynb")
             show = self.options.get("show", "output")
             code = cells.code(cell, self.options.get("lines", "")) if show != "output" else ""
             output = cells.picture(cell) if show != "code" else ""
@@ -60,48 +60,48 @@ class CellOf(SphinxDirective):
 
 
 class Question(SphinxDirective):
-    """A question to the room."""
+    """The directive `question`: a question to the room."""
 
     has_content = True
 
     def run(self) -> list[nodes.Node]:
-        """A box that says so."""
+        """Return a box around the question."""
         box = nodes.container(classes=["question"])
         box += self.parse_content_to_nodes()
         return [box]
 
 
 class Flow(SphinxDirective):
-    """Boxes with arrows between them."""
+    """The directive `flow`: boxes with arrows between them."""
 
     has_content = True
     option_spec: ClassVar = {"apart": directives.flag}
 
     def run(self) -> list[nodes.Node]:
-        """An ordered list, drawn as boxes."""
+        """Return an ordered list, which the style sheet draws as boxes."""
         items = []
         for line in filter(None, map(str.strip, self.content)):
             words, _, small = (escape(part.strip()) for part in line.partition("|"))
-            items.append(
-                f"<li><span>{words}{f'<small>{small}</small>' if small else ''}</span></li>"
-            )
+            below = f"<small>{small}</small>" if small else ""
+            items.append(f"<li><span>{words}{below}</span></li>")
         kind = "flow apart" if "apart" in self.options else "flow"
         return [raw(f'<ol class="{kind}">{"".join(items)}</ol>')]
 
 
 class speaker_notes(nodes.Element):  # noqa: N801  # docutils finds nodes by this form of name
-    """What the speaker sees."""
+    """A node that only the speaker's view shows."""
 
 
 class Notes(SphinxDirective):
-    """Speaker notes, with the clock."""
+    """The directive `notes`: speaker notes, with the minutes that the slide takes."""
 
     required_arguments = 1
     has_content = True
 
     def run(self) -> list[nodes.Node]:
-        """The notes, after a line that says where the clock stands."""
-        minutes, start = float(self.arguments[0]), self.env.temp_data.get("minutes") or 0.0
+        """Return the notes below a line with the minutes of this slide and of the deck so far."""
+        minutes = float(self.arguments[0])
+        start = self.env.temp_data.get("minutes") or 0.0
         self.env.temp_data["minutes"] = start + minutes
         total = Deck(Path(self.env.doc2path(self.env.docname))).minutes
         clock = f"{minutes:g} min · from {start:g} to {start + minutes:g} of {total:g}"
@@ -112,21 +112,22 @@ class Notes(SphinxDirective):
 
 
 class ShownRole(SphinxRole):
-    """What a cell shows, within a line."""
+    """The role `shown`: what a cell shows, within a line."""
 
     def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
-        """Its words."""
+        """Return the cell's words, or an error of the build."""
         try:
-            return [nodes.inline(text=cells.plain(cells.find(self.text)), classes=["shown"])], []
+            words = cells.plain(cells.find(self.text))
         except ValueError as error:
             return [], [self.inliner.reporter.error(str(error), line=self.lineno)]
+        return [nodes.inline(text=words, classes=["shown"])], []
 
 
 class Decks(SphinxDirective):
-    """The list of all decks."""
+    """The directive `decks`: the list of all decks."""
 
     def run(self) -> list[nodes.Node]:
-        """Links to each deck and its PDF."""
+        """Return links to each deck and its PDF."""
         rows = (
             f'<li><a href="{deck.path.stem}.html">{escape(deck.title)}</a>'
             f"<small>{len(deck.slides)} slides, "
@@ -137,25 +138,22 @@ class Decks(SphinxDirective):
 
 
 def open_notes(translator: HTML5Translator, node: speaker_notes) -> None:
-    """Before the notes."""
+    """Write what stands before speaker notes."""
     translator.body.append('<aside class="notes">')
 
 
 def close_notes(translator: HTML5Translator, node: speaker_notes) -> None:
-    """After the notes."""
+    """Write what stands after speaker notes."""
     translator.body.append("</aside>")
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
-    """Tell Sphinx."""
+    """Register the directives and the role; Sphinx calls this."""
     app.add_node(speaker_notes, html=(open_notes, close_notes))
-    for name, directive in {
-        "cell": CellOf,
-        "question": Question,
-        "flow": Flow,
-        "notes": Notes,
-        "decks": Decks,
-    }.items():
-        app.add_directive(name, directive)
+    app.add_directive("cell", CellOf)
+    app.add_directive("question", Question)
+    app.add_directive("flow", Flow)
+    app.add_directive("notes", Notes)
+    app.add_directive("decks", Decks)
     app.add_role("shown", ShownRole())
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,6 +1,4 @@
-"""Formulas become MathML when a deck is built: browsers draw it themselves, without a script and
-without a network.
-"""
+"""Turn formulas into MathML when a deck is built; browsers draw it without a script or network."""
 
 from __future__ import annotations
 
@@ -15,18 +13,18 @@ if TYPE_CHECKING:
 
 
 def inline(translator: HTML5Translator, node: nodes.math) -> None:
-    """A formula within a line."""
+    """Write a formula within a line."""
     translator.body.append(convert(node.astext()))
     raise nodes.SkipNode
 
 
 def block(translator: HTML5Translator, node: nodes.math_block) -> None:
-    """A formula on a line of its own."""
+    """Write a formula on a line of its own."""
     translator.body.append(f'<div class="formula">{convert(node.astext(), display="block")}</div>')
     raise nodes.SkipNode
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
-    """Tell Sphinx; `html_math_renderer = "mathml"` chooses it."""
+    """Register the renderer, which `html_math_renderer = "mathml"` chooses; Sphinx calls this."""
     app.add_html_math_renderer("mathml", (inline, None), (block, None))
     return {"parallel_read_safe": True, "parallel_write_safe": True}

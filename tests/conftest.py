@@ -1,4 +1,4 @@
-"""What all tests share: a hypothesis profile, counts of published vectors, and what was skipped."""
+"""What all tests share: a hypothesis profile, counts of published vectors, and a list of skips."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.support.rings import ring, ring_path, stretched_once  # noqa: F401  #
 
 settings.register_profile(
     "lab",
-    deadline=None,  # a shared machine pauses when it likes
+    deadline=None,  # a busy machine may pause a test at any time
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 settings.load_profile("lab")
@@ -28,8 +28,8 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 if hasattr(signal, "SIGHUP"):
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
-# With LEPTON_LAB_STRICT=1, as in .ci/run, a test may be skipped for these reasons only. `make system`
-# installs what every other test needs.
+# With LEPTON_LAB_STRICT=1, as in .ci/run, a test may be skipped for these reasons only.
+# `make system` installs what every other test needs.
 MAY_SKIP = re.compile(r"^(only on Windows|optional peer)")
 
 EVIDENCE = Path(__file__).parent.parent / "lepton_lab" / "data" / "evidence.json"
@@ -62,23 +62,19 @@ def tally(record_property: Callable[[str, object], None]) -> Callable[..., None]
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """End with the published vectors that were run, and with what was skipped: every reason says
-    how to enable it.
-    """
-    passed = [
-        report for report in terminalreporter.stats.get("passed", []) if report.when == "call"
-    ]
-    vectors = [
-        value for report in passed for name, value in report.user_properties if name == "vectors"
-    ]
+    """End with the published vectors that were run, and with what was skipped and why."""
+    vectors = []
+    for report in terminalreporter.stats.get("passed", []):
+        if report.when == "call":
+            vectors += [value for name, value in report.user_properties if name == "vectors"]
     if counts := os.environ.get("LEPTON_LAB_COUNTING"):
         Path(counts).write_text(json.dumps(dict(sorted(vectors))))
     if vectors:
         terminalreporter.section("published vectors that were run and held")
         for name, found in sorted(vectors):
-            left_out = (
-                f", {found['left out']} left out: {found['why']}" if found["left out"] else ""
-            )
+            left_out = ""
+            if found["left out"]:
+                left_out = f", {found['left out']} left out: {found['why']}"
             terminalreporter.line(f"{found['run']:5d}  {name}{left_out}")
         terminalreporter.line(f"{sum(found['run'] for _, found in vectors):5d}  in all")
     reasons: dict[str, int] = {}
@@ -87,19 +83,17 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         reasons[reason] = reasons.get(reason, 0) + 1
     terminalreporter.section("skipped, and how to enable it")
     for reason, count in sorted(reasons.items()):
-        terminalreporter.line(
-            f"{count:4d}  "
-            f"{reason}{'' if _may_skip(reason) else '  [required: this run has failed]'}"
-        )
+        verdict = "" if _may_skip(reason) else "  [required: this run has failed]"
+        terminalreporter.line(f"{count:4d}  {reason}{verdict}")
     if not reasons:
         terminalreporter.line("nothing was skipped")
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Under LEPTON_LAB_STRICT a skip that is not on the list is a failure."""
+    """Fail a run under LEPTON_LAB_STRICT if a test was skipped that may not be."""
     if hasattr(session.config, "workerinput"):
-        return
+        return  # a worker of xdist; the main process sees every report
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     if not all(_may_skip(_reason(report)) for report in reporter.stats.get("skipped", [])):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED

@@ -1,3 +1,1 @@
-"""The project's own scripts: `python -m tools.checks`, `tools.notebooks`, `tools.lock`. No part of
-the package.
-"""
+"""The project's own scripts, which are not part of the package: `python -m tools.checks`, …"""

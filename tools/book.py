@@ -1,9 +1,9 @@
-"""`make book`: the executed notebooks, the reference, the evidence and the figures as a site in
-build/book.
+"""`make book`: build the book, a site with the notebooks and the reference, in build/book.
 
-Sphinx with myst-nb and furo. The pages are put together in build/book-pages: mermaid's drawings
-become pictures in a light and a dark form, widgets move without a kernel, solutions are folded.
-Nothing is fetched, then or later.
+The book also has the evidence and the benchmarks. This script first writes its pages to
+build/book-pages: it turns mermaid drawings into pictures in a light and a dark form, makes widgets
+move without a kernel, and folds the solutions. Then Sphinx builds the site, with myst-nb and furo.
+Neither the build nor the finished site fetches anything from a network.
 """
 
 from __future__ import annotations
@@ -55,15 +55,14 @@ _MERMAID = re.compile(
 )
 _LINK = re.compile(r"\[(?P<words>[^\]]+)\]\((?!\w+:|#)(?P<target>[^)#\s]+)(?P<place>#[^)\s]*)?\)")
 _MOST_BARS = 30
-_MEASURED = """What the helpers cost, each beside its baseline in the same run: a ratio says how
-many times *better* than its baseline it is. Absolute figures belong to the machine that is named;
-ratios carry over better. `make bench`
-measures yours."""
+_MEASURED = """What the helpers cost, each beside its baseline in the same run. A ratio says how
+many times *better* than its baseline a helper is. Absolute figures hold for the machine that is
+named; ratios carry over better to others. `make bench` measures your machine."""
 _THEMES = {"default": "only-light", "dark": "only-dark"}  # mermaid's name for each, and furo's
 
 
 class BookFailed(Exception):
-    """A page cannot be made; the message shows what of it."""
+    """A page cannot be made; the message shows the part that failed."""
 
 
 def put_together() -> None:
@@ -81,11 +80,11 @@ def put_together() -> None:
         moving = bring_to_life(notebook, path, KEPT)
         page_of(notebook)
         nbformat.write(notebook, PAGES / "notebooks" / path.name)
-        print(f"{path.name}: {len(notebook.cells)} cells, {moving} of them moving", flush=True)
+        print(f"{path.name}: {len(notebook.cells)} cells, {moving} with a widget", flush=True)
 
 
 def page_of(notebook: nbformat.NotebookNode) -> None:
-    """A notebook as a page: drawings drawn, solutions folded."""
+    """Turn a notebook into a page: its drawings become pictures, its solutions are folded."""
     for cell in notebook.cells:
         tags = cell.metadata.get("tags", [])
         if cell.cell_type == "markdown":
@@ -95,8 +94,9 @@ def page_of(notebook: nbformat.NotebookNode) -> None:
 
 
 def with_links(markdown: str) -> str:
-    """Markdown whose links lead to pages of the book; what is not one of them keeps its words
-    alone.
+    """Return the Markdown with its links leading to pages of the book.
+
+    A link to a file that has no page in the book is replaced by its words.
     """
     here = {Path(name).name: Path(name).name for name in BESIDE}
     here |= {path.name: f"notebooks/{path.name}" for path in (ROOT / "notebooks").glob("*.ipynb")}
@@ -109,8 +109,9 @@ def with_links(markdown: str) -> str:
 
 
 def with_drawings(markdown: str) -> str:
-    """Markdown with every mermaid drawing as a picture whose alt text is what stands under it '*In
-    words: …*'.
+    """Return the Markdown with every mermaid drawing replaced by a picture.
+
+    The line '*In words: …*' below a drawing becomes the picture's alt text.
     """
     return _MERMAID.sub(_drawn, markdown)
 
@@ -131,82 +132,59 @@ def _drawn(match: re.Match[str]) -> str:
 
 
 def benchmarks() -> str:
-    """The reference figures that `make bench` wrote, part by part, as tables and the ratios as
-    bars.
+    """Return the page of the benchmarks: a table for each part, and its ratios as bars.
+
+    The figures are the reference figures that `make bench` wrote.
     """
     page = ["# Benchmarks", _MEASURED]
     for path in sorted((ROOT / "lepton_lab" / "data" / "bench").glob("*.json")):
         found = json.loads(path.read_text(encoding="utf-8"))
-        machine, rows = found["machine"], found["rows"]
-        page += [
-            f"## {path.stem.replace('_', ' ')}",
-            f"{machine['cpu']}, {machine['system']}, Python {machine['python']}, "
-            f"{machine['packages']}.",
-        ]
+        machine = found["machine"]
+        rows = found["rows"]
+        python = f"Python {machine['python']}"
+        page.append(f"## {path.stem.replace('_', ' ')}")
+        page.append(f"{machine['cpu']}, {machine['system']}, {python}, {machine['packages']}.")
         compared = [row for row in rows if row["ratio"] and row["baseline"] != row["name"]]
         ratios = {row["name"]: row["ratio"] for row in compared}
+        # no bars for a single ratio, for two rows of one name, or for more than can be read
         if 1 < len(ratios) == len(compared) <= _MOST_BARS:
             picture = show.bars(
                 ratios, title="How many times the baseline", unit="×", log=True, width=8.5
             )
             page.append(picture.html)
-        columns = [
-            "what",
-            "value",
-            "unit",
-            "ratio",
-            "baseline",
-            "bytes",
-            "error",
-            "assumption",
-            "note",
-        ]
-        told = [
-            name
-            for name in columns[1:]
-            if name in columns[1:4] or any(row.get(name) for row in rows)
-        ]
-        table = show.table(
-            [[row.get(name) for name in ("name", *told)] for row in rows], ["what", *told]
-        )
+        shown = ["value", "unit", "ratio"]
+        for name in ("baseline", "bytes", "error", "assumption", "note"):
+            if any(row.get(name) for row in rows):
+                shown.append(name)
+        cells = [[row.get(name) for name in ("name", *shown)] for row in rows]
+        table = show.table(cells, ["what", *shown])
         page.append(f'<div class="table-wrapper">{table.html}</div>')
     return "\n\n".join(page) + "\n"
 
 
 def reference() -> str:
-    """The page of the helpers, made from their docstrings."""
+    """Return the page of the helpers, which Sphinx makes from their docstrings."""
     parts = [(SOURCES / "reference.rst").read_text(encoding="utf-8")]
     for name in REFERENCE:
         title = f"``lepton_lab.{name}``"
-        parts.append(
-            f"{title}\n{'-' * len(title)}\n\n.. automodule:: lepton_lab.{name}\n   :members:\n"
-        )
+        directive = f".. automodule:: lepton_lab.{name}\n   :members:\n"
+        parts.append(f"{title}\n{'-' * len(title)}\n\n{directive}")
     return "\n".join(parts)
 
 
 def main() -> int:
-    """Put the pages together and have Sphinx build them; its warnings are errors. Returns the exit
-    status.
+    """Write the pages and have Sphinx build the site; return the exit status.
+
+    Sphinx's warnings are errors.
     """
     try:
         put_together()
     except (BookFailed, NotebookFailed) as error:
         print(error, file=sys.stderr)
         return 1
-    command = [
-        sys.executable,
-        "-m",
-        "sphinx",
-        "-q",
-        "-W",
-        "--keep-going",
-        "-E",
-        "-b",
-        "html",
-        "-c",
-        str(SOURCES),
-    ]
-    done = subprocess.run([*command, str(PAGES), str(BOOK)], cwd=ROOT, check=False)
+    command = [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-E"]
+    command += ["-b", "html", "-c", str(SOURCES), str(PAGES), str(BOOK)]
+    done = subprocess.run(command, cwd=ROOT, check=False)
     if done.returncode == 0:
         print(f"the book: {(BOOK / 'index.html').relative_to(ROOT)}")
     return done.returncode

@@ -1,8 +1,8 @@
-"""The book's widgets: cells that show one are run again, and what makes them move is put into the
-page.
+"""Make the widgets of the book move: run the cells that show one and put its state into the page.
 
-Committed notebooks hold no widget, only its still form, for a widget's ids are random. A notebook
-is run up to its last such cell, once for each of its versions: what came of it is kept in build/.
+Committed notebooks hold only the still form of a widget, because a widget's ids are random. So a
+notebook is run up to its last cell with a widget. The result is kept in build/ and used again until
+the notebook or the code that draws has changed.
 """
 
 from __future__ import annotations
@@ -21,28 +21,19 @@ from tools.widgets import shows_a_widget
 
 _STATE = "application/vnd.jupyter.widget-state+json"
 _VIEW = "application/vnd.jupyter.widget-view+json"
-_BESIDE = {
-    "_anywidget_id",
-    "_dom_classes",
-    "_esm",
-    "_css",
-    "layout",
-    "tabbable",
-    "tooltip",
-}  # not a widget's own
+# What every widget's state holds beside the widget's own values.
+_BESIDE = {"_anywidget_id", "_dom_classes", "_esm", "_css", "layout", "tabbable", "tooltip"}
 
 
 def bring_to_life(notebook: nbformat.NotebookNode, path: Path, kept: Path) -> int:
-    """Put the moving form around the still one, in every cell that shows an anywidget; returns how
-    many do.
+    """Add the moving form of every anywidget to its cell; return how many cells have one.
 
-    path: where the notebook came from; it is run there. kept: the folder where results are kept. A
-    widget of another kind needs a kernel behind it: it stays still, and a line says so. Raises
-    NotebookFailed.
+    path: where the notebook came from; it is run in that folder. kept: the folder where results are
+    kept. A widget of another kind needs a kernel: it stays still, and a line below it says so.
+    Raises NotebookFailed when a cell raises an error or prints a warning.
     """
-    cells = [
-        cell for cell in notebook.cells if cell.cell_type == "code" and shows_a_widget(cell.source)
-    ]
+    code_cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    cells = [cell for cell in code_cells if shows_a_widget(cell.source)]
     if not cells:
         return 0
     alive = _states(notebook, path, kept, last=cells[-1].id)
@@ -55,27 +46,21 @@ def bring_to_life(notebook: nbformat.NotebookNode, path: Path, kept: Path) -> in
 
 def _place(still: str, state: dict[str, Any] | None) -> str:
     if state is None:
-        return (
-            f'{still}<p class="widget-note">In the lab this moves: it needs a kernel behind it.</p>'
-        )
+        note = "This moves in the lab only, because it needs a running kernel."
+        return f'{still}<p class="widget-note">{note}</p>'
     carried = json.dumps({"esm": state["_esm"], "css": state.get("_css", ""), "state": _own(state)})
-    carried = carried.replace("</", r"<\/")  # nothing in it may end the script
+    carried = carried.replace("</", r"<\/")  # a "</script>" inside would end the script early
     script = f'<script type="application/json">{carried}</script>'
     return f'<div data-widget="still">{still}{script}</div>'
 
 
 def _own(state: dict[str, Any]) -> dict[str, Any]:
-    return {
-        name: value
-        for name, value in state.items()
-        if name not in _BESIDE and not name.startswith("_")
-    }
+    names = [name for name in state if name not in _BESIDE and not name.startswith("_")]
+    return {name: state[name] for name in names}
 
 
 def _states(notebook: nbformat.NotebookNode, path: Path, kept: Path, last: str) -> dict[str, Any]:
-    """By cell id, the state of the anywidget that it shows; from `kept` when nothing has changed
-    since.
-    """
+    """Return the state of each shown anywidget by cell id, from `kept` if nothing has changed."""
     place = kept / f"{path.stem}-{_version(notebook)}.json"
     if not place.exists():
         found = _run(notebook, path, last)
@@ -86,7 +71,7 @@ def _states(notebook: nbformat.NotebookNode, path: Path, kept: Path, last: str) 
 
 
 def _version(notebook: nbformat.NotebookNode) -> str:
-    """A digest of what the widgets are made of: the notebook's sources, and the code that draws."""
+    """Return a digest of what widgets depend on: the notebook's cells and the code that draws."""
     digest = hashlib.sha256(json.dumps([cell.source for cell in notebook.cells]).encode())
     for file in sorted(Path(lepton_lab.show.__path__[0]).iterdir()):
         if file.is_file():

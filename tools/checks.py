@@ -1,6 +1,4 @@
-"""`make test`, `test-slow`, `test-all`, `lint`: run the checks one after another and say what each
-took.
-"""
+"""`make test`, `test-slow`, `test-all`, `lint`: run checks one after another and time each."""
 
 from __future__ import annotations
 
@@ -19,7 +17,9 @@ LINT = {
 }
 PYTEST = [PY, "-m", "pytest", "-n", "2", "--dist", "loadfile", "--no-loadscope-reorder", "tests"]
 NOTEBOOKS = {"notebooks, strict": [PY, "-m", "tools.notebooks", "check"]}
-PLANS = {  # tests last, for they end with what was skipped; quick and slow together are all
+# The tests come last, because they end with the list of what was skipped. "quick" and "slow" run
+# no test twice, and together they are "all".
+PLANS = {
     "lint": LINT,
     "quick": LINT | NOTEBOOKS | {"tests": [*PYTEST, "-m", "not slow"]},
     "slow": {"slow tests": [*PYTEST, "-m", "slow"]},
@@ -28,7 +28,7 @@ PLANS = {  # tests last, for they end with what was skipped; quick and slow toge
 
 
 def main(plan: str) -> int:
-    """Run every check of a plan, also after one has failed; 0 only when all hold."""
+    """Run every check of a plan, also after one has failed; return 0 only when all hold."""
     outcome = {}
     for name, command in PLANS[plan].items():
         print(f"\n=== {name}", flush=True)

@@ -1,7 +1,7 @@
-"""`make evidence`: why trust which helper.
+"""`make evidence`: write down what each helper was checked against.
 
-From tests/evidence.toml, a run that counts, and tests/mutation.json it writes
-lepton_lab/data/evidence.json, which notebooks show, and tests/EVIDENCE.md, which people read.
+It reads tests/evidence.toml and tests/mutation.json, and runs the tests that count published
+vectors. It writes lepton_lab/data/evidence.json, which the notebooks show, and tests/EVIDENCE.md.
 """
 
 from __future__ import annotations
@@ -20,34 +20,22 @@ ROOT = Path(__file__).resolve().parent.parent
 TESTS = ROOT / "tests"
 DATA = ROOT / "lepton_lab" / "data" / "evidence.json"
 PAGE = TESTS / "EVIDENCE.md"
+# The files whose tests count published vectors, and the tests among them that do.
 COUNTING = [
-    "helpers/test_aes.py",
-    "helpers/test_rsa.py",
-    "helpers/test_vectors.py",
-]  # the files whose tests count vectors
+    "tests/helpers/test_aes.py",
+    "tests/helpers/test_rsa.py",
+    "tests/helpers/test_vectors.py",
+]
+WHICH_COUNT = "vectors or match or nist or wycheproof or pss"
 Evidence = dict[str, Any]
 
 
 def counted() -> dict[str, Any]:
-    """Run the tests that count published vectors; every set with how many cases ran, held, and were
-    left out.
-    """
+    """Run the tests that count published vectors; return the counts of every set, by its name."""
     with tempfile.TemporaryDirectory() as folder:
         counts = Path(folder, "counts.json")
-        options = [
-            "-q",
-            "-p",
-            "no:cacheprovider",
-            "-k",
-            "vectors or match or nist or wycheproof or pss",
-        ]
-        command = [
-            sys.executable,
-            "-m",
-            "pytest",
-            *options,
-            *(f"tests/{file}" for file in COUNTING),
-        ]
+        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+        command += ["-k", WHICH_COUNT, *COUNTING]
         environment = {**os.environ, "LEPTON_LAB_COUNTING": str(counts)}
         subprocess.run(command, cwd=ROOT, env=environment, check=True, stdout=subprocess.DEVNULL)
         found: dict[str, Any] = json.loads(counts.read_text())
@@ -55,33 +43,32 @@ def counted() -> dict[str, Any]:
 
 
 def gathered(vectors: dict[str, Any]) -> Evidence:
-    """Everything, by helper. Raises LookupError for a name in tests/evidence.toml that nothing
-    bears.
+    """Return the evidence of every helper, with these counts of vectors.
+
+    Raises LookupError when tests/evidence.toml names a test or fuzz target that is not there, or
+    when a set of vectors belongs to no helper.
     """
     claims = tomllib.loads((TESTS / "evidence.toml").read_text())
     mutation = json.loads((TESTS / "mutation.json").read_text())["modules"]
     helpers = {name: _checked(claim, vectors, mutation) for name, claim in claims.items()}
     claimed = tuple(prefix for claim in claims.values() for prefix in claim.get("vectors", ()))
-    if nobodys := [name for name in vectors if not name.startswith(claimed)]:
-        raise LookupError(f"vectors of no helper: {nobodys}")
+    unclaimed = [name for name in vectors if not name.startswith(claimed)]
+    if unclaimed:
+        raise LookupError(
+            f"no helper claims these vectors: {unclaimed}; name them in tests/evidence.toml"
+        )
     return {"helpers": helpers, "vectors": vectors}
 
 
 def _checked(
     claim: dict[str, Any], vectors: dict[str, Any], mutation: dict[str, Any]
 ) -> dict[str, Any]:
-    sets = {
-        name: found
-        for name, found in vectors.items()
-        if name.startswith(tuple(claim.get("vectors", ())) or ("\0",))
-    }
+    claimed = tuple(claim.get("vectors", ()))
+    sets = {name: found for name, found in vectors.items() if name.startswith(claimed)}
     for copy in claim.get("copies", ()):
         file, _, key = copy.partition(": ")
-        sets[f"tests/vectors/{copy}"] = {
-            "run": len(json.loads((TESTS / "vectors" / file).read_text())[key]),
-            "left out": 0,
-            "why": "",
-        }
+        cases = json.loads((TESTS / "vectors" / file).read_text())[key]
+        sets[f"tests/vectors/{copy}"] = {"run": len(cases), "left out": 0, "why": ""}
     return {
         "standards": claim["standards"],
         "vectors": sets,
@@ -96,7 +83,7 @@ def _checked(
 
 
 def _sentence(test: str) -> str:
-    """A test's name as what it is: a sentence. Raises LookupError when there is no such test."""
+    """Return a test's name as a sentence. Raises LookupError when there is no such test."""
     file, _, name = test.partition("::")
     functions = {
         node.name
@@ -115,20 +102,20 @@ def _target(name: str) -> str:
 
 
 def page(evidence: Evidence) -> str:
-    """tests/EVIDENCE.md."""
+    """Return the text of tests/EVIDENCE.md."""
     run = sum(found["run"] for found in evidence["vectors"].values())
     lines = [
         "# Evidence",
         "Why trust which helper: what it was checked against. Written by `make evidence`; "
         "edit tests/evidence.toml.",
         "",
-        f"Published cases that run in every `make test`: {run:,}, and all of them hold. A "
-        "run prints them set",
-        "by set. The copies in tests/vectors/ are small parts of the whole sets, kept so "
-        "that something always runs.",
+        f"Published cases that run in every `make test`: {run:,}, and all of them hold. "
+        "A run prints them set",
+        "by set. The copies in tests/vectors/ are small parts of the whole sets, "
+        "kept so that something always runs.",
         "",
-        "| helper | standards | vectors: run, held, left out | peers | properties | fuzz "
-        "targets | mutants noticed |",
+        "| helper | standards | vectors: run, held, left out | peers | properties "
+        "| fuzz targets | mutants noticed |",
         "|---|---|---|---|---|---|---|",
     ]
     for name, helper in evidence["helpers"].items():
@@ -153,16 +140,13 @@ def _details(helper: dict[str, Any]) -> list[str]:
     lines = []
     if helper["vectors"]:
         lines += ["", "| vectors | run | held | left out | why |", "|---|---|---|---|---|"]
-        lines += [
-            f"| {name} | {found['run']:,} | {found['run']:,} | {found['left out']:,} | "
-            f"{found['why']} |"
-            for name, found in helper["vectors"].items()
-        ]
-    lines += [
-        "",
-        "Peers:",
-        *(f"- {peer}: {'; '.join(tests)}" for peer, tests in helper["peers"].items()),
-    ]
+        for name, found in helper["vectors"].items():
+            run = f"{found['run']:,}"
+            out = f"{found['left out']:,}"
+            # every case that was run has held, or its test would have failed
+            lines.append(f"| {name} | {run} | {run} | {out} | {found['why']} |")
+    lines += ["", "Peers:"]
+    lines += [f"- {peer}: {'; '.join(tests)}" for peer, tests in helper["peers"].items()]
     lines += ["", "Properties:", *(f"- {sentence}" for sentence in helper["properties"])]
     if helper["fuzz"]:
         lines += ["", f"Fuzzed: {', '.join(helper['fuzz'])}."]
@@ -177,7 +161,7 @@ def _score(score: dict[str, Any]) -> str:
 
 
 def main() -> int:
-    """Count, gather, write."""
+    """Count the vectors again and write both files of evidence."""
     evidence = gathered(counted())
     DATA.write_text(json.dumps(evidence, indent=1, ensure_ascii=False) + "\n")
     PAGE.write_text(page(evidence))

@@ -1,9 +1,9 @@
-"""A sheet of tasks for every learner of a course, each with keys, texts and data of their own.
+"""Write a sheet of tasks for every learner of a course, with keys, texts and data of its own.
 
     python -m tools.instances --seed course.seed --learners ids.txt [--to build/instances]
 
-The seed is made when it is not there. Keep it: it makes the same sheets again, and whoever has it
-has every answer.
+The seed is made when its file is not there. Keep it secret: it makes the same sheets again, and
+anyone who has it can compute every answer.
 """
 
 from __future__ import annotations
@@ -20,8 +20,9 @@ SHEETS = Path(__file__).resolve().parent.parent / "build" / "instances"
 
 
 def seed_in(path: Path) -> bytes:
-    """The seed that a file holds in hexadecimal; a fresh one is written, for its owner's eyes only,
-    where none is.
+    """Return the seed that a file holds in hexadecimal.
+
+    Where there is no such file, a new seed is written to it, readable by its owner alone.
     """
     if not path.exists():
         write_atomically(path, secrets.token_hex(32).encode() + b"\n", mode=0o600)
@@ -29,7 +30,7 @@ def seed_in(path: Path) -> bytes:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Write the sheets; returns the exit status."""
+    """Write the sheets; return the exit status."""
     parser = argparse.ArgumentParser(
         prog="python -m tools.instances", description=__doc__.splitlines()[0]
     )
@@ -48,9 +49,8 @@ def main(arguments: list[str] | None = None) -> int:
     learners = given.learners.read_text(encoding="utf-8").split()
     given.to.mkdir(parents=True, exist_ok=True)
     for learner in learners:
-        (given.to / f"{learner}.json").write_text(
-            make_sheet(seed, learner).to_json(), encoding="utf-8"
-        )
+        sheet = make_sheet(seed, learner)
+        (given.to / f"{learner}.json").write_text(sheet.to_json(), encoding="utf-8")
     print(f"{len(learners)} sheets in {given.to}")
     return 0
 

@@ -1,7 +1,7 @@
-"""Resolve pyproject.toml into requirements.lock: for every platform, by hash, with no host and no
-path in it.
+"""`make lock`: resolve pyproject.toml into requirements.lock, for every platform and with hashes.
 
-The extra `test` takes in all others but `peers`, of which not everything installs everywhere.
+The lock names neither a host nor a path. The extra `test` includes all others but `peers`, some of
+whose packages do not install everywhere.
 """
 
 from __future__ import annotations
@@ -16,23 +16,13 @@ OPTIONS = "--universal --python-version 3.11 --generate-hashes --no-header --ext
 
 
 def main() -> int:
-    """Resolve with uv, which does it for all platforms at once; it is fetched for this and not
-    kept.
-    """
+    """Fetch uv, which resolves for all platforms at once, and let it write the lock."""
     with tempfile.TemporaryDirectory() as folder:
         pip = [sys.executable, "-m", "pip", "install", "--quiet", "--target", folder, "uv"]
         subprocess.run(pip, check=True)
-        compile_ = [
-            f"{folder}/bin/uv",
-            "pip",
-            "compile",
-            "--quiet",
-            *OPTIONS.split(),
-            "pyproject.toml",
-        ]
-        return subprocess.run(
-            [*compile_, "-o", "requirements.lock"], cwd=ROOT, check=False
-        ).returncode
+        resolve = [f"{folder}/bin/uv", "pip", "compile", "--quiet", *OPTIONS.split()]
+        resolve += ["pyproject.toml", "-o", "requirements.lock"]
+        return subprocess.run(resolve, cwd=ROOT, check=False).returncode
 
 
 if __name__ == "__main__":

@@ -1,15 +1,14 @@
-"""`make mutation`: change one thing in a helper, run the helper's own tests, and count the changes
-that they notice.
+"""`make mutation`: count how many small changes to a helper its own tests notice.
 
-Every mutant is the module with one change: a comparison, an operator, a number, a condition, a
-`raise` or a `return`. What no test of behaviour could tell is left alone: annotations, docstrings,
-the words of error messages, `__repr__`. (mutmut runs here too; it leaves decorated functions and
-the module's own level alone, where the code's matrix and the field's tables are made, and spends a
-tenth of its mutants on words.)
+Every mutant is the module with one change: to a comparison, an operator, a number, a condition, a
+`raise` or a `return`. Annotations, docstrings, the words of error messages and `__repr__` are left
+alone, because no test of behaviour could notice a change there. (mutmut could be used too. It does
+not change decorated functions or the module's own level, where the code's matrix and the field's
+tables are made, and it spends a tenth of its mutants on words.)
 
-A mutant runs in a fork of one process that has imported everything but the package, so it costs its
-tests and no more. A sample is drawn by the SHA-256 of each mutant's name, the same every time. The
-result is tests/mutation.json.
+A mutant runs in a fork of one process that has imported everything but the package, so it costs the
+time of its tests and no more. A sample is drawn by the SHA-256 of each mutant's name, so it is the
+same every time. The result is tests/mutation.json.
 """
 
 from __future__ import annotations
@@ -43,9 +42,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULT = ROOT / "tests" / "mutation.json"
-ARGUED = (
-    ROOT / "tests" / "mutants_argued.toml"
-)  # why a survivor changes nothing that a test should see
+# Says of every survivor why it changes nothing that a test should notice.
+ARGUED = ROOT / "tests" / "mutants_argued.toml"
 TESTS = {
     "aes": ["helpers/test_aes.py", "helpers/test_aes_stream.py"],
     "rsa": ["helpers/test_rsa.py", "helpers/test_pem.py"],
@@ -53,10 +51,21 @@ TESTS = {
     "shamir": ["helpers/test_shamir.py"],
     "erasure": ["helpers/test_erasure.py"],
 }
-# Left out to save time: they try sizes, not rules.
-TOO_SLOW = "not slow and not 256_mib and not wide_codes and not constant_nonce"
-PATIENCE = 45.0  # seconds of processor time; a mutant that loops is noticed by that
-MEMORY = 8 << 30
+# Tests left out to save time: they try sizes, not rules.
+TOO_SLOW = "not 256_mib and not wide_codes and not constant_nonce"
+_USED_BY_TESTS = (
+    "cryptography.hazmat.primitives.ciphers.aead",
+    "cryptography.x509",
+    "numpy",
+    "zfec",
+    "tink",
+    "tink.proto",
+    "Crypto.Cipher.AES",
+    "hypothesis.strategies",
+    "hypothesis.internal.conjecture.engine",
+)
+PATIENCE = 45.0  # seconds of processor time: a mutant that loops counts as noticed after that
+MEMORY = 8 << 30  # bytes of address space, for the same reason
 
 COMPARISONS: dict[type[ast.cmpop], type[ast.cmpop]] = {
     ast.Lt: ast.LtE,
@@ -87,10 +96,10 @@ OPERATORS: dict[type[ast.operator], type[ast.operator]] = {
 
 @dataclass(frozen=True)
 class Mutant:
-    """One change: where, what stood there, and what stands there now."""
+    """One change to a module: where it is, what stood there, and what stands there now."""
 
     module: str
-    place: int  # the how-manieth change of this module
+    place: int  # its index among the module's mutants
     line: int
     scope: str
     before: str
@@ -99,40 +108,34 @@ class Mutant:
 
     @property
     def name(self) -> str:
-        """Says what was changed without the line's number, which moves."""
+        """Say what was changed, without the line's number, which other edits move."""
         return f"{self.module}.{self.scope}: {self.before} → {self.after}"
 
 
 def mutants_of(module: str) -> list[Mutant]:
-    """Every mutant of a helper, in the order of its text."""
+    """List every mutant of a helper, in the order of its source."""
     tree = ast.parse((ROOT / "lepton_lab" / f"{module}.py").read_text())
     found: list[Mutant] = []
     for node, scope in _places(tree, ()):
+        where = ".".join(scope) or "module"
+        line = getattr(node, "lineno", 0)
+        before = _text(node)
         for field, value in _changes(node):
+            # change the node in place, print the whole module, and change it back
             kept = getattr(node, field)
-            before = _text(node)
             setattr(node, field, value)
             after = _text(node)
-            where = ".".join(scope) or "module"
-            line = getattr(node, "lineno", 0)
             found.append(Mutant(module, len(found), line, where, before, after, ast.unparse(tree)))
             setattr(node, field, kept)
         if isinstance(node, ast.Raise):
-            place = copy.copy(node.__dict__)
-            before, line = _text(node), node.lineno
-            node.__class__, node.__dict__ = ast.Pass, {"lineno": line, "col_offset": 0}  # type: ignore[assignment]
-            found.append(
-                Mutant(
-                    module,
-                    len(found),
-                    line,
-                    ".".join(scope) or "module",
-                    before,
-                    "pass",
-                    ast.unparse(tree),
-                )
-            )
-            node.__class__, node.__dict__ = ast.Raise, place
+            # a `raise` becomes a `pass`: the same object, so that its parent holds it still
+            fields = copy.copy(node.__dict__)
+            node.__class__ = ast.Pass  # type: ignore[assignment]
+            node.__dict__ = {"lineno": line, "col_offset": 0}
+            source = ast.unparse(tree)
+            found.append(Mutant(module, len(found), line, where, before, "pass", source))
+            node.__class__ = ast.Raise
+            node.__dict__ = fields
     return found
 
 
@@ -141,22 +144,20 @@ def _text(node: ast.AST) -> str:
     return text if len(text) <= 90 else text[:89] + "…"
 
 
+# Parts of a definition that say something about types or about the class, not what is done.
+_DECLARING = ("annotation", "returns", "decorator_list", "bases", "keywords")
+
+
 def _places(node: ast.AST, scope: tuple[str, ...]) -> Iterator[tuple[ast.AST, tuple[str, ...]]]:
-    """Every node that may be changed, with the names of what it is in."""
+    """Yield every node that may be changed, with the names of the scopes around it."""
     for field, value in ast.iter_fields(node):
-        if field in (
-            "annotation",
-            "returns",
-            "decorator_list",
-            "bases",
-            "keywords",
-        ) and not isinstance(node, ast.Call):
+        if field in _DECLARING and not isinstance(node, ast.Call):
             continue
         for child in value if isinstance(value, list) else [value]:
-            if not isinstance(child, ast.AST) or isinstance(
-                child, ast.Import | ast.ImportFrom | ast.JoinedStr
-            ):
+            if not isinstance(child, ast.AST):
                 continue
+            if isinstance(child, ast.Import | ast.ImportFrom | ast.JoinedStr):
+                continue  # f-strings are the words of messages
             if isinstance(child, ast.Expr) and isinstance(child.value, ast.Constant):
                 continue  # a docstring
             named = isinstance(child, ast.FunctionDef | ast.ClassDef)
@@ -165,12 +166,12 @@ def _places(node: ast.AST, scope: tuple[str, ...]) -> Iterator[tuple[ast.AST, tu
             inner = (*scope, child.name) if named else scope  # type: ignore[attr-defined]
             if hasattr(child, "lineno"):
                 yield child, inner
-            if not isinstance(child, ast.Raise):
+            if not isinstance(child, ast.Raise):  # within a `raise` are the words of its message
                 yield from _places(child, inner)
 
 
 def _changes(node: ast.AST) -> Iterator[tuple[str, object]]:  # noqa: PLR0912 - one branch for each kind of change
-    """(field, new value) for every change of this one node."""
+    """Yield (field, new value) for every change of this one node."""
     if isinstance(node, ast.Compare):
         for index, kind in enumerate(node.ops):
             yield "ops", [*node.ops[:index], COMPARISONS[type(kind)](), *node.ops[index + 1 :]]
@@ -198,22 +199,21 @@ def _changes(node: ast.AST) -> Iterator[tuple[str, object]]:  # noqa: PLR0912 - 
 
 
 def _is_a_type(node: ast.AST) -> bool:
-    """`bytes | bytearray` in isinstance is a type, not arithmetic."""
-    return (
-        isinstance(node, ast.BinOp)
-        and isinstance(node.op, ast.BitOr)
-        and isinstance(node.right, ast.Name)
-    )
+    """Whether this is a union such as `bytes | bytearray` in isinstance, and not arithmetic."""
+    if not isinstance(node, ast.BinOp):
+        return False
+    return isinstance(node.op, ast.BitOr) and isinstance(node.right, ast.Name)
 
 
-# --- running ---------------------------------------------------------------------------------
+# --- running ------------------------------------------------------------------------------------
 
 
 class _Planted(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Gives the mutant when the module is imported."""
+    """An importer that gives the mutant in place of its module."""
 
     def __init__(self, module: str, source: str) -> None:
-        self._name, self._source = f"lepton_lab.{module}", source
+        self._name = f"lepton_lab.{module}"
+        self._source = source
 
     def find_spec(
         self, name: str, path: object = None, target: object = None
@@ -221,42 +221,29 @@ class _Planted(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         return importlib.machinery.ModuleSpec(name, self) if name == self._name else None
 
     def exec_module(self, module: ModuleType) -> None:
-        exec(compile(self._source, f"<mutant of {self._name}>", "exec"), module.__dict__)  # noqa: S102 - it is ours
+        code = compile(self._source, f"<mutant of {self._name}>", "exec")
+        exec(code, module.__dict__)  # noqa: S102 - the source is this project's own
 
 
 class _Hurried:
-    """Once a property has failed the mutant is dead: no search for its smallest example."""
+    """A pytest plugin that does not shrink examples: the first failure settles a mutant."""
 
     @staticmethod
     def pytest_sessionstart() -> None:
-        lab, phases = (
-            hypothesis.settings.get_profile("lab"),
-            (hypothesis.Phase.explicit, hypothesis.Phase.generate),
-        )
+        lab = hypothesis.settings.get_profile("lab")
+        phases = (hypothesis.Phase.explicit, hypothesis.Phase.generate)
         hypothesis.settings.register_profile("mutants", lab, phases=phases, max_examples=40)
         hypothesis.settings.load_profile("mutants")
 
 
 def _tested(module: str, source: str) -> int:
-    """In a fork: the tests' exit code under this source."""
+    """In a fork: run the module's tests on this source; return their exit code."""
     sys.meta_path.insert(0, _Planted(module, source))
     tests = [str(ROOT / "tests" / test) for test in TESTS[module]]
-    options = [
-        "-x",
-        "-q",
-        "-k",
-        TOO_SLOW.replace("not slow and ", ""),
-        "-m",
-        "not slow",
-        "--hypothesis-seed=0",
-    ]
-    options += [
-        "-W",
-        "ignore::pytest.PytestAssertRewriteWarning",
-        "-p",
-        "no:cacheprovider",
-    ]  # hypothesis is there
-    options += ["-p", "_hypothesis_pytestplugin"]
+    options = ["-x", "-q", "-m", "not slow", "-k", TOO_SLOW, "--hypothesis-seed=0"]
+    # hypothesis is imported before pytest begins, which pytest would warn of
+    options += ["-W", "ignore::pytest.PytestAssertRewriteWarning"]
+    options += ["-p", "no:cacheprovider", "-p", "_hypothesis_pytestplugin"]
     return int(pytest.main([*options, *tests], plugins=[_Hurried()]))
 
 
@@ -278,18 +265,20 @@ def _start(module: str, source: str) -> int:
 
 
 def _run(mutants: list[Mutant], jobs: int) -> dict[Mutant, bool]:
-    """Whether each was noticed. A time-out and a crash are noticed too."""
-    waiting, running, noticed = (
-        list(mutants),
-        dict[int, tuple[Mutant, float]](),
-        dict[Mutant, bool](),
-    )
+    """Run each mutant's tests, `jobs` at a time; return whether each was noticed.
+
+    A mutant that times out or crashes counts as noticed.
+    """
+    waiting = list(mutants)
+    running: dict[int, tuple[Mutant, float]] = {}
+    noticed: dict[Mutant, bool] = {}
     while waiting or running:
         while waiting and len(running) < jobs:
             mutant = waiting.pop(0)
             running[_start(mutant.module, mutant.source)] = (mutant, time.monotonic())
         pid, status = os.waitpid(-1, os.WNOHANG)
         if not pid:
+            # none has ended; RLIMIT_CPU does not stop a mutant that waits for ever
             for late, (_, since) in running.items():
                 if time.monotonic() - since > 6 * PATIENCE:
                     os.kill(late, signal.SIGKILL)
@@ -304,9 +293,7 @@ def _run(mutants: list[Mutant], jobs: int) -> dict[Mutant, bool]:
 
 
 def main() -> int:
-    """Run a sample of every module's mutants (--again: of the last run's survivors) and write the
-    scores.
-    """
+    """Run a sample of every module's mutants and write the scores; return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("modules", nargs="*", default=list(TESTS))
     parser.add_argument("--sample", type=int, default=60, help="mutants of each module; 0 for all")
@@ -315,12 +302,9 @@ def main() -> int:
     )
     parser.add_argument("--jobs", type=int, default=2)
     asked = parser.parse_args()
-    os.environ["HYPOTHESIS_STORAGE_DIRECTORY"] = examples = tempfile.mkdtemp(
-        prefix="lepton-lab-mutation-"
-    )
-    atexit.register(
-        shutil.rmtree, examples, ignore_errors=True
-    )  # forks leave by os._exit and do not
+    examples = tempfile.mkdtemp(prefix="lepton-lab-mutation-")
+    atexit.register(shutil.rmtree, examples, ignore_errors=True)  # not in forks: os._exit skips it
+    os.environ["HYPOTHESIS_STORAGE_DIRECTORY"] = examples
     os.environ |= {"LEPTON_LAB_COUNTING": os.devnull, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     sys.path[:] = [path for path in sys.path if path not in ("", str(ROOT))] + [str(ROOT)]
     _import_what_tests_use()
@@ -330,7 +314,7 @@ def main() -> int:
         original = ast.unparse(ast.parse((ROOT / "lepton_lab" / f"{module}.py").read_text()))
         _, status = os.waitpid(_start(module, original), 0)
         if status:
-            print(f"the tests of {module} fail without any change")
+            print(f"the tests of {module} fail without any change; mend them first")
             return 1
         before = result["modules"].get(module, {}) if asked.again else {}
         result["modules"][module] = _scored(module, asked.sample, before, asked.jobs)
@@ -339,11 +323,12 @@ def main() -> int:
 
 
 def _scored(module: str, sample: int, before: dict[str, Any], jobs: int) -> dict[str, Any]:
+    def lot(mutant: Mutant) -> bytes:
+        return hashlib.sha256(f"{mutant.place} {mutant.name}".encode()).digest()
+
     every = mutants_of(module)
-    drawn = sorted(
-        every, key=lambda mutant: hashlib.sha256(f"{mutant.place} {mutant.name}".encode()).digest()
-    )
-    drawn = drawn[: (before["tried"] if before else sample) or None]
+    count = before["tried"] if before else sample
+    drawn = sorted(every, key=lot)[: count or None]
     to_run = [mutant for mutant in drawn if not before or mutant.name in before["survivors"]]
     print(f"\n=== {module}: {len(to_run)} of {len(every)} mutants", flush=True)
     alive = {mutant for mutant, noticed in _run(to_run, jobs).items() if not noticed}
@@ -351,10 +336,8 @@ def _scored(module: str, sample: int, before: dict[str, Any], jobs: int) -> dict
     percent = round(100 * killed / len(drawn), 1)
     print(f"\n{module}: {killed} of {len(drawn)} noticed, {percent} %", flush=True)
     argued = tomllib.loads(ARGUED.read_text()).get(module, {})
-    survivors = {
-        name: argued.get(name.partition(".")[2], "")
-        for name in sorted({mutant.name for mutant in alive})
-    }
+    names = sorted({mutant.name for mutant in alive})
+    survivors = {name: argued.get(name.partition(".")[2], "") for name in names}
     return {
         "mutants": len(every),
         "tried": len(drawn),
@@ -365,21 +348,8 @@ def _scored(module: str, sample: int, before: dict[str, Any], jobs: int) -> dict
 
 
 def _import_what_tests_use() -> None:
-    """Everything but the package, so that no fork has to."""
-    for name in (
-        "cryptography.hazmat.primitives.ciphers.aead",
-        "cryptography.x509",
-        "numpy",
-        "zfec",
-        "tink",
-    ):
-        importlib.import_module(name)
-    for name in (
-        "Crypto.Cipher.AES",
-        "hypothesis.strategies",
-        "hypothesis.internal.conjecture.engine",
-        "tink.proto",
-    ):
+    """Import what the tests need beside the package, so that no fork has to."""
+    for name in _USED_BY_TESTS:
         importlib.import_module(name)
     gc.freeze()
 

@@ -1,10 +1,9 @@
-"""`make nbgrader`: the exercises as a course for nbgrader in build/nbgrader, one assignment for
-each notebook.
+"""`make nbgrader`: write the exercises as a course for nbgrader, one assignment per notebook.
 
-    cd build/nbgrader && nbgrader generate_assignment 01_aes      # writes release/01_aes, without
-    the solutions
+The course is in build/nbgrader. nbgrader itself is not needed to write it. To make the edition
+without solutions, in release/01_aes:
 
-nbgrader itself is optional and not needed to write the sources.
+    cd build/nbgrader && nbgrader generate_assignment 01_aes
 """
 
 from __future__ import annotations
@@ -29,9 +28,7 @@ c.ExecutePreprocessor.timeout = 300
 
 
 def write_course(files: list[Path], course: Path = COURSE) -> int:
-    """Write the settings and, for every notebook that has exercises, an assignment's source;
-    returns how many.
-    """
+    """Write the settings, and an assignment for every notebook with exercises; return how many."""
     source = course / "source"
     shutil.rmtree(source, ignore_errors=True)
     source.mkdir(parents=True)
@@ -48,7 +45,7 @@ def write_course(files: list[Path], course: Path = COURSE) -> int:
 
 
 def main() -> int:
-    """Write the course of all notebooks."""
+    """Write the course of all notebooks; return the exit status."""
     written = write_course(sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb")))
     print(f"{written} assignments in {COURSE.relative_to(ROOT)}/source")
     return 0

@@ -1,4 +1,4 @@
-"""A notebook as its rules see it: cells with their kind, tags and what they show."""
+"""A notebook as the rules of form see it: cells with their kind, tags and outputs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CHECK = re.compile(r'(?:workshop\.)?check\("(?P<id>[^"]*)", (?P<answer>[^\n]+)\)
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell and its place in the notebook, counted from 0."""
+    """One cell and its number in the notebook, counted from 0."""
 
     number: int
     node: nbformat.NotebookNode
@@ -27,36 +27,36 @@ class Cell:
 
     @property
     def source(self) -> str:
-        """What is written in it."""
+        """The text of the cell."""
         return str(self.node.source)
 
     @property
     def tags(self) -> list[str]:
-        """Its tags."""
+        """The tags of the cell."""
         return list(self.node.metadata.get("tags", []))
 
     @property
     def is_code(self) -> bool:
-        """Whether it is run."""
+        """Whether this is a code cell."""
         return bool(self.node.cell_type == "code")
 
     @property
     def is_check(self) -> bool:
-        """Whether it is an exercise's check: one line."""
+        """Whether the cell is the check of an exercise, a single line."""
         return self.is_code and CHECK.fullmatch(self.source.strip()) is not None
 
     @property
     def lines(self) -> list[str]:
-        """The lines that are not blank."""
+        """The lines of the text that are not blank."""
         return [line for line in self.source.splitlines() if line.strip()]
 
     @cached_property
     def tree(self) -> ast.Module:
-        """Its syntax, with IPython's own lines left out. Raises SyntaxError."""
+        """The syntax tree, without IPython's own lines. Raises SyntaxError."""
         return ast.parse(re.sub(r"^(\s*)[%!].*$", r"\1pass", self.source, flags=re.MULTILINE))
 
     def outputs(self) -> Iterator[tuple[str, str]]:
-        """Everything it shows, as (kind, text): 'text/html', 'stdout', …"""
+        """Yield everything that the cell shows as (kind, text): 'text/html', 'stdout', …"""
         for output in self.node.get("outputs", []):
             if output.output_type == "stream":
                 yield output.name, output.text
@@ -66,7 +66,7 @@ class Cell:
                 yield from ((kind, _text(data)) for kind, data in output.data.items())
 
     def shows(self, kind: str) -> list[str]:
-        """What it shows of one kind."""
+        """List what the cell shows of one kind."""
         return [text for name, text in self.outputs() if name == kind]
 
 
@@ -79,7 +79,7 @@ class Page:
 
     @classmethod
     def read(cls, path: Path) -> Page:
-        """The notebook at `path`."""
+        """Read the notebook at `path`."""
         return cls(path, nbformat.read(path, as_version=4))
 
     @cached_property
@@ -89,24 +89,23 @@ class Page:
 
     @cached_property
     def code(self) -> list[Cell]:
-        """The cells that are run."""
+        """The code cells."""
         return [cell for cell in self.cells if cell.is_code]
 
     @cached_property
     def prose(self) -> list[Cell]:
-        """The cells that are read."""
+        """The Markdown cells."""
         return [cell for cell in self.cells if cell.node.cell_type == "markdown"]
 
     def tagged(self, tag: str) -> list[Cell]:
-        """The cells with a tag."""
+        """List the cells that have a tag."""
         return [cell for cell in self.cells if tag in cell.tags]
 
     def headings(self) -> Iterator[tuple[Cell, int, str]]:
-        """Every heading of the prose, with its cell and level."""
+        """Yield every heading of the prose as (cell, level, words)."""
+        heading = re.compile(r"^(#{1,6}) +(.+?) *$", flags=re.MULTILINE)
         for cell in self.prose:
-            for marks, words in re.findall(
-                r"^(#{1,6}) +(.+?) *$", _without_fences(cell.source), flags=re.MULTILINE
-            ):
+            for marks, words in heading.findall(_without_fences(cell.source)):
                 yield cell, len(marks), words
 
 

@@ -1,10 +1,9 @@
-"""Run a notebook from top to bottom and write it back normalised, so that a second run leaves no
-difference.
+"""Run a notebook and write it back normalised, so that a second run leaves no difference.
 
-Kept of a notebook: cells with their ids and sources, their tags, whether a source is folded, and
-the outputs. Not kept: timing, versions, the state of widgets (their ids are random), and whatever
-an editor left behind. An output that is not compared (`nbval-ignore-output`) stays as it was where
-this run differs from it in numbers alone.
+Cells keep their ids, sources and tags, whether the source is folded, and their outputs. Timing,
+versions, the state of widgets (whose ids are random) and an editor's own metadata are dropped. An
+output that is not compared (`nbval-ignore-output`) stays as it was, if the new one differs in its
+numbers alone.
 """
 
 from __future__ import annotations
@@ -29,11 +28,9 @@ from lepton_lab.files import write_atomically
 
 _CELL_SECONDS = 300
 _WIDGET = "application/vnd.jupyter.widget-view+json"
-# A kernel warns when what is typed and shown crosses the machine in clear. CurveZMQ keys settle
-# that.
-_PRIVATE_CHANNELS = Config(
-    {"KernelManager": {"transport_encryption": "auto"}} if zmq.has("curve") else {}
-)
+# A kernel warns when its messages are sent in clear, even on one machine. CurveZMQ encrypts them.
+_ENCRYPTION = {"KernelManager": {"transport_encryption": "auto"}}
+_PRIVATE_CHANNELS = Config(_ENCRYPTION if zmq.has("curve") else {})
 _METADATA = {
     "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
     "language_info": {
@@ -46,18 +43,15 @@ _METADATA = {
 
 
 class NotebookFailed(Exception):
-    """A notebook raised an error or printed a warning; the message names the cell and says what it
-    was.
-    """
+    """A notebook raised an error or printed a warning; the message names the cell and shows it."""
 
 
 def run(path: Path) -> bool:
-    """Execute the notebook at `path` in its own folder and write it back normalised; whether the
-    file has changed.
+    """Run the notebook at `path` in its folder and write it back; return whether it has changed.
 
-    Where only outputs that are not compared came out otherwise (a time, a random number), the file
-    stays as it was. Raises NotebookFailed, and leaves the file as it was, when a cell raises or
-    writes to the standard error.
+    The file stays as it was if only outputs that are not compared are different (a time, a random
+    number). It also stays as it was when a cell raises an error or writes to the standard error;
+    then NotebookFailed is raised.
     """
     before = path.read_bytes()
     notebook = nbformat.reads(before.decode(), as_version=4)
@@ -73,20 +67,21 @@ def run(path: Path) -> bool:
 
 
 def _compared(page: bytes) -> nbformat.NotebookNode:
-    """The page without the outputs that its check does not compare, but for whether there are
-    any.
-    """
+    """Return the page as it is compared: of an output that is not, only whether there is one."""
     notebook = nbformat.reads(page.decode(), as_version=4)
     for cell in notebook.cells:
         if "nbval-ignore-output" in cell.metadata.get("tags", []):
-            cell.metadata["shows"], cell.outputs = bool(cell.outputs), []
+            cell.metadata["shows"] = bool(cell.outputs)
+            cell.outputs = []
     return notebook
 
 
 def execute(notebook: nbformat.NotebookNode, path: Path, *, keep_widgets: bool = False) -> None:
-    """Run every cell, in the folder of `path`, as JupyterLab would. Raises NotebookFailed.
+    """Run every cell as JupyterLab would, in the folder of `path`.
 
-    With keep_widgets the notebook's metadata hold the state of its widgets at the end.
+    keep_widgets: leave the state of the widgets in the notebook's metadata.
+    Raises NotebookFailed when a cell raises an error, writes to the standard error or takes more
+    than _CELL_SECONDS seconds.
     """
     reached = "before the first cell"
 
@@ -102,7 +97,7 @@ def execute(notebook: nbformat.NotebookNode, path: Path, *, keep_widgets: bool =
         record_timing=False,
         store_widget_state=keep_widgets,
         coalesce_streams=True,
-        # also where a tag allows them: an error that is the point is caught by its cell
+        # also where a tag allows errors: a cell whose subject is an error catches it
         force_raise_errors=True,
         resources={"metadata": {"path": str(path.parent.resolve())}},
         config=_PRIVATE_CHANNELS,
@@ -116,17 +111,15 @@ def execute(notebook: nbformat.NotebookNode, path: Path, *, keep_widgets: bool =
         for output in cell.get("outputs", []):
             if output.output_type == "stream" and output.name == "stderr":
                 raise NotebookFailed(
-                    f"{path.name}, cell {number} ({cell.id}) writes to the standard error, "
-                    "where warnings name paths "
-                    f"of a machine. Cause none and silence none:\n{output.text}"
+                    f"{path.name}, cell {number} ({cell.id}) writes to the standard error, where "
+                    "warnings name paths of this machine. Remove the cause of the warning; "
+                    f"do not silence it:\n{output.text}"
                 )
 
 
 @contextmanager
 def _own_profile() -> Iterator[None]:
-    """An IPython folder for this run alone: neither the reader's settings nor their history have a
-    part in it.
-    """
+    """Give the run an IPython folder of its own, without the user's settings and history."""
     before = os.environ.get("IPYTHONDIR")
     with tempfile.TemporaryDirectory() as folder:
         os.environ["IPYTHONDIR"] = folder
@@ -141,25 +134,24 @@ def _own_profile() -> Iterator[None]:
 def normalise(notebook: nbformat.NotebookNode) -> None:
     """Take out what another run or another machine would write differently."""
     notebook.metadata = nbformat.from_dict(_METADATA)
-    notebook.nbformat, notebook.nbformat_minor = 4, 5
+    notebook.nbformat = 4
+    notebook.nbformat_minor = 5
     for cell in notebook.cells:
         cell.source = cell.source.strip("\n")
         cell.metadata = nbformat.from_dict(_kept(cell.metadata))
         cell.pop("attachments", None)
         if cell.cell_type == "code":
-            cell.outputs = [
-                output for output in map(_without_widget, cell.outputs) if output is not None
-            ]
+            outputs = map(_without_widget, cell.outputs)
+            cell.outputs = [output for output in outputs if output is not None]
 
 
 def keep_where_only_numbers_vary(
     notebook: nbformat.NotebookNode, before: dict[str, list[Any]]
 ) -> None:
-    """Put back what a cell tagged `nbval-ignore-output` showed before, where this run differs in
-    its numbers alone.
+    """Put back the earlier outputs of a cell if the new ones differ in their numbers alone.
 
-    Such a cell shows time or randomness, and would leave a difference in every run. `before` is
-    outputs by cell id.
+    That is done for cells tagged `nbval-ignore-output`, which show time or randomness: they would
+    leave a difference in every run. before: the earlier outputs by cell id.
     """
     for cell in notebook.cells:
         if "nbval-ignore-output" in cell.metadata.get("tags", []):
@@ -172,26 +164,29 @@ def keep_where_only_numbers_vary(
 
 
 def _form(outputs: list[Any]) -> str:
-    """What outputs look like when numbers and pictures are left out of account."""
+    """Return the outputs as text, without their numbers and pictures."""
     plain = json.dumps([{**output, "execution_count": None} for output in outputs], sort_keys=True)
-    return re.sub(
-        r"\d+(?:[.,]\d+)*(?:e[+-]?\d+)?", "#", re.sub(r"base64,[A-Za-z0-9+/=]+", "base64,", plain)
-    )
+    without_pictures = re.sub(r"base64,[A-Za-z0-9+/=]+", "base64,", plain)
+    return re.sub(r"\d+(?:[.,]\d+)*(?:e[+-]?\d+)?", "#", without_pictures)
 
 
 def _kept(metadata: dict[str, Any]) -> dict[str, Any]:
-    """A cell's tags, and a folded source: solutions always are, wherever they were written."""
+    """Return what is kept of a cell's metadata: its tags, and whether its source is folded.
+
+    The source of a solution is always folded, whatever editor wrote it.
+    """
     tags = list(dict.fromkeys(metadata.get("tags", [])))
     folded = "solution" in tags or metadata.get("jupyter", {}).get("source_hidden", False)
-    return ({"tags": tags} if tags else {}) | (
-        {"jupyter": {"source_hidden": True}} if folded else {}
-    )
+    kept: dict[str, Any] = {}
+    if tags:
+        kept["tags"] = tags
+    if folded:
+        kept["jupyter"] = {"source_hidden": True}
+    return kept
 
 
 def _without_widget(output: nbformat.NotebookNode) -> nbformat.NotebookNode | None:
-    """The output without a widget's random id: what remains is its text. None when nothing
-    remains.
-    """
+    """Return the output without a widget's random id, or None when nothing else is in it."""
     data = output.get("data")
     if data is None or _WIDGET not in data:
         return output

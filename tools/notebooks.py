@@ -1,8 +1,8 @@
-"""The notebooks' own commands: `python -m tools.notebooks run|check|student|lint [files]`.
+"""Commands for notebooks: `python -m tools.notebooks run|check|lint|student [files]`.
 
-run      execute and write back normalised; a second run leaves no difference
-check    execute strictly, comparing everything shown with what is committed (nbval)
-lint     the rules of form
+run      run them and write them back normalised; a second run leaves no difference
+check    run them and compare all their outputs with the committed ones (nbval)
+lint     check the rules of form
 student  write the students' edition, without solutions, to build/student
 
 Without files, all of `notebooks/`.
@@ -27,7 +27,7 @@ STUDENT = ROOT / "build" / "student"
 
 
 def run_all(files: list[Path]) -> int:
-    """Execute every notebook, also after one has failed; a failed one stays as it was."""
+    """Run every notebook, also after one has failed; a file that fails stays as it was."""
     failed = 0
     for path in files:
         try:
@@ -41,32 +41,19 @@ def run_all(files: list[Path]) -> int:
 
 
 def check_all(files: list[Path]) -> int:
-    """Run the notebooks under nbval, with this project's guards."""
+    """Run the notebooks under nbval, with the guards of notebooks/conftest.py."""
     if not files:  # pytest without a file would run something else
         print("there is no notebook to check")
         return 0
-    sanitise = ["--nbval", "--nbval-sanitize-with", str(FOLDER / "sanitize.cfg")]
-    # The guards are the conftest.py of notebooks/; for files elsewhere it has to be named.
-    guards = (
-        []
-        if all(path.resolve().is_relative_to(FOLDER) for path in files)
-        else ["-p", "notebooks.conftest"]
-    )
-    workers = (
-        ["-n", "2", "--dist", "loadfile"] if len(files) > 1 else []
-    )  # a notebook's cells stay together
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-p",
-        "no:cacheprovider",
-        *workers,
-        *sanitise,
-        *guards,
-        *map(str, files),
-    ]
-    return subprocess.run([str(part) for part in command], cwd=ROOT, check=False).returncode
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider"]
+    command += ["--nbval", "--nbval-sanitize-with", str(FOLDER / "sanitize.cfg")]
+    if len(files) > 1:
+        command += ["-n", "2", "--dist", "loadfile"]  # the cells of one notebook stay together
+    if not all(path.resolve().is_relative_to(FOLDER) for path in files):
+        # pytest finds the guards by itself only for files in notebooks/
+        command += ["-p", "notebooks.conftest"]
+    command += [str(path) for path in files]
+    return subprocess.run(command, cwd=ROOT, check=False).returncode
 
 
 def lint_all(files: list[Path]) -> int:
@@ -82,10 +69,9 @@ def write_student_edition(files: list[Path]) -> int:
     """Write each notebook without its solutions, and the pages that they link to."""
     STUDENT.mkdir(parents=True, exist_ok=True)
     for path in files:
-        edition = json.dumps(
-            student_edition(json.loads(path.read_text())), indent=1, ensure_ascii=False
-        )
-        (STUDENT / path.name).write_text(edition + "\n")
+        edition = student_edition(json.loads(path.read_text()))
+        text = json.dumps(edition, indent=1, ensure_ascii=False) + "\n"
+        (STUDENT / path.name).write_text(text)
     for page in FOLDER.glob("*.md"):
         (STUDENT / page.name).write_bytes(page.read_bytes())
     print(f"{len(files)} notebooks in {STUDENT.relative_to(ROOT)}")
@@ -101,7 +87,7 @@ COMMANDS: dict[str, Callable[[list[Path]], int]] = {
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Parse the command line and do what it says; returns the exit status."""
+    """Parse the command line and do what it says; return the exit status."""
     parser = argparse.ArgumentParser(
         prog="python -m tools.notebooks", description=__doc__.splitlines()[0]
     )
@@ -110,9 +96,8 @@ def main(arguments: list[str] | None = None) -> int:
         "files", nargs="*", type=Path, help="notebooks; all of notebooks/ by default"
     )
     given = parser.parse_args(arguments)
-    return COMMANDS[given.command](
-        [path.resolve() for path in given.files] or sorted(FOLDER.glob("*.ipynb"))
-    )
+    files = [path.resolve() for path in given.files] or sorted(FOLDER.glob("*.ipynb"))
+    return COMMANDS[given.command](files)
 
 
 if __name__ == "__main__":

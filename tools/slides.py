@@ -1,11 +1,10 @@
-"""`make slides`: every deck as HTML that opens from disk without a network, measured by a browser,
-and as a PDF.
+"""`make slides`: build every deck as HTML and as PDF, and have a browser measure that all fits.
 
-    python -m tools.slides [deck …]     all of slides/ into build/slides; PDFs of the decks named,
-    or of all
+    python -m tools.slides [deck …]
 
-Where there is no Chromium the HTML is written all the same, and it is said that nothing was
-measured or printed.
+All decks of slides/ are written to build/slides as HTML that opens from disk without a network. The
+decks that are named, or all, are measured and printed to PDF. Without Chromium the HTML is still
+written, and a line says that nothing was measured or printed.
 """
 
 from __future__ import annotations
@@ -24,23 +23,17 @@ from tempfile import TemporaryDirectory
 ROOT = Path(__file__).resolve().parent.parent
 BUILT = ROOT / "build" / "slides"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
-QUIET = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--no-first-run",
-    "--disable-background-networking",
-)
-NEEDED = {"lepton.css", "reveal.css", "reveal.js", "notes.js"}  # each with its licence inside
-# What a page would fetch from elsewhere. A link that a reader may follow is none of it.
+_HEADLESS = "--headless --no-sandbox --disable-gpu --no-first-run --disable-background-networking"
+QUIET = tuple(_HEADLESS.split())
+NEEDED = {"lepton.css", "reveal.css", "reveal.js", "notes.js"}  # each has its licence inside
+# What a page would fetch from elsewhere. A link that a reader may follow is not fetched.
 FETCHED = re.compile(
     r"""<(?!a\b)\w+[^>]*?\b(?:src|href)=["'](?:https?:)?//[^>]*|(?:url\(|@import\s+)["']?(?:https?:)?//"""
 )
-# A browser without a window draws no frames, and reveal lays its printed pages out in one.
-FRAMES = (
-    "<script>window.requestAnimationFrame = work => setTimeout(() => "
-    "work(performance.now()), 16);</script>"
-)
+# A browser without a window draws no frames, but reveal lays out its printed pages in a frame.
+FRAMES = """<script>
+window.requestAnimationFrame = work => setTimeout(() => work(performance.now()), 16);
+</script>"""
 MEASURE = """
 <script>
 function beyond(slide) {
@@ -70,32 +63,20 @@ window.addEventListener('load', () => printed ? Reveal.on('pdf-ready', measure) 
 
 
 class SlidesFailed(Exception):
-    """The decks could not be built, or are not as they should be."""
+    """The decks could not be built or measured; the message says why."""
 
 
 def build(target: Path = BUILT) -> list[Path]:
-    """Write every deck to `target` as HTML, and nothing that no deck uses. Raises SlidesFailed with
-    Sphinx's words.
+    """Write every deck to `target` as HTML, with the files that the decks use and no others.
 
-    What was in `target` before is replaced, and stays where the building fails.
+    The earlier content of `target` is replaced, unless the build fails. Then SlidesFailed is
+    raised, with Sphinx's message.
     """
     with TemporaryDirectory() as folder:
         made = Path(folder, "decks")
-        command = [
-            sys.executable,
-            "-m",
-            "sphinx",
-            "-q",
-            "-W",
-            "-b",
-            "revealjs",
-            "-d",
-            f"{folder}/trees",
-            "slides",
-        ]
-        done = subprocess.run(
-            [*command, str(made)], cwd=ROOT, capture_output=True, text=True, check=False
-        )
+        command = [sys.executable, "-m", "sphinx", "-q", "-W", "-b", "revealjs"]
+        command += ["-d", f"{folder}/trees", "slides", str(made)]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
         if done.returncode:
             raise SlidesFailed(done.stderr)
         shutil.rmtree(target, ignore_errors=True)
@@ -109,30 +90,23 @@ def build(target: Path = BUILT) -> list[Path]:
 
 
 def fetches(target: Path = BUILT) -> list[str]:
-    """What the decks would ask a network for: nothing, if all is well."""
+    """List what the decks would fetch from a network; empty if they need none."""
     found = []
     for path in [*target.glob("*.html"), *target.rglob("*.css")]:
-        found += [
-            f"{path.name}: {match[0][:120]}"
-            for match in FETCHED.finditer(path.read_text(encoding="utf-8"))
-        ]
+        for match in FETCHED.finditer(path.read_text(encoding="utf-8")):
+            found.append(f"{path.name}: {match[0][:120]}")
     return found
 
 
 def chromium() -> str | None:
-    """The first browser found, of those that print from a command line."""
+    """Return the path of the first browser found that prints from a command line, or None."""
     return next(filter(None, map(shutil.which, BROWSERS)), None)
 
 
 def _browse(browser: str, *arguments: str) -> str:
     with TemporaryDirectory() as profile:
-        command = [
-            browser,
-            *QUIET,
-            f"--user-data-dir={profile}",
-            "--virtual-time-budget=20000",
-            *arguments,
-        ]
+        command = [browser, *QUIET, f"--user-data-dir={profile}"]
+        command += ["--virtual-time-budget=20000", *arguments]
         try:
             done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=180)
         except subprocess.TimeoutExpired:
@@ -144,13 +118,10 @@ def _browse(browser: str, *arguments: str) -> str:
 
 @contextmanager
 def _with(deck: Path, script: str) -> Iterator[str]:
-    """The address of a copy of a deck that has one more script; it stands beside the deck until the
-    block ends.
-    """
-    page = deck.with_name(f"with-script-{deck.name}")
-    page.write_text(
-        deck.read_text(encoding="utf-8").replace("<head>", f"<head>{script}", 1), encoding="utf-8"
-    )
+    """Give the address of a copy of a deck with one more script, for as long as the block runs."""
+    page = deck.with_name(f"with-script-{deck.name}")  # beside the deck, whose files it uses
+    html = deck.read_text(encoding="utf-8").replace("<head>", f"<head>{script}", 1)
+    page.write_text(html, encoding="utf-8")
     try:
         yield page.as_uri()
     finally:
@@ -158,9 +129,7 @@ def _with(deck: Path, script: str) -> Iterator[str]:
 
 
 def overflows(deck: Path, browser: str) -> list[str]:
-    """Whatever stands beyond its slide's edge, or is cut off, in a built deck: shown by a browser,
-    and printed.
-    """
+    """List what is cut off or beyond the edge of a slide of a built deck, on screen or printed."""
     found = []
     with _with(deck, FRAMES + MEASURE) as address:
         for medium, query in {"shown": "", "printed": "?print-pdf"}.items():
@@ -169,14 +138,13 @@ def overflows(deck: Path, browser: str) -> list[str]:
             if measured is None:
                 raise SlidesFailed(f"{deck.name} could not be measured as {medium}")
             for slide in json.loads(unescape(measured[1])):
-                found += [
-                    f"{deck.stem}, {slide['title']!r}, {medium}: {part}" for part in slide["beyond"]
-                ]
+                where = f"{deck.stem}, {slide['title']!r}, {medium}"
+                found += [f"{where}: {part}" for part in slide["beyond"]]
     return found
 
 
 def print_pdf(deck: Path, browser: str) -> Path:
-    """Print a built deck, a page a slide."""
+    """Print a built deck to PDF, one page per slide; return the path of the PDF."""
     pdf = deck.with_suffix(".pdf")
     with _with(deck, FRAMES) as address:
         _browse(browser, "--no-pdf-header-footer", f"--print-to-pdf={pdf}", f"{address}?print-pdf")
@@ -184,19 +152,17 @@ def print_pdf(deck: Path, browser: str) -> Path:
 
 
 def make(names: list[str]) -> list[str]:
-    """Build all decks, measure and print those named, or all; returns what is wrong. Raises
-    SlidesFailed.
+    """Build all decks; measure and print those named, or all. Return what is wrong.
+
+    Raises SlidesFailed when the decks cannot be built or measured.
     """
     built = [deck for deck in build() if deck.stem != "index"]
-    faults = fetches() + [
-        f"there is no deck {name}" for name in set(names) - {deck.stem for deck in built}
-    ]
+    unknown = set(names) - {deck.stem for deck in built}
+    faults = fetches() + [f"there is no deck {name}" for name in unknown]
     browser = chromium()
     if browser is None:
-        print(
-            "no Chromium: nothing was measured, and there is no PDF (looked for "
-            f"{', '.join(BROWSERS)})"
-        )
+        tried = ", ".join(BROWSERS)
+        print(f"no Chromium: nothing was measured, and there is no PDF (looked for {tried})")
         return faults
     for deck in built:
         if not names or deck.stem in names:
@@ -206,14 +172,13 @@ def make(names: list[str]) -> list[str]:
 
 
 def main(names: list[str]) -> int:
-    """Do what the command line says; 0 only when every slide fits and nothing would be fetched."""
+    """Make the decks; return 0 only when every slide fits and no deck fetches anything."""
     try:
         faults = make(names)
     except SlidesFailed as error:
         faults = [str(error)]
-    print(
-        "\n".join(faults) or f"The decks are in {BUILT.relative_to(ROOT)}; begin with index.html."
-    )
+    place = BUILT.relative_to(ROOT)
+    print("\n".join(faults) or f"The decks are in {place}; begin with index.html.")
     return int(bool(faults))
 
 

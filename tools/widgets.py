@@ -1,5 +1,6 @@
-"""Which cells of a notebook show something that moves: found by what the functions of
-`lepton_lab.show` return.
+"""Find the cells of a notebook that show a widget.
+
+They call a function of `lepton_lab.show` whose annotation says that it returns one.
 """
 
 from __future__ import annotations
@@ -17,21 +18,20 @@ import lepton_lab.show
 
 @cache
 def makers() -> frozenset[str]:
-    """The public functions of `lepton_lab.show` that return a widget, by name."""
+    """Return the names of the public functions of `lepton_lab.show` that return a widget."""
     found = set()
     for info in pkgutil.iter_modules(lepton_lab.show.__path__, "lepton_lab.show."):
         module = importlib.import_module(info.name)
         for name, function in inspect.getmembers(module, inspect.isfunction):
+            if name.startswith("_"):
+                continue
+            # annotations are strings here: the name of a class in the function's own module
             made = getattr(module, str(function.__annotations__.get("return")), None)
-            if (
-                not name.startswith("_")
-                and inspect.isclass(made)
-                and issubclass(made, ipywidgets.Widget)
-            ):
+            if inspect.isclass(made) and issubclass(made, ipywidgets.Widget):
                 found.add(name)
     return frozenset(found)
 
 
 def shows_a_widget(source: str) -> bool:
-    """Whether a cell's source calls one of them."""
+    """Whether a cell's source calls a function that returns a widget."""
     return re.search(rf"\b(?:{'|'.join(sorted(makers()))})\(", source) is not None

@@ -1,6 +1,4 @@
-"""A browser for the tests of this folder: Debian's chromium, which may ask nothing of any other
-machine.
-"""
+"""A browser for the tests of this folder: the system's Chromium, cut off from other machines."""
 
 from __future__ import annotations
 
@@ -24,14 +22,14 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
     "--no-first-run",
-    # a network is not there
+    # names of other machines do not resolve, as without a network
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
 ]
-MAKE_SYSTEM = "optional peer: a chromium to look at pages with; `make system` installs it"
+MAKE_SYSTEM = "optional peer: Chromium, which shows the pages; `make system` installs it"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """All of them are slow."""
+    """Mark every test of this folder as slow."""
     for item in items:
         if item.path.is_relative_to(Path(__file__).parent):
             item.add_marker(pytest.mark.slow)
@@ -39,12 +37,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    """One chromium for the whole run. Under LEPTON_LAB_STRICT it has to be there."""
-    program = next(
-        filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
-    )
+    """One Chromium for the whole run; a run under LEPTON_LAB_STRICT fails without it."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    program = next(filter(None, map(shutil.which, names)), None)
     if program is None:
-        (pytest.fail if os.environ.get("LEPTON_LAB_STRICT") else pytest.skip)(MAKE_SYSTEM)
+        if os.environ.get("LEPTON_LAB_STRICT"):
+            pytest.fail(MAKE_SYSTEM)
+        pytest.skip(MAKE_SYSTEM)
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=program, args=FLAGS)
         yield chromium
@@ -53,7 +52,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def watched(browser: Browser) -> Iterator[Watched]:
-    """A fresh page that is listened to."""
+    """A new page whose requests and console are recorded."""
     context = browser.new_context(viewport={"width": 1280, "height": 1000}, color_scheme="light")
     context.set_default_timeout(30_000)
     yield Watched(context.new_page())
@@ -62,13 +61,14 @@ def watched(browser: Browser) -> Iterator[Watched]:
 
 @pytest.fixture(scope="session")
 def built() -> dict[str, Path]:
-    """What has been built for looking at, by name; a name is built when it is first asked for."""
+    """The folders of the built sites by name; a site is built when it is first asked for."""
     return Sites()
 
 
 class Sites(dict[str, Path]):
-    """`sites["book"]`: the folder of a site, built with the command that `make` has, once, also
-    where that fails.
+    """`sites["book"]` is the folder of the book, built as `make book` builds it.
+
+    A site is built once, even if that fails: then every test that asks for it fails.
     """
 
     def __init__(self) -> None:

@@ -1,6 +1,4 @@
-"""JupyterLab as a learner has it, to be driven: it runs a notebook's cells and says what came of
-them.
-"""
+"""Drive JupyterLab in a browser, as a learner has it: open notebooks and run their cells."""
 
 from __future__ import annotations
 
@@ -20,10 +18,10 @@ from playwright.sync_api import Page
 
 SETTINGS = Path(__file__).resolve().parents[2] / "lepton_lab" / "data" / "jupyter"
 _EVERY_CELL_DRAWN = {"@jupyterlab/notebook-extension:tracker": {"windowingMode": "none"}}
-_MINUTES = 60_000
+_MINUTES = 60_000  # one minute in milliseconds
 
-# Nothing here waits inside the page: an `await` in it may outlast the page's own life and hang the
-# driver.
+# The driver never awaits a promise of the page: such a call may outlive the page and hang the
+# driver. _START lets its promise go and notes the end in `window.ran`.
 _READY = """() => { const w = window.jupyterapp?.shell.currentWidget;
   const kernel = w?.sessionContext?.session?.kernel;
   return w?.sessionContext?.isReady && kernel?.connectionStatus === 'connected' }"""
@@ -49,30 +47,18 @@ _OUTCOME = """() => {
 
 @contextmanager
 def running(folder: Path) -> Iterator[str]:
-    """JupyterLab on a copy of the notebooks in `folder`; gives its address, with the key to it in
-    the query.
-    """
+    """Run JupyterLab on the notebooks in `folder`; give its address, with its token."""
     settings = folder.parent / "settings"
     shutil.copytree(SETTINGS, settings)
     overrides = json.loads((settings / "overrides.json").read_text()) | _EVERY_CELL_DRAWN
     (settings / "overrides.json").write_text(json.dumps(overrides))
-    command = [
-        sys.executable,
-        "-m",
-        "jupyterlab",
-        "--no-browser",
-        "--allow-root",
-        "--ServerApp.port=0",
-    ]
-    command += [f"--ServerApp.root_dir={folder}", f"--LabApp.app_settings_dir={settings}"]
-    command += ["--LabApp.expose_app_in_browser=True", "--LanguageServerManager.autodetect=False"]
-    own = {
-        "JUPYTER_RUNTIME_DIR",
-        "JUPYTER_CONFIG_DIR",
-        "JUPYTER_DATA_DIR",
-        "JUPYTERLAB_WORKSPACES_DIR",
-        "IPYTHONDIR",
-    }
+    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"]
+    command += ["--ServerApp.port=0", f"--ServerApp.root_dir={folder}"]
+    command += [f"--LabApp.app_settings_dir={settings}", "--LabApp.expose_app_in_browser=True"]
+    command += ["--LanguageServerManager.autodetect=False"]
+    # Folders of its own, so that the user's settings and history play no part.
+    own = ["JUPYTER_RUNTIME_DIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR"]
+    own += ["JUPYTERLAB_WORKSPACES_DIR", "IPYTHONDIR"]
     environment = os.environ | {name: str(folder.parent / name.lower()) for name in own}
     log = folder.parent / "jupyterlab.log"
     with log.open("w") as sink:
@@ -85,26 +71,28 @@ def running(folder: Path) -> Iterator[str]:
 
 
 def _address(log: Path, server: subprocess.Popen[bytes]) -> str:
+    """Wait for up to a minute until the log has the address. Raises RuntimeError without one."""
     for _ in range(300):
-        if found := re.search(r"http://127\.0\.0\.1:\d+/\S*token=\w+", log.read_text()):
+        found = re.search(r"http://127\.0\.0\.1:\d+/\S*token=\w+", log.read_text())
+        if found:
             return found[0]
         try:
             server.wait(0.2)
         except subprocess.TimeoutExpired:
-            continue
-        break
+            continue  # it still runs
+        break  # it has ended
     raise RuntimeError(f"JupyterLab did not start:\n{log.read_text()}")
 
 
 def open_notebook(page: Page, address: str, name: str) -> None:
-    """Open a notebook with a kernel behind it."""
+    """Open a notebook and wait until its kernel is connected."""
     base, _, token = address.partition("/lab")
     page.goto(f"{base}/lab/tree/{name}{token[token.index('?') :]}&reset")
     page.wait_for_function(_READY, timeout=_MINUTES)
 
 
 def run_all(page: Page) -> list[str]:
-    """Run every cell from top to bottom; what went wrong, one line each."""
+    """Run every cell from top to bottom; list what went wrong, one line each."""
     page.evaluate(_START)
     page.wait_for_function(_DONE, timeout=3 * _MINUTES)
     found: list[str] = page.evaluate(_OUTCOME)

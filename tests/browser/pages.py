@@ -1,6 +1,4 @@
-"""A page under watch: what it asks of other machines, what its console says, what it shows, how it
-moves.
-"""
+"""Watch a page in the browser: its requests, its console, its widgets, its accessibility."""
 
 from __future__ import annotations
 
@@ -16,8 +14,8 @@ _INSIDE = {"data", "blob", "about", "file", "chrome"}
 STOPS = "[role=slider], input, select, textarea, button, [tabindex='0']"
 _KEYS = ("ArrowRight", "Space", "ArrowDown")
 
-# What a reader sees of a widget: its visible words and pictures, the controls and their own read-
-# outs left out.
+# What a reader sees of a widget: its visible words and pictures, without the controls and their
+# read-outs, which change even if nothing else does.
 _SHOWN = """(root) => [root, ...root.querySelectorAll('*')]
   .filter(e => e.checkVisibility({visibilityProperty: true})
     && !e.closest('.widget-readout, button, [role=slider], [aria-live]:not(output)'))
@@ -28,11 +26,11 @@ _SHOWN = """(root) => [root, ...root.querySelectorAll('*')]
 
 @dataclass
 class Watched:
-    """A page that is listened to."""
+    """A page whose requests to other machines and whose errors are recorded."""
 
     page: Page
-    left: list[str] = field(default_factory=list)  # what it asked of other machines
-    complaints: list[str] = field(default_factory=list)  # what stood in the console as an error
+    left: list[str] = field(default_factory=list)  # addresses on other machines that it asked for
+    complaints: list[str] = field(default_factory=list)  # errors in the console
 
     def __post_init__(self) -> None:
         self.page.on("request", self._request)
@@ -54,15 +52,12 @@ class Watched:
 
 
 def moves(page: Page, widget: Locator) -> bool:
-    """Whether some key, on one of the widget's stops for the keyboard, changes what the widget
-    shows.
-    """
+    """Whether a key pressed on one of the widget's controls changes what the widget shows."""
     widget.scroll_into_view_if_needed()
     root = widget.element_handle()
-    for stop in (
-        widget,
-        *(widget.locator(STOPS).nth(i) for i in range(min(widget.locator(STOPS).count(), 3))),
-    ):
+    controls = widget.locator(STOPS)
+    first_three = [controls.nth(i) for i in range(min(controls.count(), 3))]
+    for stop in (widget, *first_three):
         for key in _KEYS:
             before = root.evaluate(_SHOWN)
             stop.focus()
@@ -74,13 +69,13 @@ def moves(page: Page, widget: Locator) -> bool:
                     timeout=1500,
                 )
             except TooLate:
-                continue
+                continue  # this key changes nothing
             return True
     return False
 
 
 def unspoken(page: Page) -> list[str]:
-    """The pictures of a page that say nothing to whoever does not see them."""
+    """List the pictures of a page that have no text for a reader who does not see them."""
     found: list[str] = page.evaluate(
         """() => [...document.querySelectorAll('img, svg, [role=img], canvas')]
           .filter(e => e.checkVisibility()
@@ -92,23 +87,23 @@ def unspoken(page: Page) -> list[str]:
 
 
 def violations(page: Page, within: str = "html") -> list[str]:
-    """What axe-core finds serious or critical, contrast among it, on a page or a part; and all it
-    says of landmarks.
+    """List what axe-core finds serious or critical on a page or a part, such as faint contrast.
 
-    It calls a fault of landmarks moderate. Whoever moves by them, from part to part of a page, may
-    see it otherwise.
+    Every fault of landmarks is listed too. axe-core calls them moderate, but a reader who moves
+    through a page by its landmarks cannot do without them.
     """
     if not page.evaluate("'axe' in window"):
         page.evaluate(Axe().axe_script)
     found = page.evaluate(
-        "part => axe.run(part, {resultTypes: ['violations'], preload: false}).then(found "
-        "=> found.violations)",
+        """part => axe.run(part, {resultTypes: ['violations'], preload: false})
+          .then(found => found.violations)""",
         within,
     )
-    return [
-        f"{fault['id']}: {fault['help']}: {node['target']} {node['html'][:160]}"
-        for fault in found
-        if fault["impact"] in ("serious", "critical")
-        or fault["id"].startswith(("landmark-", "region"))
-        for node in fault["nodes"][:3]
-    ]
+    listed = []
+    for fault in found:
+        of_landmarks = fault["id"].startswith(("landmark-", "region"))
+        if fault["impact"] in ("serious", "critical") or of_landmarks:
+            for node in fault["nodes"][:3]:
+                where = f"{node['target']} {node['html'][:160]}"
+                listed.append(f"{fault['id']}: {fault['help']}: {where}")
+    return listed

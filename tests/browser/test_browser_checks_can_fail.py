@@ -1,6 +1,4 @@
-"""What the browser's checks look for is found where it is: a bad page, and a widget that stands
-still.
-"""
+"""Tests the browser's checks themselves: they find a bad page and a widget that does not move."""
 
 from __future__ import annotations
 

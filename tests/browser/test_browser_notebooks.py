@@ -1,6 +1,4 @@
-"""Every notebook in a real JupyterLab and a real browser: it runs to its end, its widgets move by
-keyboard.
-"""
+"""Tests every notebook in a real JupyterLab and browser: it runs, and its widgets move."""
 
 from __future__ import annotations
 
@@ -33,17 +31,14 @@ def test_a_notebook_runs_to_its_end_and_its_widgets_move_by_the_keyboard(
     notebook: Path, address: str, watched: Watched
 ) -> None:
     jupyterlab.open_notebook(watched.page, address, notebook.name)
-    assert (
-        watched.page.get_by_text("nbgrader").count() == 0
-    )  # a grader's desk is none of a learner's business
+    # nbgrader's own panels are for a grader, not for a learner
+    assert watched.page.get_by_text("nbgrader").count() == 0
     assert jupyterlab.run_all(watched.page) == []
-    widgets = watched.page.locator(_PANEL).filter(
-        has=watched.page.locator(STOPS)
-    )  # a progress bar has none
+    # a progress bar has no controls, so it does not count
+    widgets = watched.page.locator(_PANEL).filter(has=watched.page.locator(STOPS))
     for number in range(widgets.count()):
-        assert moves(watched.page, widgets.nth(number)), (
-            f"widget {number} of {notebook.name} stands still"
-        )
+        stuck = f"widget {number} of {notebook.name} does not move"
+        assert moves(watched.page, widgets.nth(number)), stuck
     sources = [cell.source for cell in nbformat.read(notebook, 4).cells if cell.cell_type == "code"]
     assert widgets.count() >= sum(map(shows_a_widget, sources))
     assert watched.left == []

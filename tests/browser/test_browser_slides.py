@@ -1,6 +1,4 @@
-"""Every deck, opened from the disk: nothing leaves the machine, pictures speak, axe-core finds
-nothing serious.
-"""
+"""Tests every deck in a browser: it needs no network, pictures have texts, axe-core passes."""
 
 from __future__ import annotations
 
@@ -21,31 +19,27 @@ DECKS = sorted(
 
 @pytest.fixture(scope="module")
 def decks(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The decks as HTML, in a folder of their own: printing them is another test's affair."""
+    """The decks as HTML in a folder of their own; printing them is tested elsewhere."""
     folder = tmp_path_factory.mktemp("decks") / "slides"
     slides.build(folder)
     return folder
 
 
 def faults(page: Page) -> list[str]:
-    """What is wrong with the page, and on each slide in turn, for reveal hides all but one of
-    them.
-    """
+    """List the faults of the page, then of each slide in turn: reveal hides all but one slide."""
     found = violations(page)
     places = page.evaluate(
         "Reveal.getSlides().map(slide => Reveal.getIndices(slide)).map(({h, v}) => [h, v])"
     )
     for number, (h, v) in enumerate(places, 1):
         page.evaluate("([h, v]) => Reveal.slide(h, v)", [h, v])
-        found += [
-            f"slide {number}: {fault}"
-            for fault in (*unspoken(page), *violations(page, ".present > .present"))
-        ]
+        here = [*unspoken(page), *violations(page, ".present > .present")]
+        found += [f"slide {number}: {fault}" for fault in here]
     return found
 
 
 @pytest.mark.parametrize("deck", DECKS)
-def test_a_deck_is_whole_without_a_network_and_for_everybody(
+def test_a_deck_is_whole_without_a_network_and_accessible(
     deck: str, decks: Path, watched: Watched
 ) -> None:
     page = watched.page

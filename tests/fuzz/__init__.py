@@ -1,1 +1,1 @@
-"""Fuzzing the parsers of outside bytes: `targets.py` has the rules, `corpus/` what was found."""
+"""Fuzzing of every parser of outside bytes: rules in `targets.py`, found cases in `corpus/`."""

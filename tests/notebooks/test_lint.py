@@ -113,7 +113,7 @@ PLANTED: dict[str, tuple[Callable[[Notebook], object], str]] = {
     "an unknown tag": (lambda n: tag(n.cells[1], "nbval-skip"), "the tag nbval-skip"),
     "nbval in a comment": (
         lambda n: rewrite(n, "len(lines);", "# NBVAL_SKIP\n1"),
-        "speaks to nbval",
+        "speaks to nbval in a comment",
     ),
     "an unrun cell": (lambda n: code(n, "len(lines);").update(execution_count=None), "not all run"),
     "counts out of order": (
@@ -181,7 +181,7 @@ PLANTED: dict[str, tuple[Callable[[Notebook], object], str]] = {
     ),
     "a hole in the core": (
         lambda n: n.cells[2].metadata.update(tags=[]),
-        "the core does not stand first",
+        "the core does not come first",
     ),
     "too much in the core": (
         lambda n: [
@@ -194,10 +194,10 @@ PLANTED: dict[str, tuple[Callable[[Notebook], object], str]] = {
         "it has 2 exercises",
     ),
     "nothing to fill in": (lambda n: rewrite(n, "length = ...", "length = 1"), "without a ..."),
-    "no check": (lambda n: drop(n, 'check("aes.padded"'), "the next code cell is not one line"),
+    "no check": (lambda n: drop(n, 'check("aes.padded"'), "the next code cell is not a line"),
     "a check of two lines": (
         lambda n: rewrite(n, 'check("aes.padded"', '1\ncheck("aes.padded"'),
-        "is not one line",
+        "is not a line",
     ),
     "an unknown exercise": (
         lambda n: [c.update(source=c.source.replace("aes.padded", "aes.paded")) for c in n.cells],
@@ -212,12 +212,12 @@ PLANTED: dict[str, tuple[Callable[[Notebook], object], str]] = {
         lambda n: rewrite(n, "# Solution\nlength", "length"),
         "not '# Solution'",
     ),
-    "a solution in sight": (lambda n: code(n, "# Solution").metadata.pop("jupyter"), "unasked"),
+    "a solution in sight": (lambda n: code(n, "# Solution").metadata.pop("jupyter"), "at once"),
     "another check in the solution": (
         lambda n: rewrite(
             n, '# Solution\nlength = 48\ncheck("aes.padded", length)', "# Solution\nlength = 48\n1"
         ),
-        "the last line of a solution is the check",
+        "the last line of this solution is not the check",
     ),
     "a skeleton that is done": (
         lambda n: shown(n, 'check("aes.padded"').update({"text/plain": "done"}),

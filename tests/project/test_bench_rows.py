@@ -1,6 +1,4 @@
-"""The benchmarks' common form: rows of old and new reference files, ratios round by round, a table,
-a figure.
-"""
+"""Tests bench.rows and bench's table and figure: what all benchmarks have in common."""
 
 from __future__ import annotations
 
@@ -43,19 +41,16 @@ def test_works_are_taken_in_turn_and_short_ones_often_enough() -> None:
 
     taken = cpu_rounds({"short": lambda: calls.append("short"), "long": long}, 2)
     assert [len(rounds) for rounds in taken.values()] == [2, 2]
-    assert [name for name, _ in groupby(calls)] == [
-        "short",
-        "long",
-    ] * 3  # the first three of each to warm up, in a row
+    # three turns: one to warm up, with three calls of each, and two rounds
+    assert [name for name, _ in groupby(calls)] == ["short", "long"] * 3
     assert calls.count("long") == 3 + 2
     assert calls.count("short") > 100
 
 
-def test_the_table_shows_what_stands_beside_a_figure_and_leaves_out_what_nobody_has() -> None:
+def test_the_table_shows_what_stands_beside_a_figure_and_leaves_out_empty_columns() -> None:
     console = Console(width=200, record=True)
-    console.print(
-        _table("t", [Row("a", 1, "ms", 2.0, "phe", size=512, error=1e-10, assumption="DCR")])
-    )
+    row = Row("a", 1, "ms", 2.0, "phe", size=512, error=1e-10, assumption="DCR")
+    console.print(_table("t", [row]))
     shown = console.export_text()
     assert all(word in shown for word in ("512", "1e-10", "DCR", "2.00×"))
     assert "note" not in shown

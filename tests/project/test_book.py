@@ -1,5 +1,6 @@
-"""How the book's pages are put together; that they are whole is seen by a browser, in
-tests/browser.
+"""Tests tools.book, tools.book_widgets and tools.widgets: how the pages of the book are made.
+
+The finished pages are tested by a browser, in tests/browser.
 """
 
 from __future__ import annotations
@@ -35,10 +36,9 @@ def test_a_drawing_becomes_a_picture_for_light_and_for_dark_that_says_what_it_sh
 
 
 def test_a_drawing_with_a_fault_is_shown_in_the_error() -> None:
+    note = "Note over C,S: both compute; all follows"
     with pytest.raises(book.BookFailed, match="both compute; all follows"):
-        book.with_drawings(
-            "```mermaid\nsequenceDiagram\n  Note over C,S: both compute; all follows\n```"
-        )
+        book.with_drawings(f"```mermaid\nsequenceDiagram\n  {note}\n```")
 
 
 def test_links_lead_to_pages_of_the_book_or_are_words() -> None:
@@ -54,12 +54,8 @@ def test_links_lead_to_pages_of_the_book_or_are_words() -> None:
 def test_solutions_are_folded() -> None:
     notebook = nbformat.v4.new_notebook(cells=tiny_notebook.exercise(1, []))
     book.page_of(notebook)
-    assert [("hide-input" in cell.metadata.get("tags", [])) for cell in notebook.cells] == [
-        False,
-        False,
-        False,
-        True,
-    ]
+    folded = ["hide-input" in cell.metadata.get("tags", []) for cell in notebook.cells]
+    assert folded == [False, False, False, True]  # the solution is the last of the four cells
 
 
 def test_every_part_of_the_benchmarks_has_its_table() -> None:
@@ -80,43 +76,34 @@ def test_the_makers_of_widgets_are_found_by_what_they_return() -> None:
 def test_a_widget_is_brought_to_life_once_and_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = tiny_notebook.write(
-        tmp_path / "00.ipynb",
-        [tiny_notebook.code("1"), tiny_notebook.code(STEPPER), tiny_notebook.code("1 / 0")],
-    )
+    page = [tiny_notebook.code("1"), tiny_notebook.code(STEPPER), tiny_notebook.code("1 / 0")]
+    path = tiny_notebook.write(tmp_path / "00.ipynb", page)
     notebook = nbformat.read(path, 4)
     still = {"text/html": "<table>still</table>", "text/plain": "still"}
-    notebook.cells[1].outputs = [
-        nbformat.v4.new_output("execute_result", data=dict(still), execution_count=1)
-    ]
+    shown = nbformat.v4.new_output("execute_result", data=dict(still), execution_count=1)
+    notebook.cells[1].outputs = [shown]
     again = nbformat.reads(nbformat.writes(notebook), as_version=4)
-    assert (
-        book_widgets.bring_to_life(notebook, path, tmp_path / "kept") == 1
-    )  # the failing cell behind it is not run
+    # the failing cell behind the widget is not run
+    assert book_widgets.bring_to_life(notebook, path, tmp_path / "kept") == 1
     html = notebook.cells[1].outputs[0].data["text/html"]
     assert html.startswith('<div data-widget="still"><table>still</table><script')
-    carried = json.loads(
-        html.partition('<script type="application/json">')[2].removesuffix("</script></div>")
-    )
+    script = html.partition('<script type="application/json">')[2]
+    carried = json.loads(script.removesuffix("</script></div>"))
     assert "ArrowRight" in carried["esm"]
     assert ".lepton-aes" in carried["css"]
-    monkeypatch.setattr(book_widgets, "execute", None)  # it is not run again
+    monkeypatch.setattr(book_widgets, "execute", None)  # running it again would fail now
     assert book_widgets.bring_to_life(again, path, tmp_path / "kept") == 1
     assert again.cells[1].outputs[0].data["text/html"] == html
 
 
 def test_a_widget_that_needs_a_kernel_stays_still_and_says_so(tmp_path: Path) -> None:
-    board = (
-        "from lepton_lab import show\n\nshow.node_board(3, 2, kill=print, "
-        "restart=print, read=print)"
-    )
+    call = "show.node_board(3, 2, kill=print, restart=print, read=print)"
+    board = f"from lepton_lab import show\n\n{call}"
     path = tiny_notebook.write(tmp_path / "00.ipynb", [tiny_notebook.code(board)])
     notebook = nbformat.read(path, 4)
-    notebook.cells[0].outputs = [
-        nbformat.v4.new_output(
-            "execute_result", data={"text/html": "<b>still</b>"}, execution_count=1
-        )
-    ]
+    still = {"text/html": "<b>still</b>"}
+    shown = nbformat.v4.new_output("execute_result", data=still, execution_count=1)
+    notebook.cells[0].outputs = [shown]
     assert book_widgets.bring_to_life(notebook, path, tmp_path / "kept") == 0
     html = notebook.cells[0].outputs[0].data["text/html"]
     assert html.startswith("<b>still</b><p")

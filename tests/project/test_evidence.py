@@ -1,6 +1,4 @@
-"""The evidence is what the tests say: it regenerates identically, and every name in it is a
-test's.
-"""
+"""Tests tools.evidence: the evidence regenerates identically, and names only tests that exist."""
 
 from __future__ import annotations
 
@@ -15,7 +13,7 @@ from tools import evidence as tool
 
 
 def test_the_evidence_regenerates_identically():
-    """From its counts, which the tests that count hold against it one by one."""
+    """It is made again from its own counts, which the tests that count compare one by one."""
     committed = json.loads(tool.DATA.read_text())
     again = tool.gathered(committed["vectors"])
     assert again == committed, "run `make evidence`"
@@ -33,15 +31,15 @@ def test_at_least_nine_of_ten_mutants_are_noticed_and_the_others_are_argued():
         assert all(why for why in score["survivors"].values()), module
 
 
-def test_every_helper_has_two_peers_or_says_what_stands_for_them():
-    """Of nodes there is no second implementation: a real server is held to them."""
+def test_every_helper_but_the_nodes_has_two_peers():
+    """There is no second implementation of nodes; they are tested with real servers."""
     helpers = json.loads(tool.DATA.read_text())["helpers"]
     alone = {name for name, helper in helpers.items() if len(helper["peers"]) < 2}
     assert alone == {"nodes"}
 
 
-# Of OpenSSL some builds have no such algorithm or cannot be loaded as a library; the command itself
-# is always there.
+# Some builds of OpenSSL lack an algorithm or cannot be loaded as a library. The command itself is
+# on every machine.
 ONLY_SOME_HAVE = (
     "has X25519MLKEM768",
     "still has TLS 1.2's RSA key exchange",
@@ -51,21 +49,18 @@ ONLY_SOME_HAVE = (
 
 
 def test_no_test_may_do_without_the_peers_that_every_machine_has():
-    """`conftest.MAY_SKIP` lets an optional peer be absent: PyCryptodome, openssl, Tink and phe are
-    none of these.
+    """A test may be skipped without an optional peer (`conftest.MAY_SKIP`).
+
+    PyCryptodome, openssl, Tink and phe are not optional.
     """
-    reasons = [
-        reason
-        for path in tool.TESTS.rglob("*.py")
-        for reason in re.findall(r"""["']optional peer: ([^"]*)["']""", path.read_text())
-        if not any(words in reason for words in ONLY_SOME_HAVE)
-    ]
+    required = re.compile(r"pycryptodome|openssl|\btink\b|\bphe\b", re.I)
+    reasons = []
+    for path in tool.TESTS.rglob("*.py"):
+        reasons += re.findall(r"""["']optional peer: ([^"]*)["']""", path.read_text())
     assert len(reasons) > 10
-    assert [
-        reason
-        for reason in reasons
-        if re.search(r"pycryptodome|openssl|\btink\b|\bphe\b", reason, re.I)
-    ] == []
+    for reason in reasons:
+        if not any(words in reason for words in ONLY_SOME_HAVE):
+            assert not required.search(reason), reason
 
 
 @pytest.mark.parametrize("helper", json.loads(tool.DATA.read_text()).get("helpers", {}))
@@ -76,10 +71,9 @@ def test_a_notebook_can_show_it(helper):
 
 
 def test_every_helpers_evidence_stands_in_a_notebook():
-    folder = tool.TESTS.parent / "notebooks"
-    cells = [
-        cell for path in folder.glob("*.ipynb") for cell in json.loads(path.read_text())["cells"]
-    ]
+    cells = []
+    for path in (tool.ROOT / "notebooks").glob("*.ipynb"):
+        cells += json.loads(path.read_text())["cells"]
     code = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
     helpers = json.loads(tool.DATA.read_text())["helpers"]
     assert [name for name in helpers if f'evidence("{name}")' not in code] == []

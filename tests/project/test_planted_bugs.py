@@ -1,8 +1,7 @@
-"""Bugs that helpers like these have had, planted one at a time in a copy of the package: each must
-be caught.
+"""Tests that known bugs are caught: each is planted in a copy of the package, and a test must fail.
 
-For each: a file, the text that is replaced, the text that replaces it, and the tests of which one
-at least must fail.
+They are bugs that packages like this one have had. Each has a file, the text that is replaced, the
+text that replaces it, and the tests of which at least one must fail.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ TESTS_FAILED = pytest.ExitCode.TESTS_FAILED
 
 @dataclass(frozen=True)
 class Bug:
-    """One mistake, as small as it would be made."""
+    """One mistake, as small as a programmer would make it."""
 
     file: str
     right: str
@@ -138,7 +137,7 @@ VARIANTS = {
         "for _ in range(min(1, threshold - 1)))]",
         ("helpers/test_shamir.py::test_two_shares_of_three_fit_every_secret_equally_often",),
     ),
-    "host name not checked, and nobody looks": Bug(
+    "host name not checked, and the self-check gone": Bug(
         "tls/contexts.py",
         "if context.verify_mode != ssl.CERT_REQUIRED or not context.check_hostname:",
         "context.check_hostname = False\n    if False:",
@@ -196,25 +195,12 @@ VARIANTS = {
 
 
 def run(package: Path, tests: tuple[str, ...]) -> subprocess.CompletedProcess[str]:
-    """Tests of ours, on the copy of the package in this folder."""
-    chosen = [str(ROOT / "tests" / test) for test in tests]
-    options = [
-        "-x",
-        "-q",
-        "-p",
-        "no:cacheprovider",
-        "-p",
-        "no:xdist",
-        "--import-mode=append",
-        "-c",
-        str(ROOT / "pyproject.toml"),
-    ]
-    command = [sys.executable, "-P", "-m", "pytest", *options, *chosen]
-    environment = {
-        **os.environ,
-        "PYTHONPATH": f"{package}{os.pathsep}{ROOT}",
-        "PYTHONDONTWRITEBYTECODE": "1",
-    }
+    """Run these tests of the project on the copy of the package in the folder `package`."""
+    command = [sys.executable, "-P", "-m", "pytest", "-x", "-q", "--import-mode=append"]
+    command += ["-p", "no:cacheprovider", "-p", "no:xdist", "-c", str(ROOT / "pyproject.toml")]
+    command += [str(ROOT / "tests" / test) for test in tests]
+    search_path = f"{package}{os.pathsep}{ROOT}"  # the copy before the checkout
+    environment = os.environ | {"PYTHONPATH": search_path, "PYTHONDONTWRITEBYTECODE": "1"}
     return subprocess.run(
         command, cwd=package, env=environment, capture_output=True, text=True, check=False
     )
@@ -222,36 +208,32 @@ def run(package: Path, tests: tuple[str, ...]) -> subprocess.CompletedProcess[st
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
-    shutil.copytree(
-        ROOT / "lepton_lab", tmp_path / "lepton_lab", ignore=shutil.ignore_patterns("__pycache__")
-    )
+    ignore = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(ROOT / "lepton_lab", tmp_path / "lepton_lab", ignore=ignore)
     return tmp_path
 
 
-QUICK = list(BUGS)[:3]  # every bug costs a run of its test in a copy of the package
+# Every bug costs a run of its tests, so most of them are tested only in the slow run.
+QUICK = list(BUGS)[:3]
+SLOW = [bug for bug in (*BUGS, *VARIANTS) if bug not in QUICK]
 
 
 @pytest.mark.parametrize(
-    "bug",
-    [
-        bug if bug in QUICK else pytest.param(bug, marks=pytest.mark.slow)
-        for bug in [*BUGS, *VARIANTS]
-    ],
+    "bug", [*QUICK, *(pytest.param(bug, marks=pytest.mark.slow) for bug in SLOW)]
 )
 def test_a_planted_bug_is_caught(copy, bug):
     planted = (BUGS | VARIANTS)[bug]
     file = copy / "lepton_lab" / planted.file
     text = file.read_text()
-    assert text.count(planted.right) == 1, (
-        f"{planted.file} has changed: plant this bug in another place"
-    )
+    advice = f"{planted.file} has changed: plant this bug in another place"
+    assert text.count(planted.right) == 1, advice
     file.write_text(text.replace(planted.right, planted.wrong))
     ran = run(copy, planted.caught_by)
     assert ran.returncode == TESTS_FAILED, ran.stdout + ran.stderr
 
 
 def test_without_a_bug_such_a_test_holds_and_it_is_the_copy_that_it_tests(copy):
-    """That the others hold too is what the rest of this suite says."""
+    """The other tests hold without a bug as well: the rest of the suite runs them."""
     ran = run(copy, BUGS["constant IV"].caught_by)
     assert ran.returncode == pytest.ExitCode.OK, ran.stdout + ran.stderr
     (copy / "lepton_lab" / "buffers.py").write_text("raise SystemError('this is the copy')")

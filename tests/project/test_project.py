@@ -1,4 +1,4 @@
-"""The frame: what the files at the top promise each other."""
+"""Tests that the files at the top of the project agree: pyproject.toml, locks, Makefile, .ci."""
 
 from __future__ import annotations
 
@@ -24,27 +24,24 @@ from tools import checks
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 LOCK = (ROOT / "requirements.lock").read_text()
 PINS = re.findall(r"^([A-Za-z0-9_.\-]+)==([^ ;\\]+)(?: ; ([^\\]+))?", LOCK, re.MULTILINE)
-PINS.sort(
-    key=lambda pin: not pin[2] or Marker(pin[2]).evaluate()
-)  # one may be pinned twice: what is for here, last
+# A package may be pinned once per platform: put the pin that is for this one last, where it wins.
+PINS.sort(key=lambda pin: not pin[2] or Marker(pin[2]).evaluate())
 LOCKED = {name.lower(): Version(found) for name, found, _ in PINS}
 
 
 def requirements() -> list[Requirement]:
-    extras = (
-        lines for extra, lines in PROJECT["optional-dependencies"].items() if extra != "peers"
-    )
-    return [
-        Requirement(line)
-        for line in [*PROJECT["dependencies"], *(line for extra in extras for line in extra)]
-    ]
+    lines = list(PROJECT["dependencies"])
+    for extra, more in PROJECT["optional-dependencies"].items():
+        if extra != "peers":
+            lines += more
+    return [Requirement(line) for line in lines]
 
 
 def test_every_extra_but_the_peers_is_tested_and_so_in_the_lock():
     extras = PROJECT["optional-dependencies"]
-    within = {
-        extra for line in (*extras["test"], *extras["docs"]) for extra in Requirement(line).extras
-    }
+    within = set()
+    for line in (*extras["test"], *extras["docs"]):
+        within |= Requirement(line).extras
     assert within | {"test", "peers"} == set(extras)
 
 
@@ -56,13 +53,10 @@ def test_the_lock_satisfies_every_requirement():
 
 def test_the_lock_is_what_is_installed():
     for requirement in requirements():
-        if requirement.name != "lepton-lab" and (
-            requirement.marker is None or requirement.marker.evaluate()
-        ):
-            assert (
-                str(LOCKED[requirement.name.lower()]) == version(requirement.name)
-                or requirement.name == "numpy"
-            )
+        if requirement.name in ("lepton-lab", "numpy"):
+            continue
+        if requirement.marker is None or requirement.marker.evaluate():
+            assert str(LOCKED[requirement.name.lower()]) == version(requirement.name), requirement
 
 
 def test_the_lock_has_hashes_and_names_no_host():
@@ -122,25 +116,24 @@ def test_make_has_every_target(target):
 
 def test_quick_and_slow_checks_are_all_of_them_and_share_no_test():
     quick, slow, every = (checks.PLANS[plan] for plan in ("quick", "slow", "all"))
-    assert {name: command for name, command in quick.items() if name != "tests"} | {
-        "tests": every["tests"]
-    } == every
+    assert quick | {"tests": every["tests"]} == every
     assert quick["tests"] == [*every["tests"], "-m", "not slow"]
     assert slow == {"slow tests": [*every["tests"], "-m", "slow"]}
-    assert list(quick)[-1] == "tests"  # so that its closing lines stand at the end
+    assert list(quick)[-1] == "tests"  # so that its closing lines end the whole output
 
 
 @pytest.mark.skipif(os.name == "nt", reason="a shell runs it: not on Windows")
 @pytest.mark.parametrize(("user", "installs"), [("0", True), ("1000", False)])
 def test_ci_runs_the_checks_strictly_whoever_runs_it(tmp_path, user, installs):
-    """With programs in the place of make, id and apt-get that only say how they were called."""
-    for name, says in {
+    """In place of make, id and apt-get stand programs that only say how they were called."""
+    programs = {
         "make": 'echo "make $* LEPTON_LAB_STRICT=$LEPTON_LAB_STRICT"',
         "id": f"echo {user}",
-    }.items():
-        (tmp_path / name).write_text(f"#!/bin/sh\n{says}\n")
-    (tmp_path / "apt-get").write_text("#!/bin/sh\n")
-    for path in tmp_path.iterdir():
+        "apt-get": "",
+    }
+    for name, says in programs.items():
+        path = tmp_path / name
+        path.write_text(f"#!/bin/sh\n{says}\n")
         path.chmod(0o755)
     environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
     done = subprocess.run(
@@ -163,20 +156,18 @@ MAY_NOT_SKIP = [
 
 
 def run_tests(folder, skips, *, strict, workers=()):
-    """One test that passes and one for each way to skip, under this project's conftest.py; what
-    pytest said.
-    """
+    """Run one test that passes and one for each skip, under this project's conftest.py."""
     (folder / "conftest.py").write_bytes((ROOT / "tests" / "conftest.py").read_bytes())
     tests = "".join(f"def test_{number}(): {call}\n" for number, call in enumerate(skips))
     (folder / "test_tiny.py").write_text(f"import pytest\ndef test_it(): pass\n{tests}")
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *workers, "."]
-    # nbval, found by itself, takes seconds to load
+    # pytest would find and load nbval by itself, which takes seconds
     environment = os.environ | {"LEPTON_LAB_STRICT": strict, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     done = subprocess.run(
         command, cwd=folder, env=environment, capture_output=True, text=True, check=False
     )
     assert "skipped, and how to enable it" in done.stdout
-    assert "1 passed" in done.stdout.splitlines()[-1]  # pytest's closing line is the last
+    assert "1 passed" in done.stdout.splitlines()[-1]  # pytest's closing line still ends it all
     return done
 
 
@@ -189,17 +180,15 @@ def test_a_strict_run_passes_with_what_may_be_skipped(tmp_path, workers):
 
 @pytest.mark.parametrize("skip", MAY_NOT_SKIP)
 def test_a_strict_run_fails_with_anything_else(tmp_path, skip):
-    done = run_tests(
-        tmp_path, [*MAY_SKIP, skip], strict="1", workers=WORKERS if "redis" in skip else ()
-    )
+    workers = WORKERS if "redis" in skip else ()
+    done = run_tests(tmp_path, [*MAY_SKIP, skip], strict="1", workers=workers)
     assert done.returncode == 1, done.stdout
     assert done.stdout.count("[required: this run has failed]") == 1
 
 
 def test_a_whole_file_that_is_skipped_fails_a_strict_run_too(tmp_path):
-    (tmp_path / "test_file.py").write_text(
-        "import pytest\npytest.importorskip('no_such_package')\ndef test(): pass\n"
-    )
+    skip = "pytest.importorskip('no_such_package')"
+    (tmp_path / "test_file.py").write_text(f"import pytest\n{skip}\ndef test(): pass\n")
     assert run_tests(tmp_path, [], strict="1").returncode == 1
 
 
@@ -210,21 +199,16 @@ def test_a_run_that_is_not_strict_passes_with_all_of_them(tmp_path):
 
 
 def test_nothing_names_a_machine():
+    places = re.compile(r"/(root|work)/[a-z]|/tmp/[a-z]+_[a-z]|pythonhosted|--(extra-)?index-")
     listed = subprocess.run(
         ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False
     ).stdout
     for name in listed.splitlines():
         path = ROOT / name
-        if (
-            path.suffix in {".lock", ".csv", ".json", ".rsp"}
-            or not path.exists()
-            or name == "tests/project/test_project.py"
-        ):
+        if not path.exists() or name == "tests/project/test_project.py":
             continue
-        text = path.read_text(errors="ignore")
-        assert not re.search(
-            r"/(root|work)/[a-z]|/tmp/[a-z]+_[a-z]|pythonhosted|--(extra-)?index-", text
-        ), name
+        if path.suffix not in {".lock", ".csv", ".json", ".rsp"}:
+            assert not places.search(path.read_text(errors="ignore")), name
 
 
 def test_every_file_of_vectors_says_where_it_came_from():

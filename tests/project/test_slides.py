@@ -1,6 +1,4 @@
-"""The decks: of a length, with minutes that add up, questions, alt texts, and every slide within
-its frame.
-"""
+"""Tests slides/ and tools.slides: length, minutes, questions, alt texts, and slides that fit."""
 
 from __future__ import annotations
 
@@ -26,10 +24,8 @@ each_deck = pytest.mark.parametrize("deck", DECKS, ids=lambda deck: deck.path.st
 
 
 def test_every_notebook_has_a_deck_and_one_deck_opens():
-    assert {deck.path.stem for deck in DECKS} >= {
-        "opening",
-        *(path.stem for path in NOTEBOOKS.glob("*.ipynb")),
-    }
+    notebooks = {path.stem for path in NOTEBOOKS.glob("*.ipynb")}
+    assert {deck.path.stem for deck in DECKS} >= notebooks | {"opening"}
 
 
 @each_deck
@@ -65,7 +61,7 @@ def test_what_is_taken_from_a_notebook_is_there_and_its_pictures_have_alt_texts(
 
 @each_deck
 def test_no_picture_is_brought_along(deck: Deck):
-    assert not re.search(r"!\[|<img", deck.text)  # each comes from a notebook
+    assert not re.search(r"!\[|<img", deck.text)  # every picture comes from a notebook
 
 
 def test_a_deck_is_read_as_it_is_written(tmp_path: Path):
@@ -108,9 +104,8 @@ def test_a_cell_is_shown_as_it_was_run():
     cell = cells.find("00_start_here: round(receipt.stored / receipt.size, 2)")
     assert cells.plain(cell) == "1.67"
     assert '<pre class="output"' in cells.picture(cell)
-    assert cells.alt_texts(cells.picture(cells.find("00_start_here: The dearest step"))) == [
-        cells.plain(cells.find("00_start_here: The dearest step"))
-    ]
+    steps = cells.find("00_start_here: The dearest step")
+    assert cells.alt_texts(cells.picture(steps)) == [cells.plain(steps)]
     both = cells.find("00_start_here: servers.kill(1)")
     assert "kill" in cells.code(both)
     assert "patients" not in cells.code(both, "1-2")
@@ -118,14 +113,13 @@ def test_a_cell_is_shown_as_it_was_run():
 
 
 def shown_as(monkeypatch: pytest.MonkeyPatch, source: str) -> list[str]:
-    """The lines of a cell with this source as a slide has them, without their colours."""
+    """Return the lines of a cell with this source as a slide shows them, without colours."""
     monkeypatch.setattr(cells, "highlight", lambda code, *_: code)
-    return re.sub(
-        r"<[^>]+>", "", cells.code(Cell(0, nbformat.v4.new_code_cell(source)))
-    ).splitlines()
+    html = cells.code(Cell(0, nbformat.v4.new_code_cell(source)))
+    return re.sub(r"<[^>]+>", "", html).splitlines()
 
 
-def test_long_lines_are_set_anew_and_their_comments_go_above(monkeypatch: pytest.MonkeyPatch):
+def test_long_lines_are_wrapped_and_their_comments_go_above(monkeypatch: pytest.MonkeyPatch):
     name = "a_name_that_is_long"
     source = f"x = 1  # stays\n{name} = {name}({name}, {name}, {name})  # for a good reason"
     assert shown_as(monkeypatch, source) == [
@@ -135,7 +129,7 @@ def test_long_lines_are_set_anew_and_their_comments_go_above(monkeypatch: pytest
         f"    {name}, {name}, {name}",
         ")",
     ]
-    with pytest.raises(ValueError, match="cannot be set anew"):
+    with pytest.raises(ValueError, match="cannot be wrapped"):
         shown_as(monkeypatch, f"for {name} in {name}({name}, {name}, {name}, {name}):")
 
 
@@ -182,48 +176,28 @@ def test_where_there_is_no_chromium_the_decks_are_written_and_it_is_said(
 
 def test_the_guide_for_instructors_has_what_a_lecturer_asks_for():
     guide = (FOLDER / "INSTRUCTORS.md").read_text()
-    for heading in (
-        "45 minutes",
-        "90 minutes",
-        "Two days",
-        "What goes wrong",
-        "40 people",
-        "Assessment",
-        "Ethics",
-    ):
+    headings = ("45 minutes", "90 minutes", "Two days", "What goes wrong", "40 people")
+    for heading in (*headings, "Assessment", "Ethics"):
         assert re.search(rf"^##+ .*{heading}", guide, re.MULTILINE), heading
     for deck in DECKS:
         assert f"| `{deck.path.stem}` | {deck.minutes:g} |" in guide, deck.path.stem
-    commands = (
-        "make bundle",
-        "make lab OFFLINE=1",
-        "make student",
-        "make nbgrader",
-        "nbgrader autograde",
-    )
-    for command in (
-        *commands,
-        "lepton-lab exercises",
-        "lepton-lab lab --copy",
-        "python -m tools.instances --seed",
-    ):
+    commands = ["make bundle", "make lab OFFLINE=1", "make student", "make nbgrader"]
+    commands += ["nbgrader autograde", "lepton-lab exercises", "lepton-lab lab --copy"]
+    commands += ["python -m tools.instances --seed"]
+    for command in commands:
         assert command in guide, command
 
 
 def rows_of(heading: str) -> list[list[str]]:
-    """The cells of the first table under a heading of the guide, without its head."""
-    part = re.split(
-        rf"^##+ {heading}.*$",
-        (FOLDER / "INSTRUCTORS.md").read_text(),
-        maxsplit=1,
-        flags=re.MULTILINE,
-    )[1]
+    """Return the cells of the first table under a heading of the guide, without its head."""
+    guide = (FOLDER / "INSTRUCTORS.md").read_text()
+    part = re.split(rf"^##+ {heading}.*$", guide, maxsplit=1, flags=re.MULTILINE)[1]
     table = re.search(r"(?:^\|.*\n)+", part, re.MULTILINE)
     assert table
-    return [
-        [cell.strip(" `") for cell in line.strip("|").split("|")]
-        for line in table[0].splitlines()[2:]
-    ]
+    rows = []
+    for line in table[0].splitlines()[2:]:
+        rows.append([cell.strip(" `") for cell in line.strip("|").split("|")])
+    return rows
 
 
 def test_the_guide_has_the_minutes_of_every_section():
@@ -233,7 +207,8 @@ def test_the_guide_has_the_minutes_of_every_section():
         name = deck or name
         first, _, last = slides.partition("–")
         count = int(last or first) - int(first) + 1
-        section, left[name] = left[name][:count], left[name][count:]
+        section = left[name][:count]
+        left[name] = left[name][count:]
         assert sum(sum(slide.minutes) for slide in section) == float(talk), (name, title)
     assert not any(left.values())
 
@@ -250,29 +225,20 @@ def test_two_days_have_the_core_and_a_further_of_every_notebook():
 
 
 def test_the_guide_discusses_every_solution():
-    guide = (
-        (FOLDER / "INSTRUCTORS.md")
-        .read_text()
-        .split("## Solutions, discussed")[1]
-        .split("\n## ")[0]
-    )
-    assert sorted(re.findall(r"^- `([^`]+)`", guide, re.MULTILINE)) == sorted(
-        each.id for each in all_exercises()
-    )
+    guide = (FOLDER / "INSTRUCTORS.md").read_text()
+    section = guide.split("## Solutions, discussed")[1].split("\n## ")[0]
+    discussed = re.findall(r"^- `([^`]+)`", section, re.MULTILINE)
+    assert sorted(discussed) == sorted(each.id for each in all_exercises())
 
 
 @pytest.mark.parametrize("minutes", [45, 90])
 def test_an_agenda_has_no_gap_and_ends_on_time(minutes: int):
     guide = (FOLDER / "INSTRUCTORS.md").read_text()
     agenda = guide.split(f"## Agenda: {minutes} minutes")[1].split("\n## ")[0]
-    rows = [
-        (int(start), int(length))
-        for start, length in re.findall(r"^\| (\d+) \| (\d+) \|", agenda, re.MULTILINE)
-    ]
-    assert [start + length for start, length in rows] == [
-        *(start for start, _ in rows[1:]),
-        minutes,
-    ]
+    found = re.findall(r"^\| (\d+) \| (\d+) \|", agenda, re.MULTILINE)
+    rows = [(int(start), int(length)) for start, length in found]
+    ends = [start + length for start, length in rows]
+    assert ends == [start for start, _ in rows[1:]] + [minutes]
 
 
 @pytest.fixture(scope="module")
@@ -296,9 +262,8 @@ def test_every_deck_is_built_and_asks_nothing_of_a_network(built: list[Path]):
     assert tool.fetches(built[0].parent) == []
     for path in built:
         html = path.read_text()
-        assert "$" not in re.sub(
-            r"<(pre|code|script)\b.*?</\1>|<img[^>]*>", "", html, flags=re.DOTALL
-        ), path.name
+        code = r"<(pre|code|script)\b.*?</\1>|<img[^>]*>"
+        assert "$" not in re.sub(code, "", html, flags=re.DOTALL), path.name
         assert all(cells.alt_texts(html)), path.name
         for link in re.findall(r'(?:src|href)="(_static/[^"?]+)', html):
             assert (path.parent / link).is_file(), link
@@ -319,7 +284,9 @@ def test_a_slide_that_overflows_is_found(built: list[Path], browser: str):
 
 
 @pytest.mark.slow
-def test_a_deck_is_printed_a_page_a_slide(built: list[Path], browser: str):
+def test_a_deck_is_printed_with_one_slide_per_page(built: list[Path], browser: str):
     opening = next(path for path in built if path.stem == "opening")
-    pages = re.findall(rb"/Type\s*/Page\b", tool.print_pdf(opening, browser).read_bytes())
-    assert len(pages) == len(next(deck for deck in DECKS if deck.path.stem == "opening").slides)
+    pdf = tool.print_pdf(opening, browser)
+    pages = re.findall(rb"/Type\s*/Page\b", pdf.read_bytes())
+    deck = next(deck for deck in DECKS if deck.path.stem == "opening")
+    assert len(pages) == len(deck.slides)

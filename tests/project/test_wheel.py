@@ -1,6 +1,4 @@
-"""The wheel, away from the checkout: it carries what it needs, runs the demo and copies the
-notebooks.
-"""
+"""Tests the wheel outside the checkout: it is complete, runs the demo and copies notebooks."""
 
 from __future__ import annotations
 
@@ -28,46 +26,28 @@ TRY = "import sys; sys.path[:0] = {!r}; from lepton_lab.cli import main; main()"
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("wheel")
-    build = [
-        sys.executable,
-        "-m",
-        "hatchling",
-        "build",
-        "--target",
-        "wheel",
-        "--directory",
-        str(folder),
-    ]
+    build = [sys.executable, "-m", "hatchling", "build", "--target", "wheel"]
+    build += ["--directory", str(folder)]
     subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
     return next(folder.glob("*.whl"))
 
 
 @pytest.fixture(scope="module")
 def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel unpacked as pip would, in a folder of its own."""
+    """Install the wheel with pip in a folder of its own; return the folder."""
     folder = tmp_path_factory.mktemp("site")
-    pip = [
-        sys.executable,
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--no-deps",
-        "--no-index",
-        "--target",
-        str(folder),
-    ]
-    subprocess.run([*pip, str(wheel)], check=True, capture_output=True)
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index"]
+    pip += ["--target", str(folder), str(wheel)]
+    subprocess.run(pip, check=True, capture_output=True)
     return folder
 
 
 def outside(
     installed: Path, needed: Path, folder: Path, *arguments: str
 ) -> subprocess.CompletedProcess[str]:
-    """The command, run from the wheel's package, where nothing can be imported but what the package
-    declares.
+    """Run the command from the wheel, where only the packages that it declares can be imported.
 
-    -I and -S leave Python the standard library alone.
+    With -I and -S Python finds no package but the standard library by itself.
     """
     code = TRY.format([str(installed), str(needed)])
     return subprocess.run(
@@ -78,32 +58,33 @@ def outside(
 
 @pytest.fixture(scope="module")
 def needed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder like the site-packages of an environment that has the package's dependencies, and
-    theirs, alone.
-    """
+    """Return a folder that holds only the package's dependencies and theirs, by links."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     folder = tmp_path_factory.mktemp("needed")
     for name in closure(project["dependencies"]):
         for file in distribution(name).files or []:
-            if (top := file.parts[0]) not in ("..", "__pycache__") and not top.endswith(".pth"):
-                link = folder / top
-                if not link.exists():
-                    link.symlink_to(Path(str(distribution(name).locate_file(top))))
+            top = file.parts[0]
+            if top in ("..", "__pycache__") or top.endswith(".pth"):
+                continue  # scripts and what changes Python's path are not part of a package
+            link = folder / top
+            if not link.exists():
+                link.symlink_to(Path(str(distribution(name).locate_file(top))))
     return folder
 
 
 def closure(requirements: list[str]) -> set[str]:
-    """The distributions that must be installed for these requirements, on this machine."""
-    todo, done = [(line, "") for line in requirements], set()
+    """Return the distributions that these requirements need on this machine."""
+    todo = [(line, "") for line in requirements]
+    done = set()
     while todo:
         line, extra = todo.pop()
         asked = Requirement(line)
         if asked.marker is not None and not asked.marker.evaluate({"extra": extra}):
             continue
-        for of in {"", *asked.extras}:
-            if (asked.name, of) not in done:
-                done.add((asked.name, of))
-                todo += [(theirs, of) for theirs in distribution(asked.name).requires or []]
+        for wanted in {"", *asked.extras}:
+            if (asked.name, wanted) not in done:
+                done.add((asked.name, wanted))
+                todo += [(needed, wanted) for needed in distribution(asked.name).requires or []]
     return {name for name, _ in done}
 
 
@@ -111,18 +92,13 @@ def closure(requirements: list[str]) -> set[str]:
 def test_the_wheel_carries_notebooks_data_and_scripts_and_no_tests(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
     assert {f"lepton_lab/notebooks/{name}" for name in NOTEBOOKS} <= names
-    package = {
-        path.relative_to(ROOT).as_posix()
-        for path in (ROOT / "lepton_lab").rglob("*")
-        if path.is_file()
-    }
-    assert {name for name in package if "__pycache__" not in name} <= names
+    for path in (ROOT / "lepton_lab").rglob("*"):
+        if path.is_file() and "__pycache__" not in path.parts:
+            assert path.relative_to(ROOT).as_posix() in names
     tops = {name.split("/")[0] for name in names}
     assert tops == {"lepton_lab", f"lepton_lab-{lepton_lab.__version__}.dist-info"}
-    assert not any(
-        name.startswith("lepton_lab/notebooks/") and name.endswith((".py", ".cfg"))
-        for name in names
-    )
+    of_notebooks = [name for name in names if name.startswith("lepton_lab/notebooks/")]
+    assert not any(name.endswith((".py", ".cfg")) for name in of_notebooks)
 
 
 @pytest.mark.slow
@@ -154,7 +130,8 @@ def test_without_jupyter_what_needs_it_says_in_one_line_what_to_install(
 @pytest.mark.slow
 def test_the_package_alone_is_not_enough_for_the_demo(installed: Path, tmp_path: Path) -> None:
     done = outside(installed, tmp_path, tmp_path, "demo")
-    assert "ModuleNotFoundError" in done.stderr  # so nothing of this environment is in reach
+    # so the tests above found no package of this environment by accident
+    assert "ModuleNotFoundError" in done.stderr
 
 
 @pytest.mark.slow
@@ -190,10 +167,9 @@ def test_the_project_needs_a_python_that_the_workflow_tries() -> None:
 
 @pytest.mark.slow
 def test_the_bundle_carries_all_that_is_committed(tmp_path: Path) -> None:
-    bundle.carry_project(tmp_path / "stick")
-    carried = {
-        path.relative_to(tmp_path / "stick").as_posix() for path in (tmp_path / "stick").rglob("*")
-    }
+    stick = tmp_path / "stick"
+    bundle.carry_project(stick)
+    carried = {path.relative_to(stick).as_posix() for path in stick.rglob("*")}
     listed = subprocess.run(
         ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False
     ).stdout
@@ -204,7 +180,7 @@ def test_the_bundle_carries_all_that_is_committed(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(
     shutil.which("make") is None,
-    reason="make is not on this system; the plain pip lines serve there",
+    reason="make is not on this system; use the plain pip lines of the README",
 )
 def test_without_a_network_make_sets_up_from_the_wheelhouse_alone(tmp_path: Path) -> None:
     for name in ("Makefile", "requirements.lock", "pyproject.toml"):

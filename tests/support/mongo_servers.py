@@ -1,9 +1,9 @@
-"""A server that speaks MongoDB's wire protocol: the one that LEPTON_LAB_MONGODB names, else
-nx-27017 on SQLite.
+"""A server that speaks MongoDB's wire protocol, for the tests of MongoDB nodes.
 
-No MongoDB can be had from PyPI. nx-27017 is an experiment that knows a part of the protocol; it
-stores and finds documents as pymongo asks for them over a real socket, which is what these tests
-need. The figures and the durability of MongoDB itself are not shown by it.
+It is the server that LEPTON_LAB_MONGODB names, or else nx-27017, which keeps its data in SQLite.
+PyPI has no MongoDB. nx-27017 is an experiment that knows a part of the protocol: it stores and
+finds documents as pymongo asks for them over a real socket, which is what these tests need. It does
+not show the speed or the durability of MongoDB itself.
 """
 
 from __future__ import annotations
@@ -24,10 +24,11 @@ import pytest
 
 @contextmanager
 def mongo_server() -> Iterator[str]:
-    """Its URL for `open_nodes`, with a database of its own."""
+    """Give the URL of a new database for `open_nodes`; skip the test without a server."""
     pymongo = pytest.importorskip("pymongo", reason="optional peer: pip install pymongo")
     database = f"lepton_{secrets.token_hex(6)}"
-    if real := os.environ.get("LEPTON_LAB_MONGODB"):  # mongodb://user:password@host:27017
+    real = os.environ.get("LEPTON_LAB_MONGODB")  # mongodb://user:password@host:27017
+    if real:
         yield f"{real}/{database}"
         with pymongo.MongoClient(real) as client:
             client.drop_database(database)
@@ -36,22 +37,9 @@ def mongo_server() -> Iterator[str]:
         pytest.skip("optional peer: pip install nx-27017, or name a server in LEPTON_LAB_MONGODB")
     with tempfile.TemporaryDirectory() as folder, (Path(folder) / "said").open("wb") as said:
         port = _free_port()
-        places = [
-            "--db",
-            f"{folder}/db",
-            "--log-file",
-            f"{folder}/log",
-            "--pid-file",
-            f"{folder}/pid",
-        ]
-        program = [
-            sys.executable,
-            "-c",
-            "from nx_27017.nx_27017 import main; main()",
-            *places,
-            "-p",
-            str(port),
-        ]
+        program = [sys.executable, "-c", "from nx_27017.nx_27017 import main; main()"]
+        program += ["-p", str(port), "--db", f"{folder}/db"]
+        program += ["--log-file", f"{folder}/log", "--pid-file", f"{folder}/pid"]
         process = subprocess.Popen(program, stdout=said, stderr=said, cwd=folder)
         try:
             with pymongo.MongoClient("127.0.0.1", port, serverSelectionTimeoutMS=30_000) as client:

@@ -44,7 +44,7 @@ class Disk:
     written: dict[int, bytes] = field(default_factory=dict)
 
     def states(self) -> Iterator[State]:
-        """Every state in which the power may leave it."""
+        """Yield every state in which a power cut may leave the disk."""
         for chosen in itertools.product((False, True), repeat=len(self.pending)):
             entries = _changed(self.entries, itertools.compress(self.pending, chosen))
             found = {inode for inode in entries.values() if inode is not None}
@@ -56,21 +56,26 @@ class Disk:
                 }
 
     def _contents(self, inode: int) -> set[bytes]:
-        synced, written = self.synced.get(inode, b""), self.written.get(inode, b"")
+        """Return what a file may hold after a cut: the synced bytes, all written ones, or half."""
+        synced = self.synced.get(inode, b"")
+        written = self.written.get(inode, b"")
         return {synced} if synced == written else {synced, written, written[: len(written) // 2]}
 
     def sync_folder(self, folder: str) -> None:
         """What changed in this folder is on the medium from now on."""
-        here, elsewhere = [], []
-        for change in self.pending:
-            paths = change[0] | {*change[1]}
-            (here if folder in {str(Path(path).parent) for path in paths} else elsewhere).append(
-                change
-            )
-        self.entries, self.pending = _changed(self.entries, here), elsewhere
+        here = []
+        elsewhere = []
+        for gone, come in self.pending:
+            folders_touched = {str(Path(path).parent) for path in gone | {*come}}
+            if folder in folders_touched:
+                here.append((gone, come))
+            else:
+                elsewhere.append((gone, come))
+        self.entries = _changed(self.entries, here)
+        self.pending = elsewhere
 
     def now(self) -> Entries:
-        """The entries as whoever goes on running sees them."""
+        """Return the entries as running programs see them."""
         return _changed(self.entries, self.pending)
 
 
@@ -81,11 +86,13 @@ def _changed(entries: Entries, changes: Iterable[Change]) -> Entries:
 
 
 class Journal:
-    """What was done below a folder, call by call."""
+    """The calls that changed files or folders below one folder, in order."""
 
     def __init__(self, root: Path) -> None:
-        self.root, self._serial = root, itertools.count()
-        self._start, self._inodes = Disk(), {}
+        self.root = root
+        self._serial = itertools.count()
+        self._start = Disk()
+        self._inodes: dict[int, int] = {}
         for path in root.rglob("*"):
             inode = None if path.is_dir() else self.new_inode(path.stat().st_ino)
             self._start.entries[str(path.relative_to(root))] = inode
@@ -99,9 +106,9 @@ class Journal:
         return [name for name, _ in self._calls]
 
     def after_cuts(self) -> Iterator[list[State]]:
-        """After no call, the first call, …, all calls: the states that a power cut may leave.
+        """Yield the states that a power cut may leave after no call, the first call, …, all calls.
 
-        To be asked for once.
+        This can be called once, because it plays the calls on the journal's own disk.
         """
         yield [*self._start.states()]
         for _, change in self._calls:
@@ -109,21 +116,22 @@ class Journal:
             yield [*self._start.states()]
 
     def new_inode(self, number: int) -> int:
-        """The system uses numbers again; these are not."""
+        """Return a number for a new file; the system may use its own inode numbers again."""
         self._inodes[number] = next(self._serial)
         return self._inodes[number]
 
     def inode(self, descriptor: int) -> int:
-        """Of an open file."""
+        """Return the number of an open file."""
         return self._inodes[os.fstat(descriptor).st_ino]
 
     def note(self, name: str, change: Callable[[Disk], None]) -> None:
-        """One call more."""
+        """Write down one call."""
         self._calls.append((name, change))
 
     def path(self, path: Any, folder: int | None = None) -> str | None:
-        """The path below the root; None when it is elsewhere. folder: a descriptor it starts
-        from.
+        """Return the path relative to the root, or None when it is elsewhere.
+
+        folder: the descriptor of the folder that a relative path starts from.
         """
         start = Path.cwd() if folder is None else path_of_descriptor(folder)
         place = start / os.fsdecode(path)
@@ -131,7 +139,7 @@ class Journal:
 
 
 def path_of_descriptor(descriptor: int) -> Path:
-    """The path that an open file or folder has now."""
+    """Return the path that an open file or folder has now."""
     if sys.platform == "darwin":
         import fcntl
 
@@ -143,7 +151,8 @@ def path_of_descriptor(descriptor: int) -> Path:
 @contextmanager
 def journal(root: Path) -> Iterator[Journal]:
     """Note what happens below `root` (a real folder, its path without links), and let it happen."""
-    found, genuine = Journal(root), {name: getattr(os, name) for name in (*_CALLS, "open", "fsync")}
+    found = Journal(root)
+    genuine = {name: getattr(os, name) for name in (*_CALLS, "open", "fsync")}
 
     def open_(path: Any, flags: int, *mode: Any, dir_fd: int | None = None) -> int:
         descriptor: int = genuine["open"](path, flags, *mode, dir_fd=dir_fd)
@@ -183,7 +192,8 @@ def journal(root: Path) -> Iterator[Journal]:
             return self._file.fileno()
 
         def write(self, data: memoryview) -> int:
-            taken, inode = bytes(data[:100]), found.inode(self.fileno())
+            taken = bytes(data[:100])
+            inode = found.inode(self.fileno())
             self._file.write(taken)
             found.note(
                 "write",
@@ -225,11 +235,12 @@ _CALLS: dict[str, Callable[..., tuple[set[str], Entries]]] = {
 
 
 def write_out(state: State, folder: Path) -> Path:
-    """A state as a folder to look into. What lies below a folder that is not there is not there."""
+    """Write a state into `folder`, to look at it with the real file system; return the folder."""
     for path in sorted(state):
-        place, content = folder / path, state[path]
+        place = folder / path
+        content = state[path]
         if not place.parent.is_dir():
-            continue
+            continue  # its folder was lost, and so it is lost too
         if content is None:
             place.mkdir()
         else:

@@ -54,7 +54,8 @@ class Terminal:
 
     def __init__(self, folder: Path, *, real: bool = False) -> None:
         self._real = real
-        self.folder, self.temporary = folder, folder / "t"
+        self.folder = folder
+        self.temporary = folder / "t"
         self.temporary.mkdir(parents=True)
         inherited = {
             name: value for name, value in os.environ.items() if not name.startswith("LEPTON_LAB")
