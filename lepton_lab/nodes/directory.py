@@ -59,7 +59,8 @@ class DirectoryNode(Node):
 
     Nothing in the folder is followed, opened or waited for unless it is a regular file. A link,
     pipe, socket, device or folder in a value's place, or a sector that cannot be read, raises
-    UnreadableValue for this one key; writing replaces such an entry, and deleting removes it.
+    UnreadableValue for this one key; writing replaces such an entry, and deleting removes it. The
+    same holds for anything but a folder in the place of a value's folder.
 
     A key of more than 1,000 bytes and a path with NUL raise InvalidParameter. Raises NodeError if
     the folder cannot be made, and afterwards whenever the file system refuses: full, not permitted,
@@ -151,8 +152,9 @@ class DirectoryNode(Node):
                 with root.below(folders) as folder:
                     folder.remove(name)
             except OSError:
-                # A link instead of one of the folders leads out of the node: only the link goes.
-                if not _remove_link(root, folders):
+                # Behind something that is not a folder there is no value. It is in the way of the
+                # next one, so it goes; what a link points to stays.
+                if not _remove_obstacle(root, folders):
                     raise
                 raise KeyError(key) from None
             _remove_empty(root, folders)
@@ -265,7 +267,7 @@ class DirectoryNode(Node):
             with self._errors(names), self._open_root() as root, root.below(names) as folder:
                 return folder.entries()
         except (KeyError, UnreadableValue):
-            # It was removed, or a link has taken its place: then nothing in it is this node's.
+            # It was removed, or something else has taken its place: then no value is in it.
             return []
 
     def _checked(self, value: BytesLike) -> memoryview:
@@ -324,13 +326,15 @@ def _may_be_a_nodes(name: str) -> bool:
     return not name.startswith(".") and name != "lost+found"
 
 
-def _remove_link(root: OpenFolder, names: list[str]) -> bool:
-    """Remove the first link among the folders that lead somewhere; False if there is none."""
+def _remove_obstacle(root: OpenFolder, names: list[str]) -> bool:
+    """Remove the first entry that is not a folder among those that lead somewhere.
+
+    Returns False if there is none, or if it cannot be removed.
+    """
     for count in range(len(names)):
         try:
             with root.below(names[:count]) as folder:
-                if folder.is_link(names[count]):
-                    folder.unlink(names[count])
+                if folder.unlink_unless_folder(names[count]):
                     return True
         except OSError:
             return False

@@ -22,8 +22,8 @@ _FOLDER_FLAGS = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0)
 _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
 _FILE_FLAGS = os.O_RDONLY | _NO_FOLLOW | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 _NEW_FILE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_FOLLOW | getattr(os, "O_BINARY", 0)
-# What opening a folder raises for a link: the one or the other, by system.
-_IS_LINK = (errno.ELOOP, errno.ENOTDIR, errno.EMLINK)
+# What opening a folder raises for anything else; for a link one or the other, by system.
+_NOT_A_FOLDER = (errno.ELOOP, errno.ENOTDIR, errno.EMLINK)
 
 # What a file system without hard links raises when one is made.
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
@@ -86,8 +86,8 @@ class OpenFolder:
     def make_below(self, names: Sequence[str], *, sync: bool) -> OpenFolder:
         """Open a folder as `below`, and make those on the way that are not there, with mode 0700.
 
-        A link on the way is removed and a folder made in its place. sync: put each new folder's
-        entry on the medium.
+        Whatever on the way is not a folder is removed, and a folder made in its place. sync: put
+        each new folder's entry on the medium.
         """
         current = self.duplicate()
         for name in names:
@@ -96,16 +96,17 @@ class OpenFolder:
         return current
 
     def make_folder(self, name: str, *, sync: bool) -> OpenFolder:
-        """Open a folder in this one, and make it if it is not there or a link."""
+        """Open a folder in this one, and make it if it is not there or is not a folder."""
         try:
             return self.folder(name)
         except FileNotFoundError:
             pass
         except OSError as error:
-            if error.errno not in _IS_LINK or not self.is_link(name):
+            if error.errno not in _NOT_A_FOLDER:
                 raise
-            # Whatever the link points to stays as it is.
-            self.unlink(name)
+            # A link, pipe, socket, device or file: no value lies there, because the names of values
+            # end otherwise. What a link points to stays as it is.
+            self.unlink_unless_folder(name)
         try:
             os.mkdir(self.at(name), 0o700, dir_fd=self.descriptor)
         except FileExistsError:
@@ -150,6 +151,21 @@ class OpenFolder:
         """Tell whether the entry is a symbolic link. Raises FileNotFoundError if there is none."""
         found = os.stat(self.at(name), dir_fd=self.descriptor, follow_symlinks=False)
         return stat.S_ISLNK(found.st_mode)
+
+    def unlink_unless_folder(self, name: str) -> bool:
+        """Remove an entry that is not a folder, without opening or following it.
+
+        Returns False for a folder, which stays. Raises FileNotFoundError if there is no entry.
+        """
+        found = os.stat(self.at(name), dir_fd=self.descriptor, follow_symlinks=False)
+        if stat.S_ISDIR(found.st_mode):
+            return False
+        try:
+            self.unlink(name)
+        except IsADirectoryError:
+            # Another thread or process has just put a folder in its place.
+            return False
+        return True
 
     def require_no_link(self, name: str) -> None:
         """Raise ELOOP for a link, as opening with O_NOFOLLOW does."""
