@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
-# OFFLINE=1 sets up from the wheels that `make bundle` has put beside the project, and asks no network.
+# OFFLINE=1 sets up from the wheels that `make bundle` has put beside the project, without a network.
 WHEELHOUSE ?= $(firstword $(wildcard wheelhouse build/bundle/lepton_lab/wheelhouse) wheelhouse)
 PIP_FROM := $(if $(OFFLINE),--no-index --find-links $(WHEELHOUSE),)
 
@@ -32,13 +32,13 @@ test: env  ## every check that takes less than ten minutes together
 test-slow: env  ## the slow tests alone, which `make test` leaves out
 	@$(BIN)/python -m tools.checks slow
 
-test-all: env  ## those and the slow ones, thirty to forty minutes on two cores
+test-all: env  ## `make test` and the slow tests, thirty to forty minutes on two cores
 	@$(BIN)/python -m tools.checks all
 
 mutation: env  ## change the helpers one thing at a time and count what their tests notice; under an hour
 	@$(BIN)/python -m tools.mutation
 
-fuzz: env  ## feed every parser for SECONDS=60 each (Linux); what is found is kept
+fuzz: env  ## fuzz every parser for SECONDS=60 each (Linux) and keep the inputs that break one
 	@$(BIN)/python -m tests.fuzz.run --seconds $(or $(SECONDS),60)
 
 evidence: env  ## count the vectors again and write tests/EVIDENCE.md
@@ -71,7 +71,7 @@ bench: env  ## measure, and write the reference figures that the notebooks show
 lock: env  ## resolve pyproject.toml again into requirements.lock
 	@$(BIN)/python -m tools.lock
 
-system:  ## Debian, Ubuntu: what lets no check skip (redis-server, openssl, Crypto++, a browser, Chinese letters for it)
+system:  ## Debian, Ubuntu: install what checks need (redis-server, openssl, Crypto++, a browser and its fonts)
 	apt-get update -q
 	DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends redis-server openssl python3-venv g++ libcrypto++-dev fonts-wqy-microhei
 	command -v google-chrome || command -v chromium || DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends chromium

@@ -1,3 +1,1 @@
-"""What the lab measures: each part beside its baseline in one run, so that its figures are ratios
-that carry over.
-"""
+"""Benchmarks: each part is measured beside its baseline in one run, so ratios carry over."""

@@ -1,5 +1,6 @@
-"""`python -m bench [--quick] [PART…]`: measure, print a table, and write the reference figures that
-notebooks show.
+"""`python -m bench [--quick] [PART…]`: measure, print tables, and write the reference figures.
+
+The notebooks show the reference figures, which are in lepton_lab/data/bench.
 """
 
 from __future__ import annotations
@@ -22,26 +23,22 @@ from lepton_lab import show
 from lepton_lab.errors import InvalidParameter
 
 _WIDE = 220  # columns of a table that goes into a file
-_SHARED = ("rows", "paillier_peers")  # what parts are made of
-PARTS = tuple(
-    sorted(
-        path.stem for path in Path(__file__).parent.glob("[a-z]*.py") if path.stem not in _SHARED
-    )
-)
+_SHARED = {"rows", "paillier_peers"}  # modules that parts import, and not parts themselves
+PARTS = tuple(sorted({path.stem for path in Path(__file__).parent.glob("[a-z]*.py")} - _SHARED))
 ROOT = Path(__file__).resolve().parent.parent
-REFERENCE, FIGURES = ROOT / "lepton_lab" / "data" / "bench", ROOT / "build" / "bench"
+REFERENCE = ROOT / "lepton_lab" / "data" / "bench"
+FIGURES = ROOT / "build" / "bench"
 
 
 def measure(parts: Sequence[str], *, quick: bool) -> None:
-    """Measure these parts, or all: a table here and a figure in build/bench for each.
+    """Measure these parts, or all; print a table of each and write its figure to build/bench.
 
-    Unless `quick`, write each part's rows and this machine to the reference files.
+    Unless `quick`, also write each part's rows and this machine to the reference files.
+    Raises InvalidParameter for a part that is not there.
     """
-    unknown = set(parts) - set(PARTS)
+    unknown = sorted(set(parts) - set(PARTS))
     if unknown:
-        raise InvalidParameter(
-            f"no part {', '.join(sorted(unknown))}; there are: {', '.join(PARTS)}"
-        )
+        raise InvalidParameter(f"no part {', '.join(unknown)}; there are: {', '.join(PARTS)}")
     for part in parts or PARTS:
         rows = import_module(f"bench.{part}").run(quick)
         Console(width=None if sys.stdout.isatty() else _WIDE).print(_table(part, rows))
@@ -56,31 +53,24 @@ def measure(parts: Sequence[str], *, quick: bool) -> None:
 
 
 def machine() -> dict[str, str]:
-    """What ran it: enough to understand a figure, nothing that names a place."""
+    """Describe this machine: enough to understand a figure, and nothing that identifies it."""
     cpu = platform.processor() or platform.machine()
     info = Path("/proc/cpuinfo")
     if info.exists():
-        cpu = next(
-            (
-                line.split(":")[1].strip()
-                for line in info.read_text().splitlines()
-                if "model name" in line
-            ),
-            cpu,
-        )
-    packages = " ".join(
-        f"{name} {version(name)}" for name in ("cryptography", "gmpy2", "numpy", "redis")
-    )
+        lines = info.read_text().splitlines()
+        models = [line.split(":")[1].strip() for line in lines if "model name" in line]
+        cpu = models[0] if models else cpu
+    names = ("cryptography", "gmpy2", "numpy", "redis")
     return {
         "cpu": cpu,
         "system": platform.system(),
         "python": platform.python_version(),
-        "packages": packages,
+        "packages": " ".join(f"{name} {version(name)}" for name in names),
     }
 
 
 def _table(part: str, rows: Sequence[Row]) -> Table:
-    """Without the columns that say nothing in this part."""
+    """Return the rows as a table, without the columns that are empty in this part."""
     columns = {
         "what": [row.name for row in rows],
         "figure": [f"{row.value:.4g}" for row in rows],
@@ -100,14 +90,13 @@ def _table(part: str, rows: Sequence[Row]) -> Table:
 
 
 def _figure(part: str, rows: Sequence[Row]) -> show.Picture:
-    """The ratios as bars; where nothing is compared, the figures of the first unit."""
+    """Draw the ratios as bars, or the figures of the first unit where nothing is compared."""
     ratios = {row.name: row.ratio for row in rows if row.ratio}
     if ratios:
         return show.bars(ratios, title=f"{part}: how many times the baseline", unit="×", log=True)
     unit = rows[0].unit
-    return show.bars(
-        {row.name: row.value for row in rows if row.unit == unit}, title=part, unit=unit
-    )
+    figures = {row.name: row.value for row in rows if row.unit == unit}
+    return show.bars(figures, title=part, unit=unit)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
-"""AES-256-GCM beside `openssl speed`, by 1 MiB: what a reused buffer is worth, and what the stream
-keeps of it.
+"""AES-256-GCM on pieces of 1 MiB, beside `openssl speed`.
+
+It shows how much speed a reused buffer gains, and how much of it the stream keeps.
 """
 
 from __future__ import annotations
@@ -21,9 +22,7 @@ OPENSSL = "openssl speed -evp aes-256-gcm"
 
 
 def run(quick: bool) -> list[Row]:
-    """Megabytes of plaintext a second in one thread; the ratio is to the openssl command where
-    there is one.
-    """
+    """Measure megabytes of plaintext per second in one thread; the ratio is to `openssl speed`."""
     size = (16 if quick else 64) * PIECE
     works = _works(size)
     figures: list[float] = []
@@ -32,9 +31,8 @@ def run(quick: bool) -> list[Row]:
     seconds = interleaved(works, 3 if quick else 9)
     speeds = {name: size / 1e6 / taken for name, taken in seconds.items()}
     if figures:
-        speeds[OPENSSL] = statistics.median(
-            figures[1:]
-        )  # it says its figure itself; the first round warms up
+        # openssl prints its own figure; the first round was to warm up
+        speeds[OPENSSL] = statistics.median(figures[1:])
     return [
         Row(name, speed, "MB/s", *((speed / speeds[OPENSSL], OPENSSL) if figures else ()))
         for name, speed in speeds.items()
@@ -42,17 +40,19 @@ def run(quick: bool) -> list[Row]:
 
 
 def _works(size: int) -> dict[str, Callable[[], object]]:
-    key, nonce = aes.generate_key(), bytes(12)
-    cipher, piece, sealed = AESGCM(key), memoryview(bytes(PIECE)), memoryview(bytearray(PIECE + 16))
+    key = aes.generate_key()
+    nonce = bytes(12)
+    cipher = AESGCM(key)
+    piece = memoryview(bytes(PIECE))
+    sealed = memoryview(bytearray(PIECE + 16))
     stream = io.BytesIO()
     aes.encrypt_stream(key, _Zeros(size), stream)
     kept = stream.getvalue()
     pieces = range(size // PIECE)
 
     def reused() -> None:
-        for _ in (
-            pieces
-        ):  # one nonce for all: only the time counts here, and the ciphertext is thrown away
+        # One nonce for all is harmless here: only the time counts, and the ciphertext is dropped.
+        for _ in pieces:
             cipher.encrypt_into(nonce, piece, None, sealed)
 
     return {
@@ -64,26 +64,16 @@ def _works(size: int) -> dict[str, Callable[[], object]]:
 
 
 def _openssl_speed(openssl: str) -> float:
-    """Megabytes a second of wall time, from its machine-readable line +F:…:bytes a second."""
-    command = [
-        openssl,
-        "speed",
-        "-mr",
-        "-elapsed",
-        "-seconds",
-        "1",
-        "-bytes",
-        str(PIECE),
-        "-evp",
-        "aes-256-gcm",
-    ]
+    """Return megabytes per second of wall time, from the line "+F:…:bytes per second"."""
+    command = [openssl, "speed", "-mr", "-elapsed", "-seconds", "1"]
+    command += ["-bytes", str(PIECE), "-evp", "aes-256-gcm"]
     told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     line = next(line for line in told.splitlines() if line.startswith("+F:"))
     return float(line.rsplit(":", 1)[1]) / 1e6
 
 
 class _Zeros(io.BytesIO):
-    """A source of so many zeros, and a sink that forgets: the files themselves cost nothing."""
+    """A source of `size` zeros, and a sink that drops everything: files that cost no time."""
 
     def __init__(self, size: int = 0):
         self.left = size

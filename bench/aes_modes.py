@@ -1,6 +1,4 @@
-"""Authenticated encryption by size of message: the helper's AES-GCM, its alternatives, and our
-textbook AES.
-"""
+"""Authenticated encryption by message size: the helper's AES-GCM, other ciphers, the textbook."""
 
 from __future__ import annotations
 
@@ -16,15 +14,13 @@ HELPER = "AES-GCM (lepton_lab)"
 
 
 def run(quick: bool) -> list[Row]:
-    """Megabytes of plaintext a second in one thread, a fresh nonce for every message; the ratio is
-    to the helper's.
+    """Measure megabytes of plaintext per second in one thread, with a fresh nonce per message.
 
-    The note is the size of the messages in bytes.
+    The ratio is to the helper's. The note is the size of the messages in bytes.
     """
     sizes = SIZES[:6] if quick else SIZES
-    found = rates(
-        {**ciphers(), "AES-GCM (PyCryptodome)": _pycryptodome()}, sizes, rounds=3 if quick else 150
-    )
+    works = {**ciphers(), "AES-GCM (PyCryptodome)": _pycryptodome()}
+    found = rates(works, sizes, rounds=3 if quick else 150)
     rows = [
         Row(
             name,
@@ -58,10 +54,8 @@ def _textbook(quick: bool) -> list[Row]:
         "textbook": lambda message: tb_aes.gcm(key, secrets.token_bytes(12), message).result,
         HELPER: ciphers()[HELPER],
     }
-    speeds = {
-        name: found[0]
-        for name, found in rates(works, [TEXTBOOK_SIZE], rounds=3 if quick else 9).items()
-    }
+    found = rates(works, [TEXTBOOK_SIZE], rounds=3 if quick else 9)
+    speeds = {name: by_size[0] for name, by_size in found.items()}
     slower = speeds["textbook"] / speeds[HELPER]
     return [
         Row("AES-GCM (textbook)", speeds["textbook"], "MB/s", slower, HELPER, str(TEXTBOOK_SIZE))

@@ -1,4 +1,4 @@
-"""The main job, step by step: where the time and the bytes of the whole flow go."""
+"""The demo step by step: where the time and the bytes of the whole flow go."""
 
 from __future__ import annotations
 
@@ -9,21 +9,14 @@ from lepton_lab.demo import Cost, Demo
 
 
 def run(quick: bool) -> list[Row]:
-    """The demo on the carried data set, several times: each step's median seconds, and the bytes it
-    stored or sent.
-    """
+    """Run the demo several times; return each step's median seconds and the bytes it sent."""
     runs = [_once() for _ in range(1 if quick else 5)]
     rows = []
     for costs in zip(*runs, strict=True):
         seconds = statistics.median(cost.seconds for cost in costs)
-        rows.append(
-            Row(
-                costs[0].step,
-                seconds,
-                "s",
-                note=f"{costs[0].bytes_out} bytes" if costs[0].bytes_out else "",
-            )
-        )
+        first = costs[0]
+        note = f"{first.bytes_out} bytes" if first.bytes_out else ""
+        rows.append(Row(first.step, seconds, "s", note=note))
     return rows
 
 

@@ -1,7 +1,6 @@
-"""The erasure code beside zfec, on shards of 1 MiB as storage uses them: making parity, and two
-data shards lost.
+"""The erasure code beside zfec, on shards of 1 MiB: making parity, and two data shards lost.
 
-Ours writes into rows that are used again, as storage does; zfec can only return fresh bytes.
+Ours writes into buffers that are used again, as storage does; zfec can only return new bytes.
 """
 
 from __future__ import annotations
@@ -20,12 +19,12 @@ WORKS = ("encode", "decode, two lost")
 
 
 def run(quick: bool) -> list[Row]:
-    """Megabytes of data a second, all in one thread; the ratio is to zfec where it is installed."""
-    return [
-        row
-        for k, n in CODES
-        for row in _rows(k, n, stripes=max(2, (12 if quick else 48) // k), quick=quick)
-    ]
+    """Measure megabytes of data per second in one thread; the ratio is to zfec, if installed."""
+    rows = []
+    for k, n in CODES:
+        stripes = max(2, (12 if quick else 48) // k)
+        rows += _rows(k, n, stripes, quick)
+    return rows
 
 
 def _rows(k: int, n: int, stripes: int, quick: bool) -> list[Row]:
@@ -35,21 +34,18 @@ def _rows(k: int, n: int, stripes: int, quick: bool) -> list[Row]:
         works |= _zfec(k, n, data)
     seconds = interleaved(works, 3 if quick else 9)
     rows = []
-    for work, baseline in (
-        (f"{who} {what}", f"zfec {what}") for what in WORKS for who in ("lepton_lab", "zfec")
-    ):
-        if work in seconds:
-            ratio = seconds[baseline] / seconds[work] if baseline in seconds else None
-            speed = data.nbytes / 1e6 / seconds[work]
-            rows.append(
-                Row(
-                    f"{k}-of-{n} {work}",
-                    speed,
-                    "MB/s",
-                    ratio,
-                    f"{k}-of-{n} {baseline}" if ratio else "",
-                )
-            )
+    for what in WORKS:
+        theirs = seconds.get(f"zfec {what}")
+        for who in ("lepton_lab", "zfec"):
+            taken = seconds.get(f"{who} {what}")
+            if taken is None:
+                continue  # zfec is not installed
+            name = f"{k}-of-{n} {who} {what}"
+            speed = data.nbytes / 1e6 / taken
+            if theirs is None:
+                rows.append(Row(name, speed, "MB/s"))
+            else:
+                rows.append(Row(name, speed, "MB/s", theirs / taken, f"{k}-of-{n} zfec {what}"))
     return rows
 
 
@@ -73,7 +69,8 @@ def _ours(k: int, n: int, data: np.ndarray) -> dict[str, Callable[[], object]]:
 def _zfec(k: int, n: int, data: np.ndarray) -> dict[str, Callable[[], object]]:
     import zfec
 
-    encoder, decoder = zfec.Encoder(k, n), zfec.Decoder(k, n)
+    encoder = zfec.Encoder(k, n)
+    decoder = zfec.Decoder(k, n)
     parities = list(range(k, n))
     made = [encoder.encode([*shards], parities) for shards in data]
     indexes = [k, k + 1, *range(2, k)]

@@ -1,9 +1,8 @@
-"""Memory while a large object is streamed into the store and out of it: how far the peak lies above
-a process that has only imported the package. Each measurement is a process of its own: `python -m
-bench.memory redis 1073741824`.
+"""Peak memory while a large object is streamed into the store and out of it.
 
-The ring is opened with small costs, and the peak is set back before each verb: scrypt alone takes
-16 to 512 MiB, whatever is stored then.
+The figure is how far the peak lies above a process that has only imported the package. Each
+measurement is a process of its own: `python -m bench.memory redis 1073741824`. The ring has a
+cheap scrypt, and the peak is reset before each verb, because scrypt alone may take 16 to 512 MiB.
 """
 
 from __future__ import annotations
@@ -26,9 +25,8 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def run(quick: bool) -> list[Row]:
-    """1 GiB both ways, on real Redis and on folders; Linux only, whose /proc tells a process's
-    peak.
-    """
+    """Measure a put and a get of 1 GiB, on Redis servers and on folders; on Linux only."""
+    # only Linux says and resets the peak of a process, in /proc
     if sys.platform != "linux":
         return []
     size = (96 if quick else 1024) * MIB
@@ -41,7 +39,7 @@ def run(quick: bool) -> list[Row]:
 
 
 def peaks(kind: str, size: int) -> dict[str, int]:
-    """Bytes above the process after its imports, for "put" and for "get"."""
+    """Return the peak in bytes above the process after its imports, for "put" and "get"."""
     command = [sys.executable, "-m", "bench.memory", kind, str(size)]
     said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     measured: dict[str, int] = json.loads(said)
@@ -49,10 +47,11 @@ def peaks(kind: str, size: int) -> dict[str, int]:
 
 
 class Source(io.RawIOBase):
-    """A file of so many bytes that is nowhere whole."""
+    """A file of `size` bytes that is never whole in memory."""
 
     def __init__(self, size: int) -> None:
-        self._left, self._block = size, bytes(range(256)) * 256
+        self._left = size
+        self._block = bytes(range(256)) * 256
 
     def readinto(self, buffer) -> int:
         count = min(len(buffer), self._left, len(self._block))
@@ -62,7 +61,7 @@ class Source(io.RawIOBase):
 
 
 class Sink:
-    """Counts what it is given."""
+    """A file that counts the bytes written to it, and drops them."""
 
     taken = 0
 
@@ -72,33 +71,37 @@ class Sink:
 
 
 def memory(field: str) -> int:
-    """A figure of this process in bytes: VmRSS, what it holds; VmHWM, the most it held."""
-    return int(re.search(field + r":\s+(\d+) kB", Path("/proc/self/status").read_text())[1]) << 10
+    """Return a figure of this process in bytes: VmRSS is what it holds, VmHWM its peak."""
+    status = Path("/proc/self/status").read_text()
+    kibibytes = re.search(field + r":\s+(\d+) kB", status)[1]
+    return int(kibibytes) << 10
 
 
 def main(kind: str, size: int) -> None:
-    """Measure in this process, and print."""
-    before, peaks = memory("VmRSS"), {}
+    """Measure in this process, and print the peaks as JSON."""
+    before = memory("VmRSS")
+    peaks = {}
     with tempfile.TemporaryDirectory() as folder:
         ring = KeyRing.create(Path(folder) / "ring", "a passphrase", scrypt_n=1 << 14)
         servers = RedisServers.start(5, tls=False, sync=False) if kind == "redis" else None
-        nodes = (
-            servers.nodes
-            if servers
-            else [DirectoryNode(Path(folder) / f"node-{i}", sync=False) for i in range(5)]
-        )
-        store, sink = ShardedStore(nodes, ring, k=3), Sink()
-        for verb, work in (
-            ("put", lambda: store.put("x", Source(size))),
-            ("get", lambda: store.get("x", sink)),
-        ):
-            Path("/proc/self/clear_refs").write_text("5")
+        if servers:
+            nodes = servers.nodes
+        else:
+            nodes = [DirectoryNode(Path(folder) / f"node-{i}", sync=False) for i in range(5)]
+        store = ShardedStore(nodes, ring, k=3)
+        sink = Sink()
+        works = {
+            "put": lambda: store.put("x", Source(size)),
+            "get": lambda: store.get("x", sink),
+        }
+        for verb, work in works.items():
+            Path("/proc/self/clear_refs").write_text("5")  # resets VmHWM, see proc(5)
             work()
             peaks[verb] = memory("VmHWM") - before
         if servers:
             servers.close()
     if sink.taken != size:
-        raise SystemExit(f"{sink.taken} bytes came back of {size}")
+        raise SystemExit(f"only {sink.taken} of {size} bytes came back")
     print(json.dumps(peaks))
 
 

@@ -1,8 +1,8 @@
-"""Does a failure to decrypt tell its cause by its time? All raise one error with one message; this
-is the clock.
+"""Whether the time of a failed decryption tells why it failed.
 
-Causes are measured in turn, call by call. For each: the median, and how often a call of it outlasts
-a call of the first cause (50 % is a coin, 100 % tells them apart at a glance). It is measured
+All failures raise one error with one message, so only the clock could tell them apart. The causes
+are measured in turn, call by call. Each has its median, and how often a call of it takes longer
+than a call of the first cause: 50 % is a coin toss, 100 % tells them apart at once. All is measured
 inside one process; a network adds noise.
 """
 
@@ -28,9 +28,7 @@ Failing = Callable[[], object]
 
 
 def run(quick: bool) -> list[Row]:
-    """The time of a failure by its cause, in microseconds; the ratio is the first cause's median to
-    this one's.
-    """
+    """Measure the microseconds of a failure by its cause; the ratio is to the first cause."""
     rounds = 300 if quick else 3000
     parts = {
         "message": _messages(),
@@ -54,26 +52,25 @@ def _compared(part: str, causes: Mapping[str, Failing], rounds: int) -> list[Row
                     taken[cause].append(time.perf_counter_ns() - start)
     first, *_ = causes
     medians = {cause: float(np.median(times)) / 1000 for cause, times in taken.items()}
-    return [
-        Row(
-            f"{part}: {cause}",
-            medians[cause],
-            "µs",
-            *((medians[first] / medians[cause], f"{part}: {first}") if cause != first else ()),
-            note=""
-            if cause == first
-            else f"longer in {100 * _outlasts(taken[cause], taken[first]):.0f} % of pairs",
-        )
-        for cause in causes
-    ]
+    rows = [Row(f"{part}: {first}", medians[first], "µs")]
+    for cause in causes:
+        if cause != first:
+            ratio = medians[first] / medians[cause]
+            longer = 100 * _outlasts(taken[cause], taken[first])
+            note = f"longer in {longer:.0f} % of pairs"
+            name = f"{part}: {cause}"
+            rows.append(Row(name, medians[cause], "µs", ratio, f"{part}: {first}", note))
+    return rows
 
 
 def _outlasts(one: list[int], other: list[int]) -> float:
-    """P(one > other) + P(one = other)/2 over all pairs: the area under the ROC curve (Mann and
-    Whitney, 1947).
+    """Return P(one > other) + P(one = other)/2 over all pairs.
+
+    This is the area under the ROC curve (Mann and Whitney, 1947).
     """
     ordered = np.sort(other)
-    below, up_to = np.searchsorted(ordered, one, "left"), np.searchsorted(ordered, one, "right")
+    below = np.searchsorted(ordered, one, "left")
+    up_to = np.searchsorted(ordered, one, "right")
     return float((below + up_to).mean() / (2 * len(other)))
 
 
@@ -84,7 +81,8 @@ def _altered(data: bytes, position: int) -> bytes:
 
 
 def _messages() -> dict[str, Failing]:
-    key, other = aes.generate_key(), aes.generate_key()
+    key = aes.generate_key()
+    other = aes.generate_key()
     sealed = aes.encrypt(key, bytes(1000), b"context")
     return {
         "wrong key": partial(aes.decrypt, other, sealed, b"context"),
@@ -97,7 +95,9 @@ def _messages() -> dict[str, Failing]:
 
 
 def _streams() -> dict[str, Failing]:
-    key, other, sink = aes.generate_key(), aes.generate_key(), io.BytesIO()
+    key = aes.generate_key()
+    other = aes.generate_key()
+    sink = io.BytesIO()
     aes.encrypt_stream(key, io.BytesIO(bytes(1000)), sink, b"context")
     sealed = sink.getvalue()
 
@@ -114,8 +114,9 @@ def _streams() -> dict[str, Failing]:
 
 
 def _oaep() -> dict[str, Failing]:
-    """The cases that Manger (2001) and Bleichenbacher (1998) would tell apart; c = mᵉ mod n for an
-    m of our choice.
+    """Return the failures that Manger (2001) and Bleichenbacher (1998) would tell apart.
+
+    Their ciphertexts are c = mᵉ mod n for a chosen m.
     """
     key = rsa.generate_private_key(2048)
     numbers = key.public_key().public_numbers()
@@ -141,7 +142,8 @@ def _oaep() -> dict[str, Failing]:
 
 
 def _key_wrap() -> dict[str, Failing]:
-    secret, other = bytes(32), bytes(range(32))
+    secret = bytes(32)
+    other = bytes(range(32))
     wrapped = wrapping.wrap(secret, bytes(16), b"context", other)
     return {
         "wrong secret": partial(wrapping.unwrap, other, wrapped, b"context"),

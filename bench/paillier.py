@@ -1,9 +1,8 @@
-"""Paillier beside phe with gmpy2, always in the same run; other packages too where they are
-installed.
+"""Paillier beside phe with gmpy2 in the same run, and beside other packages if installed.
 
-Times are CPU time of this process: the machine may be shared. Ours and theirs are taken in turn,
-and a ratio is the median of the rounds' ratios. What would take phe minutes is measured on a sample
-of its work and multiplied; the note says so. Losses are shown as losses.
+Times are CPU time of this process, because the machine may be busy. Ours and theirs are taken in
+turn, and a ratio is the median of the rounds' ratios. What would take phe minutes is measured on a
+sample of its work and multiplied; the note says so. Losses are shown as losses.
 """
 
 from __future__ import annotations
@@ -58,7 +57,8 @@ def _size(bits: int, rounds: int, count: int) -> Iterator[Row]:
 
 def _generation(bits: int, rounds: int) -> Iterator[Row]:
     """The search for primes is a lottery: the mean of many draws says more than a median of few."""
-    ours, theirs = [], []
+    ours = []
+    theirs = []
     for _ in range(rounds):
         ours.append(cpu(lambda: paillier.generate_keypair(bits)))
         theirs.append(cpu(lambda: phe.generate_paillier_keypair(n_length=bits)))
@@ -71,12 +71,14 @@ class _Bench:
     """One key pair, known to both packages, and the works that are measured under it."""
 
     def __init__(self, bits: int, rounds: int, count: int) -> None:
-        self.bits, self.rounds, self.count = bits, rounds, count
+        self.bits = bits
+        self.rounds = rounds
+        self.count = count
         self.public, self.private = paillier.generate_keypair(bits)
-        self.phe_public, self.phe_private = self.public.to_phe(), self.private.to_phe()
-        self.values = np.random.default_rng(1999).normal(
-            0, 1000, (10, count)
-        )  # an array for each of ten clients
+        self.phe_public = self.public.to_phe()
+        self.phe_private = self.private.to_phe()
+        # an array for each of ten clients
+        self.values = np.random.default_rng(1999).normal(0, 1000, (10, count))
         self.size = 2.0 * self.public.size
 
     def fresh_key(self) -> PublicKey:
@@ -234,18 +236,12 @@ class _Bench:
                     "packed integers, a sample"
                 )
                 packed_all = [each * of_all for each in seconds["packed"]]
-                label, rests = (
-                    f"phe with the same packing, {name}",
-                    {"assumption": DCR if name == "encrypt" else ""},
-                )
-                yield compared(
-                    label, packed_all, phe_all, "phe", per=count, note=note, **(beside | rests)
-                )
+                label = f"phe with the same packing, {name}"
+                fields = beside | {"note": note, "assumption": DCR if name == "encrypt" else ""}
+                yield compared(label, packed_all, phe_all, "phe", per=count, **fields)
 
     def jobs(self) -> Iterator[Row]:
-        """All of it, from keys without tables to the decrypted sum; every client has an array of
-        its own.
-        """
+        """Measure the whole job, from keys without tables to the decrypted sum of the arrays."""
         theirs = [self.phe_public.encrypt(float(x)) for x in self.values[0, :50]]
         sample = self.values[0, :20].tolist()
         for clients in (2, 10):
@@ -282,9 +278,7 @@ class _Bench:
         return self.private.decrypt_vector(total)
 
     def many(self) -> Iterator[Row]:
-        """Ordinary ciphertexts as phe makes them, all of them distinct, made by our faster
-        noise.
-        """
+        """Measure `decrypt_many` on distinct ciphertexts like phe's, made with our faster noise."""
         pool = [self._as_phes(float(x)) for x in self.values[0]]
         numbers = [EncryptedNumber.from_phe(number, public_key=self.public) for number in pool]
         works = {"ours": lambda: self.private.decrypt_many(numbers, 2**64)}
@@ -296,10 +290,8 @@ class _Bench:
         note = (
             f"each of {len(pool):,}, the check against cheating included; bound 2^64; phe: a sample"
         )
-        phes, beside = (
-            [each * len(pool) / SAMPLE for each in seconds["phe"]],
-            {"bytes": self.size, "error": error},
-        )
+        phes = [each * len(pool) / SAMPLE for each in seconds["phe"]]
+        beside = {"bytes": self.size, "error": error}
         name = "decrypt_many of phe's ciphertexts"
         yield compared(name, seconds["ours"], phes, "phe", per=len(pool), note=note, **beside)
 

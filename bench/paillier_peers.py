@@ -1,5 +1,4 @@
-"""Other packages for encrypted sums, as far as they are installed (`pip install
-'lepton-lab[peers]'`), beside phe.
+"""Other packages for encrypted sums beside phe, if installed: pip install 'lepton-lab[peers]'.
 
 Each does what its interface allows: one number, and the job of two clients with an array of floats
 each, on a sample.
@@ -24,10 +23,10 @@ DJN = "DCR on ⟨hⁿ⟩, short-exponent indistinguishability"
 
 @dataclass(frozen=True)
 class Peer:
-    """What is measured of one package: `works` under phe's names for them, and `job` on `sample`
-    numbers a client.
+    """What is measured of one package: single `works`, and the `job` of two clients.
 
-    `bytes`: of a ciphertext, or of each number in one. `job` returns the sums.
+    works: under the names that phe's have. job: takes the clients' arrays, of at most `sample`
+    numbers each, and returns the sums. size: bytes of a ciphertext, or of each number in one.
     """
 
     name: str
@@ -86,12 +85,13 @@ def _rows(
 
 def _heu(heu: Any, bits: int) -> Peer:
     arrays = import_module("heu.numpy")
-    kit, many = (
-        heu.setup(heu.SchemaType.ZPaillier, bits),
-        arrays.setup(heu.SchemaType.ZPaillier, bits),
-    )
-    encryptor, decryptor, evaluator = kit.encryptor(), kit.decryptor(), kit.evaluator()
-    one, coder = kit.float_encoder(2**32), many.float_encoder(2**32)
+    kit = heu.setup(heu.SchemaType.ZPaillier, bits)
+    many = arrays.setup(heu.SchemaType.ZPaillier, bits)
+    encryptor = kit.encryptor()
+    decryptor = kit.decryptor()
+    evaluator = kit.evaluator()
+    one = kit.float_encoder(2**32)
+    coder = many.float_encoder(2**32)
     c = encryptor.encrypt(one.encode(3.14))
 
     def job(values: Any) -> Any:
@@ -142,9 +142,8 @@ def _lightphe(library: Any, bits: int) -> Peer:
     scheme = library.LightPHE(algorithm_name="Paillier", key_size=bits)
     n, c = scheme.cs.keys["public_key"]["n"], scheme.encrypt(314)
 
-    def job(
-        values: Any,
-    ) -> Any:  # fixed point by hand: its own encoding of floats cannot open a sum
+    def job(values: Any) -> Any:
+        # fixed point by hand, because its own encoding of floats cannot open a sum
         closed = [
             [scheme.encrypt(round(x * 2**32) % n) for x in array.tolist()] for array in values
         ]
@@ -163,8 +162,9 @@ def _lightphe(library: Any, bits: int) -> Peer:
 
 
 def _ckks(tenseal: Any, bits: int) -> Peer:
-    """Another scheme: approximate, on vectors, believed to withstand a quantum computer; whatever
-    the size of n.
+    """Another scheme: approximate, on vectors, and believed to withstand a quantum computer.
+
+    `bits` is unused: there is no n.
     """
     del bits
 

@@ -1,4 +1,4 @@
-"""One form for every figure, and one way to take it."""
+"""The form of every figure, and the ways to measure it."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from typing import Any
 
 Works = Mapping[str, Callable[[], object]]
 
-_LEAST = 0.02  # seconds in one sample: a clock's step and one interruption must not count
+_LEAST = 0.02  # seconds in one sample, so that a clock's step or one interruption does not count
 
 
 @dataclass(frozen=True)
 class Row:
-    """One figure. `ratio` is how many times better it is than `baseline`'s in the same run; below 1
-    is a loss.
+    """One figure, and how many times better (`ratio`) it is than `baseline` in the same run.
 
-    Beside it, where it has a meaning: `bytes` of a ciphertext or of each number in it, the largest
-    `error` of the result, and the `assumption` on which its secrecy rests.
+    A ratio below 1 is a loss. Where they have a meaning: `size` is the bytes of a ciphertext, or of
+    each number in one; `error` is the largest error of the result; `assumption` is what its secrecy
+    rests on.
     """
 
     name: str
@@ -36,15 +36,14 @@ class Row:
 
 
 def interleaved(works: Works, rounds: int) -> dict[str, float]:
-    """Median seconds of each piece of work, all of them in turn in every round, after one round to
-    warm up.
-    """
+    """Return the median seconds of each work; see `by_rounds`."""
     return {name: statistics.median(times) for name, times in by_rounds(works, rounds).items()}
 
 
 def by_rounds(works: Works, rounds: int) -> dict[str, list[float]]:
-    """Seconds of each piece of work in every round, all of them in turn in each, after one round to
-    warm up.
+    """Return the seconds of each work in every round, after one round to warm up.
+
+    All works take their turn in each round.
     """
     taken: dict[str, list[float]] = {name: [] for name in works}
     for counted in [False] + [True] * rounds:
@@ -57,22 +56,22 @@ def by_rounds(works: Works, rounds: int) -> dict[str, list[float]]:
 
 
 def cpu(work: Callable[[], object]) -> float:
-    """Seconds of this process's CPU time that one call takes, all its threads together."""
+    """Return the seconds of CPU time that one call takes, in all threads of this process."""
     start = time.process_time()
     work()
     return time.process_time() - start
 
 
 def cpu_rounds(works: Works, rounds: int) -> dict[str, list[float]]:
-    """CPU seconds of one call of each work, in every round.
+    """Return the CPU seconds of one call of each work, in every round.
 
     All works take their turn in each round. Three calls warm each one up; the shortest of them says
     how many calls make a sample long enough.
     """
-    calls = {
-        name: math.ceil(_LEAST / max(min(cpu(work) for _ in range(3)), 1e-6))
-        for name, work in works.items()
-    }
+    calls = {}
+    for name, work in works.items():
+        shortest = min(cpu(work) for _ in range(3))
+        calls[name] = math.ceil(_LEAST / max(shortest, 1e-6))
     taken: dict[str, list[float]] = {name: [] for name in works}
     for _ in range(rounds):
         for name, work in works.items():
@@ -95,10 +94,10 @@ def compared(
     per: float = 1,
     **beside: Any,
 ) -> Row:
-    """Milliseconds of a piece, `per` of them in a round of ours; the ratio is the median of the
-    rounds' ratios.
+    """Return a row in milliseconds, whose ratio is the median of the rounds' ratios.
 
-    ours, theirs: seconds of the same work, round by round.
+    ours, theirs: seconds of the same work, round by round. per: how many pieces one round of ours
+    has; the figure is for one piece. beside: more fields of the row.
     """
     ratio = statistics.median(their / our for our, their in zip(ours, theirs, strict=True))
     return Row(name, statistics.median(ours) / per * 1e3, "ms", ratio, against, **beside)

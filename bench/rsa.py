@@ -1,7 +1,6 @@
-"""RSA by size of key: what each operation costs, what plain Python pays, and when hybrid encryption
-wins.
+"""RSA by key size: what each operation costs, also in plain Python, and when hybrid wins.
 
-In CPU time: nothing here waits for anything, and so a busy machine measures like a quiet one.
+All is measured in CPU time. Nothing here waits, so a busy machine measures the same as a quiet one.
 """
 
 from __future__ import annotations
@@ -19,17 +18,13 @@ from lepton_lab.textbook.primitives import rsa as tb_rsa
 
 SIZES = (2048, 3072, 4096)
 LENGTHS = (256, 1024, 4096, 16384, 65536, 262144, 1048576)
-MESSAGE, PIECE, SEALED = (
-    bytes(32),
-    318,
-    384,
-)  # a data key; what RSA-3072 takes at once, and what comes out
+MESSAGE = bytes(32)  # as long as a data key
+PIECE = 318  # the most bytes that RSA-3072 with OAEP takes at once
+SEALED = 384  # the bytes of each of its ciphertexts
 
 
 def run(quick: bool) -> list[Row]:
-    """Milliseconds of each operation by size of key, and of a message of growing length, pure and
-    hybrid.
-    """
+    """Measure each operation by key size, and pure and hybrid encryption by message length."""
     return [*_by_size_of_key(quick), *_textbook(quick), *_by_length(quick)]
 
 
@@ -47,7 +42,8 @@ def _by_size_of_key(quick: bool) -> Iterator[Row]:
 def _operations(bits: int) -> dict[str, Callable[[], object]]:
     private = rsa.generate_private_key(bits)
     public = rsa.public_key(private)
-    sealed, signature = rsa.encrypt(public, MESSAGE), rsa.sign(private, MESSAGE)
+    sealed = rsa.encrypt(public, MESSAGE)
+    signature = rsa.sign(private, MESSAGE)
     works: dict[str, Callable[[], object]] = {
         "generate": lambda: rsa.generate_private_key(bits),
         "encrypt": lambda: rsa.encrypt(public, MESSAGE),
@@ -59,13 +55,14 @@ def _operations(bits: int) -> dict[str, Callable[[], object]]:
 
 
 def _textbook(quick: bool) -> Iterator[Row]:
-    """The same decryption in plain Python: with the Chinese remainder theorem, and without."""
+    """Measure the same decryption in plain Python, with and without the CRT."""
     private = rsa.generate_private_key(3072)
     numbers = private.private_numbers()
-    n, e = numbers.public_numbers.n, numbers.public_numbers.e
-    key = tb_rsa.PrivateKey(n, e, numbers.d, numbers.p, numbers.q)
+    public = numbers.public_numbers
+    key = tb_rsa.PrivateKey(public.n, public.e, numbers.d, numbers.p, numbers.q)
     sealed = rsa.encrypt(rsa.public_key(private), MESSAGE)
-    c, helper = tb_rsa.OS2IP(sealed), "lepton_lab.rsa.decrypt: RSA-3072"
+    c = tb_rsa.OS2IP(sealed)
+    helper = "lepton_lab.rsa.decrypt: RSA-3072"
     works: dict[str, Callable[[], object]] = {
         helper: lambda: rsa.decrypt(private, sealed),
         "textbook RSADP, CRT: RSA-3072": lambda: tb_rsa.RSADP(key, c),
@@ -77,14 +74,13 @@ def _textbook(quick: bool) -> Iterator[Row]:
 
 
 def _by_length(quick: bool) -> Iterator[Row]:
-    """A message to a holder of RSA-3072: in pieces of 318 bytes, or by AES-256-GCM under one
-    wrapped key.
-    """
+    """Measure messages under RSA-3072: in pieces of 318 bytes, and by AES under a wrapped key."""
     private = rsa.generate_private_key(3072)
     public = rsa.public_key(private)
     for length in LENGTHS[:4] if quick else LENGTHS:
         message = bytes(length)
-        pure, (wrapped, sealed) = _pure(public, message), _hybrid(public, message)
+        pure = _pure(public, message)
+        wrapped, sealed = _hybrid(public, message)
         works: dict[str, Callable[[], object]] = {
             "pure encrypt": partial(_pure, public, message),
             "hybrid encrypt": partial(_hybrid, public, message),
@@ -96,15 +92,9 @@ def _by_length(quick: bool) -> Iterator[Row]:
         for name, taken in seconds.items():
             form, _, operation = name.partition(" ")
             baseline = f"pure {operation}"
+            ratio = seconds[baseline] / taken
             note = f"{sizes[form]} bytes of ciphertext"
-            yield Row(
-                f"{name}: {length} bytes",
-                taken * 1000,
-                "ms",
-                seconds[baseline] / taken,
-                baseline,
-                note,
-            )
+            yield Row(f"{name}: {length} bytes", taken * 1000, "ms", ratio, baseline, note)
 
 
 def _pure(public: RSAPublicKey, message: bytes) -> list[bytes]:
@@ -128,14 +118,14 @@ def _hybrid_decrypted(private: RSAPrivateKey, wrapped: bytes, sealed: bytes) -> 
 
 
 def _rounds(slowest: Callable[[], object], quick: bool) -> int:
-    """As many as keep this length within a few seconds, three at least."""
+    """Return how many rounds keep one length within a few seconds; three at least."""
     start = time.process_time()
     slowest()
     return max(3, min(5 if quick else 21, int(8 / (time.process_time() - start))))
 
 
 def _medians(works: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:
-    """As `bench.rows.interleaved`, in seconds of this process."""
+    """Return the median CPU seconds of each work, all in turn in each round."""
     taken: dict[str, list[float]] = {name: [] for name in works}
     for counted in [False] + [True] * rounds:
         for name, work in works.items():

@@ -1,14 +1,13 @@
-"""The sharded store on real Redis processes, held against the same bytes over bare sockets to the
-same servers.
+"""The sharded store on real Redis processes, beside bare sockets to the same servers.
 
-The floor moves just as many bytes, in pieces of a shard, one thread and one socket a node, without
-cryptography, coding or checks. The servers keep everything in memory and write no file, so that no
-disk is measured.
+The baseline is the floor: it moves just as many bytes in pieces of a shard, with one thread and one
+socket per node, and without cryptography, coding or checks. The servers keep everything in memory
+and write no file, so no disk is measured.
 
-The floor alone keeps the cores busy nearly all the time, so what the store computes comes on top of
-it. Therefore there is a bound beside each figure: the floor with nothing added but the arithmetic
-(cipher, code and authenticators), which is timed in the same run over the same bytes and spread
-over all cores. The processor decides it, by how fast it has AES-GCM.
+The floor alone keeps the cores busy nearly all the time, so the time of what the store computes is
+added to it. Therefore each figure has a bound beside it: the floor plus nothing but the arithmetic
+(cipher, code and authenticators), timed in the same run over the same bytes and spread over all
+cores. It depends on how fast the processor computes AES-GCM.
 """
 
 from __future__ import annotations
@@ -35,7 +34,9 @@ from lepton_lab.sharding.codec import Rows, StripeCodec, new_rows
 from lepton_lab.sharding.manifest import OBJECT, SEGMENT, TAG, ManifestBody, ObjectKeys
 
 SHARD = SEGMENT + TAG
-UNIX, TCP, TLS = "unix socket", "TCP", "mutual TLS"
+UNIX = "unix socket"
+TCP = "TCP"
+TLS = "mutual TLS"
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -47,31 +48,31 @@ class Nowhere:
 
 
 def run(quick: bool) -> list[Row]:
-    """Put, get, and get with two data nodes dead, over private sockets and mutual TLS, in MB/s of
-    plaintext.
+    """Measure put, get, and get with two data nodes dead, in MB/s of plaintext.
+
+    The transports are private sockets and mutual TLS.
     """
     size, rounds = (32, 2) if quick else (256, 15)
-    return [
-        row
-        for transport in (UNIX, TLS)
-        for row in beside_the_floor(3, 5, size << 20, rounds, transport)
-    ]
+    rows = []
+    for transport in (UNIX, TLS):
+        rows += beside_the_floor(3, 5, size << 20, rounds, transport)
+    return rows
 
 
 def servers_over(transport: str, count: int) -> RedisServers:
-    """Servers on private sockets or ports; in the clear on TCP they are the primaries of a Redis
-    Cluster.
-    """
+    """Start servers on private sockets or with mutual TLS, or a Redis Cluster on plain TCP."""
     if transport == TCP:
         return RedisServers.cluster(count, tls=False, sync=None)
     return RedisServers.start(count, tls=transport == TLS, sync=None)
 
 
 def beside_the_floor(k: int, n: int, size: int, rounds: int, transport: str) -> list[Row]:
-    """Put and get `size` bytes, healthy and with n − k data nodes dead; medians of rounds, ratios
-    round by round.
+    """Put and get `size` bytes, with all nodes and with up to n − k data nodes dead.
+
+    The figures are medians of all rounds; a ratio is the median of the rounds' ratios.
     """
-    data, stripes = os.urandom(size), -(-size // (k * (SEGMENT - TAG)))
+    data = os.urandom(size)
+    stripes = -(-size // (k * (SEGMENT - TAG)))
     arithmetic = Arithmetic(k, n, data)
     lost = min(k, n - k)
     with tempfile.TemporaryDirectory() as folder, servers_over(transport, n) as servers:
@@ -113,44 +114,27 @@ def beside_the_floor(k: int, n: int, size: int, rounds: int, transport: str) -> 
     dead = f"get, {({2: 'two'}).get(lost, str(lost))} data nodes dead"
 
     def row(name: str, seconds: list[float], floor: list[float]) -> Row:
-        speed, ratio = (
-            size / 1e6 / median(seconds),
-            median(bare / ours for bare, ours in zip(floor, seconds, strict=True)),
-        )
-        return Row(
-            f"{name}: {where}",
-            speed,
-            "MB/s",
-            ratio,
-            "bare sockets",
-            f"floor {size / 1e6 / median(floor):.0f}",
-        )
+        speed = size / 1e6 / median(seconds)
+        ratio = median(bare / ours for bare, ours in zip(floor, seconds, strict=True))
+        note = f"floor {size / 1e6 / median(floor):.0f}"
+        return Row(f"{name}: {where}", speed, "MB/s", ratio, "bare sockets", note)
 
     rows = []
     for name, verb in (("put", "put"), ("get", "get"), (dead, "dead")):
-        floor, alone = times[f"floor {verb}"], times[f"alone {verb}"]
+        floor = times[f"floor {verb}"]
+        alone = times[f"alone {verb}"]
+        bound = [one + other for one, other in zip(floor, alone, strict=True)]
         rows.append(row(name, times[verb], floor))
-        rows.append(
-            row(
-                f"bound of {name}",
-                [one + other for one, other in zip(floor, alone, strict=True)],
-                floor,
-            )
-        )
-    return [
-        *rows,
-        *(
-            row(f"redis-py alone, {v}", times[f"redis-py {v}"], times[f"floor {v}"])
-            for v in ("put", "get")
-        ),
-    ]
+        rows.append(row(f"bound of {name}", bound, floor))
+    for verb in ("put", "get"):
+        name = f"redis-py alone, {verb}"
+        rows.append(row(name, times[f"redis-py {verb}"], times[f"floor {verb}"]))
+    return rows
 
 
 @dataclass
 class Arithmetic:
-    """What the store computes for `data`, without any node: each of CORES threads takes its share
-    of the stripes.
-    """
+    """What the store computes for `data`, without any node; CORES threads share the stripes."""
 
     k: int
     n: int
@@ -215,9 +199,7 @@ def _as_it_comes(client: Any) -> redis.Redis:
 
 @contextmanager
 def _sockets(servers: RedisServers) -> Iterator[list[tuple[socket.socket, bytes]]]:
-    """The bare socket of one authenticated connection to every server, and the prefix of its
-    keys.
-    """
+    """Give the bare socket of one connection to every server, and the prefix of its keys."""
     nodes: list[Any] = servers.nodes
     pools = [node._pool() for node in nodes]
     connections = [pool.get_connection() for pool in pools]

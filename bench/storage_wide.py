@@ -1,12 +1,12 @@
-"""The sharded store at other sizes, codes and transports, its repair, and what somebody might use
-instead, in MB/s of plaintext.
+"""The sharded store at other sizes, codes and transports, its repair, and its alternatives.
 
-restic, borg and Tahoe-LAFS are measured where they are installed. restic and borg: a backup into,
-and a restore from, a repository on this disk. They deduplicate and compress as well, and survive no
-lost disk; the store beside them writes its shards to folders. Tahoe-LAFS: a grid of five storage
-servers, 3-of-5, on loopback (`bench.programs.tahoe.py`); the store beside it has its shards on five
-Redis servers on private sockets, once as in `bench/storage.py`, and once with every write synced to
-the disk before it is answered.
+The figures are MB/s of plaintext. restic, borg and Tahoe-LAFS are measured where installed.
+
+restic and borg back up into a repository on this disk and restore from it. They also deduplicate
+and compress, but do not survive a lost disk; the store beside them writes its shards to folders.
+Tahoe-LAFS is a grid of five storage servers, 3-of-5, on loopback (`bench/programs/tahoe.py`). The
+store beside it has its shards on five Redis servers on private sockets: once as in
+`bench/storage.py`, and once with every write synced to the disk before it is answered.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ Works = dict[str, Callable[[], object]]
 
 
 def run(quick: bool) -> list[Row]:
-    """Sizes, codes, transports, repair, the cipher alone, a cluster's start, peers."""
+    """Measure sizes, codes, transports, repair, the cipher alone, a cluster's start, and peers."""
     rounds = 1 if quick else 3
     size = (32 if quick else 256) * MIB
     cases = (
@@ -42,9 +42,9 @@ def run(quick: bool) -> list[Row]:
     )
     rows = []
     for transport in (UNIX, TCP, TLS):
-        for k, n, data in cases + [(3, 5, size)] * (
-            transport == TCP
-        ):  # the others are in bench/storage.py
+        # 3-of-5 over the other two transports is in bench/storage.py
+        more = [(3, 5, size)] if transport == TCP else []
+        for k, n, data in cases + more:
             rows += beside_the_floor(k, n, data, rounds, transport)
     rows += [_repair(k, n, size, rounds) for k, n in ((3, 5), (4, 6), (10, 14))]
     return [*rows, *_cipher(), _cluster(rounds), *_backups(size, rounds), *_tahoe(size, rounds)]
@@ -63,9 +63,7 @@ def _rate(
 
 
 def _repair(k: int, n: int, size: int, rounds: int) -> Row:
-    """A node comes back empty, and is filled again: k shards are read and one is written, for every
-    stripe.
-    """
+    """Fill a node that came back empty: for every stripe, k shards are read and one is written."""
     with (
         tempfile.TemporaryDirectory() as folder,
         RedisServers.start(n, tls=False, sync=None) as servers,
@@ -86,9 +84,7 @@ def _repair(k: int, n: int, size: int, rounds: int) -> Row:
 
 
 def _cluster(rounds: int) -> Row:
-    """How long a Redis Cluster of three primaries, each with a replica, takes from nothing until it
-    serves.
-    """
+    """Measure how long a Redis Cluster of three primaries with replicas takes until it serves."""
 
     def stop_watch() -> float:
         begin = time.perf_counter()
@@ -108,11 +104,9 @@ def _cipher() -> list[Row]:
     command = ["openssl", "speed", "-evp", "aes-256-gcm", "-bytes", "1048576", "-seconds", "1"]
     ran = subprocess.run(command, capture_output=True, text=True, check=False)
     found = re.search(r"AES-256-GCM\s+([\d.]+)k", ran.stdout)
-    return (
-        [Row("AES-256-GCM alone: openssl speed, 1 MiB", float(found[1]) / 1e3, "MB/s")]
-        if found
-        else []
-    )
+    if not found:
+        return []
+    return [Row("AES-256-GCM alone: openssl speed, 1 MiB", float(found[1]) / 1e3, "MB/s")]
 
 
 def _backups(size: int, rounds: int) -> list[Row]:
@@ -126,16 +120,12 @@ def _backups(size: int, rounds: int) -> list[Row]:
             [DirectoryNode(home / f"node-{i}", sync=False) for i in range(5)], ring, k=3
         )
         environment = os.environ | {
-            **{
-                "RESTIC_PASSWORD": "throw-away",
-                "RESTIC_REPOSITORY": str(home / "restic"),
-                "HOME": folder,
-            },
-            **{
-                "BORG_PASSPHRASE": "throw-away",
-                "BORG_REPO": str(home / "borg"),
-                "BORG_BASE_DIR": folder,
-            },
+            "RESTIC_PASSWORD": "throw-away",
+            "RESTIC_REPOSITORY": str(home / "restic"),
+            "HOME": folder,
+            "BORG_PASSPHRASE": "throw-away",
+            "BORG_REPO": str(home / "borg"),
+            "BORG_BASE_DIR": folder,
         }
 
         def command(*words: str) -> Callable[[], object]:
@@ -179,9 +169,7 @@ def _backups(size: int, rounds: int) -> list[Row]:
 
 
 def _tahoe(size: int, rounds: int) -> list[Row]:
-    """Tahoe-LAFS by its own gateway, beside the store with five Redis servers; another file in
-    every round.
-    """
+    """Tahoe-LAFS by its own gateway, beside the store on Redis, with another file in each round."""
     tahoe = find_tahoe()
     if tahoe is None:
         return []

@@ -1,6 +1,7 @@
-"""TLS 1.3 beside plain TCP on the loopback: what a handshake costs, with and without a client's
-certificate or a ticket, and what a message loses on its way from `send` to a `Receiver`. In memory:
-how many bytes a handshake takes, and what ML-KEM-768 beside X25519 adds.
+"""TLS 1.3 beside plain TCP on the loopback: handshakes, and the speed of messages.
+
+Handshakes are measured with and without a client's certificate and a ticket. In memory, the bytes
+of a handshake are counted, and what ML-KEM-768 adds to X25519.
 """
 
 from __future__ import annotations
@@ -23,25 +24,26 @@ from lepton_lab import tls
 from lepton_lab.errors import NotFound
 from lepton_lab.workshop.experiments import nb06_handshakes as handshakes
 
-NAME, HANDSHAKES, PIECE = "localhost", 10, 2**18
-TCP, MUTUAL = "TCP connection", "mutual handshake"
-PLAIN, SECURED, MESSAGE = "plain TCP", "mutual TLS, bare `ssl`", "tls.send to Receiver.receive_into"
+NAME = "localhost"
+HANDSHAKES = 10  # in one sample
+PIECE = 2**18
+TCP = "TCP connection"
+MUTUAL = "mutual handshake"
+PLAIN = "plain TCP"
+SECURED = "mutual TLS, bare `ssl`"
+MESSAGE = "tls.send to Receiver.receive_into"
 
 
 def run(quick: bool) -> list[Row]:
-    """Handshakes in milliseconds and bulk data in MB/s, over the loopback to a server in a process
-    of its own.
-    """
+    """Measure handshakes in milliseconds and bulk data in MB/s, to servers in another process."""
     ca = tls.LabCA.create()
     with _servers(ca) as ports:
         return [*_handshakes(ca, ports, quick), *_bulk(ca, ports, quick), *_in_memory(quick)]
 
 
 def _handshakes(ca: tls.LabCA, ports: dict[str, int], quick: bool) -> Iterator[Row]:
-    mutual, anonymous = (
-        tls.client_context(ca, ca.issue("alice", client=True)),
-        tls.client_context(ca),
-    )
+    mutual = tls.client_context(ca, ca.issue("alice", client=True))
+    anonymous = tls.client_context(ca)
     tickets: list[ssl.SSLSession] = []
 
     def connect(port: int, context: ssl.SSLContext | None, *, resumes: bool = False) -> None:
@@ -52,9 +54,8 @@ def _handshakes(ca: tls.LabCA, ports: dict[str, int], quick: bool) -> Iterator[R
                     continue
                 ticket = tickets[-1] if resumes and tickets else None
                 with context.wrap_socket(plain, server_hostname=NAME, session=ticket) as connection:
-                    connection.recv(
-                        1
-                    )  # until then the server may still refuse; the ticket comes before it
+                    # The server's first byte follows its ticket; before it, it may still refuse.
+                    connection.recv(1)
                     if resumes and connection.session is not None:
                         tickets[:] = [connection.session]
 
@@ -74,10 +75,8 @@ def _handshakes(ca: tls.LabCA, ports: dict[str, int], quick: bool) -> Iterator[R
 
 
 def _bulk(ca: tls.LabCA, ports: dict[str, int], quick: bool) -> Iterator[Row]:
-    context, data = (
-        tls.client_context(ca, ca.issue("alice", client=True)),
-        bytes((16 if quick else 128) * 2**20),
-    )
+    context = tls.client_context(ca, ca.issue("alice", client=True))
+    data = bytes((16 if quick else 128) * 2**20)
 
     def pour(port: int, context: ssl.SSLContext | None) -> None:
         with _connected(port) as plain:
@@ -96,21 +95,17 @@ def _bulk(ca: tls.LabCA, ports: dict[str, int], quick: bool) -> Iterator[Row]:
         },
         3 if quick else 9,
     )
-    note = "both ends hash the message, for the acknowledgement"
     for name, taken in seconds.items():
-        yield Row(
-            name,
-            len(data) / 1e6 / taken,
-            "MB/s",
-            seconds[PLAIN] / taken,
-            PLAIN,
-            note if name == MESSAGE else "",
-        )
+        speed = len(data) / 1e6 / taken
+        note = "both ends hash the message, for the acknowledgement" if name == MESSAGE else ""
+        yield Row(name, speed, "MB/s", seconds[PLAIN] / taken, PLAIN, note)
 
 
 def _in_memory(quick: bool) -> Iterator[Row]:
-    """Bytes of each kind of handshake; then the two groups, whose figures compare with each other
-    alone: the OpenSSL inside `cryptography` makes them, and it is another than Python's.
+    """Count the bytes of each kind of handshake, and measure both groups in memory.
+
+    Compare the groups with each other only: the OpenSSL inside `cryptography` makes their
+    handshakes, and Python's `ssl` uses another one.
     """
     taken = {name: work() for name, work in handshakes.kinds().items()}
     for name, handshake in taken.items():
@@ -118,41 +113,32 @@ def _in_memory(quick: bool) -> Iterator[Row]:
     rounds = 20 if quick else 200
     try:
         with handshakes.groups() as works:
-            seen = [{name: work() for name, work in works.items()} for _ in range(rounds)][
-                rounds // 10 :
-            ]
+            every = [{name: work() for name, work in works.items()} for _ in range(rounds)]
+            seen = every[rounds // 10 :]  # the first tenth warms up
     except NotFound as missing:
         yield Row(handshakes.HYBRID, 0.0, "not measured", note=str(missing))
         return
     medians = {name: statistics.median(each[name].seconds for each in seen) for name in seen[0]}
+    classic = handshakes.CLASSIC
     for name, median in medians.items():
-        yield Row(
-            name,
-            median * 1000,
-            "ms",
-            medians[handshakes.CLASSIC] / median,
-            handshakes.CLASSIC,
-            "in memory",
-        )
+        yield Row(name, median * 1000, "ms", medians[classic] / median, classic, "in memory")
     for name, handshake in seen[0].items():
         yield Row(f"{name}, bytes", handshake.size, "bytes", note="one-sided, tickets included")
 
 
 def _connected(port: int) -> socket.socket:
     connection = socket.create_connection(("127.0.0.1", port))
-    connection.setsockopt(
-        socket.IPPROTO_TCP, socket.TCP_NODELAY, 1
-    )  # or a handshake waits 40 ms for an acknowledgement
+    # without this a handshake waits 40 ms for an acknowledgement
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return connection
 
 
-# --- the servers, in a process of their own so that they do not share the sender's interpreter lock
-# -------------------
+# --- servers, in a process of their own so that they do not share the sender's interpreter lock --
 
 
 @contextmanager
 def _servers(ca: tls.LabCA) -> Iterator[dict[str, int]]:
-    """The port of every server by its name."""
+    """Start the servers; give the port of each by its name."""
     with TemporaryDirectory() as folder:
         path = Path(folder, "authority.pem")
         ca.save(path)
@@ -208,13 +194,13 @@ def _answer(
 
 def _greet(connection: socket.socket) -> None:
     connection.sendall(b"!")
-    connection.recv(
-        1
-    )  # until the client has gone: it, and not the server, shall wait for its port to be free again
+    # The end that closes first has to wait for its port to be free again: let it be the client.
+    connection.recv(1)
 
 
 def _drain(connection: socket.socket) -> None:
-    left, buffer = int.from_bytes(connection.recv(8), "big"), bytearray(PIECE)
+    left = int.from_bytes(connection.recv(8), "big")
+    buffer = bytearray(PIECE)
     while left:
         left -= connection.recv_into(buffer)
     connection.sendall(b"!")

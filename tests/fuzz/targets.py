@@ -79,14 +79,14 @@ VOTER = ballot.BallotContext("election", "voter")
 
 @dataclass(frozen=True)
 class Target:
-    """A parser, what it is fed at first, and which of our errors it may raise."""
+    """A parser, the inputs to start from, and the errors that it may raise."""
 
     read: Callable[[bytes], object]
     seeds: Callable[[], list[bytes]]
     errors: tuple[type[Exception], ...]
 
     def __call__(self, raw: bytes) -> None:
-        """Feed it. Whatever it raises beside its own errors comes through."""
+        """Give it an input. An error that is not one of its own is raised to the caller."""
         try:
             self.read(raw)
         except self.errors:
@@ -177,7 +177,8 @@ _SCRYPT = pem.Scrypt
 def _cheap_pem(text: bytes) -> bytes:
     """The cost in the file as it was really paid: scrypt's N, r and p in DER."""
     der = base64.b64decode(b"".join(text.split(b"\n")[1:-2]))
-    costly, cheap = bytes.fromhex("02024000020108020105"), bytes.fromhex("02020010020101020101")
+    costly = bytes.fromhex("02024000020108020105")
+    cheap = bytes.fromhex("02020010020101020101")
     assert costly in der
     return pem.pem_of("ENCRYPTED PRIVATE KEY", der.replace(costly, cheap))
 
@@ -359,7 +360,7 @@ def vector() -> PackedVector:
 
 
 class Line:
-    """In place of a connection: gives bytes and then ends, takes everything."""
+    """In place of a connection: gives its bytes and then ends; takes whatever is sent."""
 
     def __init__(self, raw: bytes) -> None:
         self._left = io.BytesIO(raw)
@@ -492,7 +493,8 @@ def cut(raw: bytes) -> list[bytes]:
 def captures() -> list[bytes]:
     """One of our own, with certificates on both sides, and its key log: a case stays found."""
     ca = authority()
-    server, client = ca.issue("localhost"), ca.issue("somebody", client=True)
+    server = ca.issue("localhost")
+    client = ca.issue("somebody", client=True)
     capture = record_handshake(server_context(server, ca), client_context(ca, client), "localhost")
     return [
         framed(
