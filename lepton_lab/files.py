@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import secrets
@@ -17,12 +18,20 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from lepton_lab.errors import LockTimeout, NotFound
+from lepton_lab.errors import InvalidParameter, LockTimeout, NotFound
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, WriteableBuffer
 
 LOCK_TIMEOUT = 30.0  # seconds; a writing takes milliseconds, or as long as a disk needs for a sync
+
+# A pipe, device or terminal in a file's place is opened without waiting for its other end.
+_READ_FLAGS = (
+    os.O_RDONLY
+    | getattr(os, "O_NONBLOCK", 0)
+    | getattr(os, "O_NOCTTY", 0)
+    | getattr(os, "O_BINARY", 0)
+)
 
 _FIRST_PAUSE = 0.001  # seconds
 _LONGEST_PAUSE = 0.02
@@ -60,6 +69,33 @@ def write_atomically(
         raise
     if sync:
         sync_folder(path.parent)
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """Open a regular file for reading; links are followed.
+
+    A pipe, socket or device is refused at once: reading it could wait for ever, or never end.
+    Raises InvalidParameter for anything but a regular file, OSError when it cannot be opened.
+    """
+    try:
+        descriptor = os.open(path, _READ_FLAGS)
+    except OSError as error:
+        # So opening a socket fails, or a device without a driver.
+        if error.errno in (errno.ENXIO, errno.ENODEV):
+            raise _not_regular(path) from None
+        # Windows does not open a folder.
+        if path.is_dir():
+            raise _not_regular(path) from None
+        raise
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise _not_regular(path)
+    return os.fdopen(descriptor, "rb")
+
+
+def _not_regular(path: Path) -> InvalidParameter:
+    kind = "a folder" if path.is_dir() else "a pipe, socket or device"
+    return InvalidParameter(f"{path} is {kind} where a regular file is needed")
 
 
 def sync_folder(folder: Path) -> None:

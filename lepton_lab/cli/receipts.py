@@ -25,7 +25,7 @@ from collections.abc import Callable
 from lepton_lab import aes
 from lepton_lab.cli.output import CommandError
 from lepton_lab.errors import DecryptionError
-from lepton_lab.files import write_atomically, write_lock
+from lepton_lab.files import open_regular, write_atomically, write_lock
 from lepton_lab.keyring import KeyRing
 from lepton_lab.sharding import Receipt
 
@@ -48,7 +48,8 @@ class Receipts:
     def __getitem__(self, name: str) -> Receipt | None:
         """The newest receipt for the object of this name, or None.
 
-        Raises CommandError when the file is damaged or belongs to another key ring.
+        Raises CommandError when the file is damaged or belongs to another key ring,
+        InvalidParameter when it is not a regular file.
         """
         return self._read().get(name)
 
@@ -85,7 +86,7 @@ class Receipts:
 
     def _read(self) -> dict[str, Receipt]:
         try:
-            with self._path.open("rb") as file:
+            with open_regular(self._path) as file:
                 size = os.fstat(file.fileno()).st_size
                 data = file.read(min(size, _MOST_BYTES) + 1)
         except FileNotFoundError:

@@ -22,7 +22,7 @@ import typer
 
 from lepton_lab.cli.output import CommandError, printable
 from lepton_lab.errors import DecryptionError, InvalidParameter
-from lepton_lab.files import write_atomically
+from lepton_lab.files import open_regular, write_atomically
 
 if TYPE_CHECKING:
     from lepton_lab.cli.receipts import Receipts
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from lepton_lab.sharding import ShardedStore
 
 PASSPHRASE = "LEPTON_LAB_PASSPHRASE"  # noqa: S105  # the name of the environment variable
+_MOST_NAME_BYTES = 1 << 20  # of the file that lists known nodes
 _USUAL_N = 5  # shards per object, where there are that many nodes
 
 # --- the options -------------------------------------------------------------------------
@@ -211,9 +212,11 @@ def _known_nodes_path(ring: Path) -> Path:
 def _read_known_nodes(ring: Path) -> set[str]:
     """The names of the nodes that were used with this key ring before, from `<ring>.nodes`."""
     try:
-        return set(_known_nodes_path(ring).read_text(errors="replace").splitlines())
+        with open_regular(_known_nodes_path(ring)) as file:
+            text = file.read(_MOST_NAME_BYTES).decode(errors="replace")
     except FileNotFoundError:
         return set()
+    return set(text.splitlines())
 
 
 def _remember_nodes(ring: Path, names: set[str], known: set[str]) -> None:

@@ -45,6 +45,7 @@ from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 from lepton_lab import aes
 from lepton_lab.buffers import framed, whole_number
 from lepton_lab.errors import DecryptionError, InvalidParameter, NotFound
+from lepton_lab.files import open_regular
 from lepton_lab.keyring.records import BODY_FORMAT, WRITING_ID_SIZE, RingBody
 
 SCRYPT_N = 1 << 17  # with r = 8: 128 MiB, a few tenths of a second
@@ -237,16 +238,12 @@ class SealedFile:
 def open_for_reading(path: Path) -> BinaryIO:
     """Open the file.
 
-    Raises NotFound when it is absent, InvalidParameter when it is a folder, else OSError.
+    Raises NotFound when it is absent, InvalidParameter when it is not a regular file, else OSError.
     """
     try:
-        return path.open("rb")
+        return open_regular(path)
     except (FileNotFoundError, NotADirectoryError):
         raise NotFound(f"there is no key ring at {path}") from None
-    except (IsADirectoryError, PermissionError):  # Windows raises the second for a folder
-        if path.is_dir():
-            raise InvalidParameter(f"{path} is a folder; a key ring is one file") from None
-        raise
 
 
 def read_rest(file: BinaryIO, head: bytes = b"") -> SealedFile:
@@ -254,9 +251,12 @@ def read_rest(file: BinaryIO, head: bytes = b"") -> SealedFile:
 
     Raises DecryptionError for a file that is malformed or larger than `FILE_LIMIT`.
     """
-    if os.fstat(file.fileno()).st_size > FILE_LIMIT:
+    size = os.fstat(file.fileno()).st_size
+    if size > FILE_LIMIT:
         raise DecryptionError
-    return SealedFile.read(head + file.read())
+    # A ring is replaced and never grows, so a file that is longer than it says is not read on: its
+    # one byte too many makes it malformed.
+    return SealedFile.read(head + file.read(size + 1))
 
 
 def _refuse_newer(found: int, known: int) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+
+import pytest
 
 
 def test_a_rollback_by_all_nodes_is_refused_and_leaves_no_file(here):
@@ -29,3 +32,13 @@ def test_receipts_are_sealed_and_an_altered_file_of_them_is_noticed(here):
     receipts.unlink()
     here.does("get", "a telling name", "-o", "back")
     assert here.does("ls").split(None, 2) == ["?", "?", "a telling name\n"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="only on Windows are there no pipes with a path")
+@pytest.mark.parametrize("beside", ["receipts", "nodes"])
+def test_a_pipe_in_the_place_of_a_file_beside_the_ring_is_refused_at_once(here, beside):
+    here.does("put", "file")
+    place = here.folder / "keys" / f"ring.{beside}"
+    place.unlink()
+    os.mkfifo(place)
+    assert "where a regular file is needed" in here.refuses("get", "file", "-o", "back")

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import io
 import itertools
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -405,6 +407,63 @@ def test_an_absent_file_or_folder_is_not_found(tmp_path, path):
             KeyRing.create(place, WORDS, **CHEAP)
     with pytest.raises(InvalidParameter):
         KeyRing.open(tmp_path, WORDS)
+
+
+def put_a_socket(path):
+    before = Path.cwd()
+    os.chdir(path.parent)  # a socket's path may be only some hundred bytes long
+    try:
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(path.name)
+    finally:
+        os.chdir(before)
+
+
+NO_FILES = {
+    "a pipe": os.mkfifo if os.name == "posix" else None,
+    "a socket": put_a_socket,
+    "a link to an endless device": lambda path: path.symlink_to("/dev/zero"),
+    "a folder": Path.mkdir,
+}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="only on Windows are there no such files")
+@pytest.mark.parametrize("make", NO_FILES.values(), ids=NO_FILES.keys())
+def test_what_is_not_a_regular_file_is_refused_at_once(ring, path, make):
+    made = ring.new_data_key(b"c")
+    path.unlink()
+    make(path)
+    shares = shamir.split(bytes(52), 1, 1)
+    for call in (
+        lambda: KeyRing.open(path, WORDS),
+        lambda: KeyRing.recover(path, shares, WORDS, **CHEAP),
+        lambda: ring.unwrap(made.wrapped, b"c"),
+        lambda: ring.new_data_key(b"d"),
+    ):
+        began = time.monotonic()
+        with pytest.raises(InvalidParameter, match="where a regular file is needed"):
+            call()
+        assert time.monotonic() - began < 5
+
+
+def test_a_file_that_is_longer_than_it_says_is_not_read_to_its_end(ring, path):
+    class Endless(io.RawIOBase):
+        taken = 0
+
+        def fileno(self):
+            return descriptor
+
+        def read(self, size=-1):
+            assert size >= 0
+            self.taken += size
+            return bytes(size)
+
+    with path.open("rb") as file:
+        descriptor = file.fileno()
+        endless = Endless()
+        with pytest.raises(DecryptionError):
+            ring_file.read_rest(endless)
+        assert endless.taken <= path.stat().st_size + 1
 
 
 def test_a_ring_that_was_removed_is_not_found(ring, path):
