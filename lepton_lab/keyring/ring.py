@@ -197,6 +197,7 @@ class KeyRing:
         *,
         deleted: bool = False,
         version_of: Callable[[bytes], int | None],
+        data_key_id: str | None = None,
     ) -> None:
         """Note a version as acknowledged, and shred every data key of an older one, in one writing.
 
@@ -204,24 +205,28 @@ class KeyRing:
         digest: 32 bytes that tell this version from any other. deleted: the version says that the
         subject is gone. version_of(context) gives the version that a data key's context belongs to,
         or None when the key is not this subject's; it must not use the ring, which is locked
-        meanwhile.
+        meanwhile. data_key_id: the data key of this very version, when it has one.
 
         A version below the one noted before changes no note, and still shreds what is older than
         that one. Nothing is written when nothing would change. Raises IntegrityError, and changes
-        nothing, when the ring has noted this version with another digest; InvalidParameter.
+        nothing, when the ring has noted this version with another digest; NotFound when the data
+        key of this version was shredded and no newer version was noted; InvalidParameter.
         """
         name = checked_subject(subject)
         state = Acknowledged.checked(version, digest, deleted)
         with self._handle.changing() as draft:
             known = draft.body.acknowledged.get(name)
             newest = state.or_newer(known)
+            if newest == state and not _holds(draft.body, data_key_id):
+                # Noted, it would be the newest version, and nobody could read it.
+                raise NotFound("the data key of this version was shredded meanwhile")
             outdated = draft.body.older_than(newest.version, version_of)
             if newest == known and not outdated:
                 draft.unchanged = True
                 return
             draft.body.acknowledged.set(name, newest)
-            for data_key_id in outdated:
-                _shred_in(draft, data_key_id)
+            for outdated_id in outdated:
+                _shred_in(draft, outdated_id)
 
     def acknowledged(self, subject: BytesLike) -> Acknowledged | None:
         """The newest acknowledged version of a subject, its digest, and whether it was deleted.
@@ -234,25 +239,29 @@ class KeyRing:
         """Every subject whose newest acknowledged version is not a deletion, sorted."""
         return self._handle.current().body.acknowledged.subjects()
 
-    def forget(self, subject: BytesLike, *data_key_ids: str) -> None:
-        """Remove what was acknowledged of a subject, and shred these data keys, in one writing.
+    def forget(self, subject: BytesLike, context_prefix: BytesLike) -> int:
+        """Remove what was acknowledged of a subject, and shred its data keys, in one writing.
 
-        For these keys the same may be claimed as after `shred`. What the ring does not hold is
-        passed over, so that a second call finishes what another process has begun; nothing is
-        written when nothing would change. Raises InvalidParameter.
+        context_prefix: how the contexts of the subject's data keys begin. They are chosen under the
+        lock, so that a key which another writer makes meanwhile is either shredded or made
+        afterwards. Returns how many were shredded; for them the same may be claimed as after
+        `shred`. Nothing is written when nothing would change. Raises InvalidParameter.
         """
         name = checked_subject(subject)
-        _check_ids(data_key_ids)
+        prefix = bytes(view_of(context_prefix))
+        if not prefix:
+            raise InvalidParameter("an empty prefix would shred every data key of the ring")
         with self._handle.changing() as draft:
             was_known = draft.body.acknowledged.remove(name)
-            wanted = [_bytes_of(data_key_id) for data_key_id in dict.fromkeys(data_key_ids)]
-            held = [data_key_id for data_key_id in wanted if data_key_id in draft.body.records]
+            records = draft.body.records.values()
+            held = [record.id for record in records if record.context.startswith(prefix)]
             if not was_known and not held:
                 draft.unchanged = True
-                return
+                return 0
             draft.sweep = True
-            for data_key_id in held:
-                _shred_in(draft, data_key_id)
+            for key_id in held:
+                _shred_in(draft, key_id)
+        return len(held)
 
     # --- who opens the ring ----------------------------------------------------------------------
 
@@ -345,6 +354,10 @@ def _unwrapped(body: RingBody, wrapped: BytesLike, context: bytes) -> bytes:
     if record is None:
         raise DecryptionError
     return export.unwrap(record.secret, wrapped, context)
+
+
+def _holds(body: RingBody, data_key_id: str | None) -> bool:
+    return data_key_id is None or _bytes_of(data_key_id) in body.records
 
 
 def _check_ids(data_key_ids: tuple[str, ...]) -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from itertools import islice
 
 from lepton_lab.buffers import BytesLike
 from lepton_lab.errors import NodeError
@@ -20,6 +19,8 @@ from lepton_lab.nodes import Node
 _DELETED_AT_ONCE = 32
 # A listing that never ends must not fill the memory; 1 TiB has 350,000 shards per node.
 _MOST_LISTED = 1 << 20
+_LONGEST_NAME = 4096  # characters; what the store writes has fewer than 100
+_LOOK_EVERY = 1024  # names of a listing between two looks whether the operation has ended
 
 
 class GuardedNode:
@@ -55,9 +56,9 @@ class GuardedNode:
         except OSError as error:
             reason = error.strerror or type(error).__name__
             raise NodeError(self._name, str(reason).lower()) from error
-        except (Exception, SystemExit) as error:
+        except BaseException as error:
             # Drivers of databases and clouds have no common base class, and a mapping may raise
-            # anything at all.
+            # anything at all. Ctrl-C reaches the main thread only, never a worker's.
             raise NodeError(self._name, f"it raised {type(error).__name__}") from error
         finally:
             self.started = None
@@ -114,13 +115,23 @@ class GuardedNode:
                 self._node.delete_many(keys[first : first + _DELETED_AT_ONCE])
 
     def keys_with_prefix(self, prefix: str) -> list[str]:
-        """Return the keys that begin with `prefix`; at most 2²⁰ of them. Raises NodeError."""
+        """Return the keys that begin with `prefix`.
+
+        Raises NodeError, also for more than 2²⁰ keys and for one of more than 4,096 characters.
+        """
+        keys: list[str] = []
         with self._call():
-            keys = list(islice(self._node.keys_with_prefix(prefix), _MOST_LISTED))
-        for key in keys:
-            if not isinstance(key, str):
-                raise self._wrong(key)
-        return [key for key in keys if key.startswith(prefix)]
+            for count, key in enumerate(self._node.keys_with_prefix(prefix)):
+                # A subclass of str may do anything when it is compared.
+                if type(key) is not str:
+                    raise self._wrong(key)
+                if count >= _MOST_LISTED or len(key) > _LONGEST_NAME:
+                    raise NodeError(self._name, "its list of names has no end")
+                if count % _LOOK_EVERY == 0 and self.ended:
+                    raise NodeError(self._name, "the operation has ended")
+                if key.startswith(prefix):
+                    keys.append(key)
+        return keys
 
     def _wrong(self, answer: object) -> NodeError:
         return NodeError(self._name, f"it answered with a {type(answer).__name__}")

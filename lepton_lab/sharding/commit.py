@@ -34,6 +34,7 @@ from lepton_lab.sharding.manifest import (
     claim_key,
     context,
     head_key,
+    is_version_key,
     manifest_key,
     name_and_version,
 )
@@ -120,12 +121,64 @@ def fresh_manifest(versions: Versions, body: ManifestBody) -> Iterator[Manifest]
 
 
 def check_not_superseded(versions: Versions, manifest: Manifest) -> None:
-    """Raise WriteConflict if a newer version has appeared since this one was claimed.
+    """Raise WriteConflict if this version may not be published any more.
 
-    A slow writer must not publish an old version after a newer one was acknowledged.
+    A slow writer must not publish an old version after a newer one was acknowledged, nor one whose
+    data key is gone because the object was shredded.
     """
+    record = versions.record()
+    if record is not None and record.version >= manifest.body.version:
+        # The same version: the object was shredded meanwhile, and its numbers began again.
+        raise WriteConflict("a later version was written meanwhile; read again and retry")
+    if versions.ring.data_key_id(manifest.wrapped) not in versions.ring:
+        raise WriteConflict("the object was shredded meanwhile; put it again if it is wanted")
     if versions.is_replaced(manifest):
         raise WriteConflict("a later version was written meanwhile; read again and retry")
+
+
+@contextmanager
+def shredded_on_conflict(versions: Versions, manifest: Manifest) -> Iterator[None]:
+    """Shred this version's data key if another writer wins inside the block.
+
+    Some nodes may have taken the manifest. Without its key it verifies nowhere, so that no reader
+    takes it for the version of the same number that won.
+    """
+    try:
+        yield
+    except WriteConflict:
+        # The key may be gone already: that is how most of these conflicts come about.
+        with suppress(NotFound):
+            versions.ring.shred(versions.ring.data_key_id(manifest.wrapped))
+        raise
+
+
+def publish_first(versions: Versions, manifest: Manifest) -> None:
+    """Write the manifest of a new version to the n nodes, without replacing another writer's.
+
+    Claims make versions unique, until an object is shredded: then its numbers begin again, and a
+    writer that was paused since before may still hold one of them.
+    """
+    manifest_name = manifest_key(versions.object_id, manifest.body.version)
+    head_name = head_key(versions.object_id)
+
+    def write(node: GuardedNode, record: bytes) -> bool:
+        if not node.set_if_absent(manifest_name, record):
+            [held] = node.get_bounded([manifest_name], RECORD_LIMIT)
+            if held is not None and held != record and versions.is_genuine(held):
+                raise WriteConflict("another writer published this version; read again and retry")
+            # What is left from before a shredding opens nothing, so it may be replaced.
+            node.put(manifest_name, record)
+        # The head comes last: it may only ever name a manifest that is there.
+        node.put(head_name, record)
+        return True
+
+    calls = []
+    for index, worker in enumerate(versions.workers):
+        calls.append(worker.submit(partial(write, record=manifest.pack(index))))
+    wait_for(calls)
+    for call in calls:
+        # Raises a conflict that a worker met.
+        _ = call.answer
 
 
 def publish(
@@ -158,8 +211,8 @@ def publish(
 def acknowledge(versions: Versions, manifest: Manifest) -> None:
     """Note this version in the key ring, and shred every older data key of the object.
 
-    Call it when `write_quorum` nodes have taken the manifest. Raises IntegrityError if the same
-    version was acknowledged with another digest.
+    Call it when `write_quorum` nodes have taken the manifest. Raises WriteConflict if the object
+    was shredded meanwhile, IntegrityError if the same version was acknowledged with another digest.
     """
     body = manifest.body
     ours = context(versions.name)
@@ -167,13 +220,38 @@ def acknowledge(versions: Versions, manifest: Manifest) -> None:
     def version_of(found: bytes) -> int | None:
         return name_and_version(found)[1] if found.startswith(ours) else None
 
-    versions.ring.acknowledge(
-        versions.name,
-        body.version,
-        bytes.fromhex(body.digest),
-        deleted=body.kind == TOMBSTONE,
-        version_of=version_of,
-    )
+    try:
+        versions.ring.acknowledge(
+            versions.name,
+            body.version,
+            bytes.fromhex(body.digest),
+            deleted=body.kind == TOMBSTONE,
+            version_of=version_of,
+            data_key_id=versions.ring.data_key_id(manifest.wrapped),
+        )
+    except NotFound:
+        raise WriteConflict(
+            "the object was shredded meanwhile; put it again if it is wanted"
+        ) from None
+
+
+def finish_deletion(versions: Versions) -> bool:
+    """Acknowledge a deletion whose writer was killed before it could; tell whether there was one.
+
+    Its tombstone is visible, so readers say that the object was deleted. Until the key ring notes
+    it, the data key of the version before it is still there, and a rollback would be believed.
+    """
+    tombstone = versions.fresh(everywhere=True)
+    if tombstone is None or tombstone.body.kind != TOMBSTONE:
+        return False
+    record = versions.record()
+    if record is not None and record.version >= tombstone.body.version:
+        return False
+    seats = versions.seats(tombstone)
+    publish(versions, tombstone, seats)
+    acknowledge_repaired(versions, tombstone, seats)
+    sweep(versions, tombstone, seats)
+    return True
 
 
 def acknowledge_repaired(versions: Versions, manifest: Manifest, seats: Seats) -> None:
@@ -257,10 +335,13 @@ def _is_kept(key: str, body: ManifestBody, index: int | None) -> bool:
 
     index: the index of the shards that the node is to hold, or None if it is to hold none.
     """
-    version, *rest = key.split("/")[1:]
+    _, version, *rest = key.split("/")
     ours = f"{body.version:016x}"
-    if version == "head":
+    if version == "head" and not rest:
         return index is not None
+    if not is_version_key(key):
+        # A name that no writer makes. It is deleted rather than trusted to be anything.
+        return False
     if version != ours or index is None:
         # Older versions go. Newer ones stay: another writer is at work.
         return version > ours

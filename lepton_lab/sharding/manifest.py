@@ -41,6 +41,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 import secrets
 import struct
 from dataclasses import dataclass, field
@@ -102,6 +103,16 @@ def claim_key(object_id: bytes, version: int) -> str:
 def manifest_key(object_id: bytes, version: int) -> str:
     """Return the name under which a node keeps the manifest of this version."""
     return f"{object_id.hex()}/{version:016x}/manifest"
+
+
+_VERSION_KEY = re.compile(
+    r"[0-9a-f]{32}/[0-9a-f]{16}/(claim|manifest|[0-9a-f]{32}/[0-9a-f]{8}/[0-9a-f]{2})"
+)
+
+
+def is_version_key(key: str) -> bool:
+    """Tell whether a writer makes this name: a claim, a manifest or a shard of some version."""
+    return _VERSION_KEY.fullmatch(key) is not None
 
 
 def is_shard(key: str) -> bool:

@@ -209,11 +209,13 @@ class ShardedStore:
     def delete(self, name: str) -> None:
         """Write an authenticated tombstone as the next version, then delete the shards.
 
-        Raises NotFound if there is no such object, NotEnoughShards if too few nodes take the
-        tombstone, WriteConflict if another writer was first. Deleting is housekeeping, not
-        erasure: use `shred` where the data must become unreadable.
+        It also finishes a deletion whose writer was killed. Raises NotFound if there is no such
+        object, NotEnoughShards if too few nodes take the tombstone, WriteConflict if another writer
+        was first. Deleting is housekeeping, not erasure: for that use `shred`.
         """
         with self._versions_of(name) as versions:
+            if commit.finish_deletion(versions):
+                return
             before = versions.existing()
             body = self._next_body(versions, before, TOMBSTONE)
             with commit.fresh_manifest(versions, body) as manifest:
@@ -223,9 +225,8 @@ class ShardedStore:
     def names(self) -> list[str]:
         """Return the names of all objects that exist, sorted.
 
-        They come from the key ring: nodes know no names. What was acknowledged is listed without
-        asking any node; nodes are asked about names of which the ring only has data keys that were
-        not acknowledged, those of failed or killed writers and of rings of earlier releases.
+        They come from the key ring: nodes know no names. Nodes are asked only about names with a
+        data key but no acknowledged version: of failed or killed writers, and of earlier releases.
         """
         found = []
         live = set(self.keyring.acknowledged_subjects())
@@ -274,15 +275,14 @@ class ShardedStore:
 
         Each is rebuilt from k verified ones. Shards of a node that is no longer on the list are
         rebuilt on the next one that the placement names; those of a node that is on it, but does
-        not answer, wait for it.
-
-        If `write_quorum` nodes then have the version, it is acknowledged in the key ring: after
-        that no older version can be read.
+        not answer, wait for it. If `write_quorum` nodes then have the version, it is acknowledged
+        in the key ring: after that no older version can be read.
 
         Raises NotFound, and NotEnoughShards if a stripe has fewer than k good shards; what could be
         rebuilt before it stays rebuilt.
         """
         with self._versions_of(name) as versions:
+            commit.finish_deletion(versions)
             manifest = versions.existing(everywhere=True)
             body = manifest.body
             seats = versions.seats(manifest)
@@ -308,8 +308,8 @@ class ShardedStore:
         Authenticators, receipts and versions stay as they are. A node that does not answer keeps
         what it holds.
 
-        Raises NotFound for a name that does not exist, and what `get` raises; over all objects, the
-        report names those that failed instead.
+        Raises NotFound for an unknown name, and what `get` raises; over all objects, the report
+        names those that failed instead.
         """
         rebalancer = Rebalancer()
         if name is not None:
@@ -333,13 +333,13 @@ class ShardedStore:
         Raises NotFound if the ring holds no key and no record of such an object.
         """
         encoded = checked_name(name)
-        data_keys = [found for found, _ in self.keyring.find(context(encoded))]
-        if not data_keys and self.keyring.acknowledged(encoded) is None:
+        was_acknowledged = self.keyring.acknowledged(encoded) is not None
+        shredded = self.keyring.forget(encoded, context(encoded))
+        if not shredded and not was_acknowledged:
             raise NotFound("no such object")
-        self.keyring.forget(encoded, *data_keys)
         with self._versions_of(name) as versions:
             commit.sweep(versions)
-            return ShredReport(name, len(data_keys), versions.everyone.failures)
+            return ShredReport(name, shredded, versions.everyone.failures)
 
     # --- the steps of a write --------------------------------------------------------------------
 
@@ -388,11 +388,13 @@ class ShardedStore:
         self, versions: Versions, before: Manifest | None, manifest: Manifest, name: str
     ) -> Receipt:
         """Publish the manifest, acknowledge it, and delete what it replaces."""
-        commit.publish(versions, manifest, versions.workers)
-        versions.workers.require(self.write_quorum, "nodes that took the manifest")
-        commit.acknowledge(versions, manifest)
+        with commit.shredded_on_conflict(versions, manifest):
+            commit.publish_first(versions, manifest)
+            versions.workers.require(self.write_quorum, "nodes that took the manifest")
+            commit.acknowledge(versions, manifest)
+        # A node that fails from here on has the version all the same.
+        lacking = tuple(versions.workers.failures)
         commit.retire(versions, before, manifest.body.version)
         body = manifest.body
-        lacking = tuple(versions.workers.failures)
         stored = (self.n - len(lacking)) * body.stripes * (body.segment + TAG)
         return Receipt(name, body.version, body.digest, body.length, lacking, stored)

@@ -32,7 +32,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from lepton_lab.buffers import framed
-from lepton_lab.errors import IntegrityError, NotEnoughShards, NotFound, StaleVersion
+from lepton_lab.errors import (
+    DecryptionError,
+    IntegrityError,
+    NotEnoughShards,
+    NotFound,
+    StaleVersion,
+)
 from lepton_lab.keyring import Acknowledged, KeyRing
 from lepton_lab.sharding.calls import GuardedNode
 from lepton_lab.sharding.manifest import (
@@ -133,11 +139,13 @@ class Versions:
         shard, to learn of second copies. Raises NotEnoughShards if too few nodes answer to be sure.
         """
         self._unanswered.clear()
+        record = self.record()
+        acknowledged = 0 if record is None else record.version
         believed: Manifest | None = None
         asked: list[Worker] = []
         for group in self._groups():
             asked += group
-            believed = self._newest_on(Workers(group), believed)
+            believed = self._newest_on(Workers(group), believed, acknowledged)
             # The first n nodes normally hold every shard. If not, the list of nodes has changed
             # since the object was written, and a newer version may lie further down the order.
             if believed is not None and self._is_whole(believed, asked) and not everywhere:
@@ -153,6 +161,13 @@ class Versions:
             return True
         newest = self.newest()
         return newest is not None and newest.body.version > version
+
+    def is_genuine(self, record: bytes) -> bool:
+        """Tell whether a manifest, as a node gave it, is one that the key ring can verify."""
+        try:
+            return self._verifier.verified(record) is not None
+        except (IntegrityError, DecryptionError):
+            return False
 
     def known_versions(self) -> list[int]:
         """Return the versions for which the ring holds a data key, those of failed writes too."""
@@ -170,8 +185,13 @@ class Versions:
             others = others[size:]
             size *= 2
 
-    def _newest_on(self, workers: Workers, believed: Manifest | None) -> Manifest | None:
-        """Return the newest manifest that these nodes show, or `believed` if none is newer."""
+    def _newest_on(
+        self, workers: Workers, believed: Manifest | None, acknowledged: int
+    ) -> Manifest | None:
+        """Return the newest manifest that these nodes show, or `believed` if none is newer.
+
+        acknowledged: the version that the key ring notes as the newest, or 0.
+        """
         heads = self._ask(workers, [head_key(self.object_id)])
         believed = newer(believed, heads)
         while True:
@@ -179,6 +199,10 @@ class Versions:
             # for, a window at a time, until none of them exists.
             after = believed.body.version if believed else 0
             starts = {after}
+            if acknowledged > after:
+                # The head may be further behind than a window: the version that was acknowledged
+                # is asked for by its number.
+                starts.add(acknowledged - 1)
             if believed is None:
                 # A head whose data key has left the ring may have been replaced between the node's
                 # answer and the look into the ring: its successors are looked for as well.

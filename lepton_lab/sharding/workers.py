@@ -178,7 +178,7 @@ class Worker:
                 while (call := self._queue.get()) is not None and not self._ended:
                     self._answer(call, self._guarded)
                 return
-        except Exception as error:  # the node's own, while its session began or ended
+        except BaseException as error:  # the node's own, while its session began or ended
             reason = error.reason if isinstance(error, NodeError) else type(error).__name__
             self.failure = self.failure or f"its session failed: {reason}"
         # Whatever is asked of it from now on has no answer.

@@ -43,7 +43,7 @@ def first(
 def test_two_writers_who_replace_the_same_version_are_both_answered(stores, monkeypatch):
     ours, theirs = stores
     ours.put("x", b"old")
-    first(commit, "publish", monkeypatch, lambda: theirs.put("x", b"theirs"))
+    first(commit, "publish_first", monkeypatch, lambda: theirs.put("x", b"theirs"))
     receipt = ours.put("x", b"ours")
     assert receipt.version == 2
     assert ours.get("x", receipt=receipt) == b"theirs"  # version 3: theirs counts as the later one

@@ -11,7 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from lepton_lab.errors import DecryptionError, IntegrityError, InvalidParameter, StaleVersion
+from lepton_lab.errors import (
+    DecryptionError,
+    IntegrityError,
+    InvalidParameter,
+    NotFound,
+    StaleVersion,
+)
 from lepton_lab.keyring import Acknowledged, KeyRing
 from lepton_lab.keyring import handle as ring_handle
 from lepton_lab.keyring.acknowledged import SUBJECT_LIMIT
@@ -87,8 +93,28 @@ def test_nothing_is_written_when_nothing_would_change(ring, ring_path):
     before = ring_path.read_bytes()
     ring.acknowledge(b"name", 2, FIRST, version_of=version_of(b"name"))
     ring.acknowledge(b"name", 1, SECOND, version_of=version_of(b"name"))
-    ring.forget(b"another")
-    ring.forget(b"another", "0" * 32)
+    assert ring.forget(b"another", b"another/") == 0
+    assert ring_path.read_bytes() == before
+
+
+def test_a_version_whose_own_data_key_was_shredded_is_not_acknowledged(ring, ring_path):
+    data_key = ring.new_data_key(b"name/2")
+    ring.forget(b"name", b"name/")
+    before = ring_path.read_bytes()
+    with pytest.raises(NotFound):
+        ring.acknowledge(b"name", 2, FIRST, version_of=version_of(b"name"), data_key_id=data_key.id)
+    assert ring_path.read_bytes() == before
+    # A newer version was noted: that is why the key is gone, and nothing is wrong.
+    ring.acknowledge(b"name", 3, SECOND, version_of=version_of(b"name"))
+    ring.acknowledge(b"name", 2, FIRST, version_of=version_of(b"name"), data_key_id=data_key.id)
+    assert ring.acknowledged(b"name").version == 3
+
+
+def test_an_empty_prefix_is_refused(ring, ring_path):
+    ring.new_data_key(b"name/1")
+    before = ring_path.read_bytes()
+    with pytest.raises(InvalidParameter, match="every data key"):
+        ring.forget(b"name", b"")
     assert ring_path.read_bytes() == before
 
 
@@ -115,7 +141,7 @@ def test_forgetting_removes_the_record_and_the_keys_in_one_writing(ring, ring_pa
     kept = ring.new_data_key(b"other/1")
     ring.acknowledge(b"name", 1, FIRST, version_of=version_of(b"name"))
     sequence = ring._handle.content.sealed.sequence
-    ring.forget(b"name", *(key.id for key in made), "0" * 32)
+    assert ring.forget(b"name", b"name/") == len(made)
     assert ring._handle.content.sealed.sequence == sequence + 1
     assert ring.acknowledged(b"name") is None
     assert ring.find(b"") == [(kept.id, b"other/1")]
@@ -125,7 +151,7 @@ def test_forgetting_removes_the_record_and_the_keys_in_one_writing(ring, ring_pa
     shutil.copy(ring_path, left)
     ring.acknowledge(b"name", 3, FIRST, version_of=version_of(b"name"))
     assert left.exists()
-    ring.forget(b"name")
+    ring.forget(b"name", b"name/")
     assert not left.exists()  # it held what was forgotten
 
 
@@ -135,7 +161,7 @@ def test_a_subject_is_some_bytes(ring, ring_path, subject):
     for call in (
         lambda: ring.acknowledge(subject, 1, FIRST, version_of=lambda _: None),
         lambda: ring.acknowledged(subject),
-        lambda: ring.forget(subject),
+        lambda: ring.forget(subject, b"name/"),
     ):
         with pytest.raises(InvalidParameter):
             call()
