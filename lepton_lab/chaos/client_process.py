@@ -29,7 +29,8 @@ class AnnouncingSource(io.BytesIO):
 
     def readinto(self, buffer: WriteableBuffer, /) -> int:
         """Print a line, then read into the buffer."""
-        print("piece", flush=True)
+        sys.stdout.write("piece\n")
+        sys.stdout.flush()
         return super().readinto(buffer)
 
 
@@ -49,7 +50,9 @@ def fork_children(stopped: threading.Event) -> None:
             os.close(1)
             time.sleep(_CHILD_SECONDS)
             os._exit(0)
-        print(f"forked {pid}", flush=True)
+        # One call for the whole line: two threads print.
+        sys.stdout.write(f"forked {pid}\n")
+        sys.stdout.flush()
 
 
 def main() -> None:

@@ -18,6 +18,7 @@ from lepton_lab.sharding import ShardedStore, commit
 from lepton_lab.sharding.manifest import is_shard
 from lepton_lab.sharding.versions import Versions
 from lepton_lab.textbook.primitives import placement as textbook
+from tests.support.power_cut import PowerCut, limit_writes
 from tests.support.switched_node import SwitchedNode
 
 K, N = 3, 5
@@ -407,43 +408,23 @@ def test_a_node_that_does_not_keep_what_it_takes_gets_no_old_shard_deleted(ring)
     read_all(known, ring, receipts)
 
 
-class PowerCut(BaseException):
-    """What nobody catches."""
-
-
-class Cut(SwitchedNode):
-    """A node whose client dies at a certain write or deletion."""
-
-    left = 10**9
-
-    def _spend(self):
-        Cut.left -= 1
-        if Cut.left < 0:
-            raise PowerCut
-
-    def __setitem__(self, key, value):
-        self._spend()
-        super().__setitem__(key, value)
-
-    def delete_many(self, keys):
-        self._spend()
-        super().delete_many(keys)
-
-
-def test_a_rebalancing_that_is_cut_off_anywhere_loses_nothing_and_the_next_one_ends_it(ring):
+def test_a_rebalancing_that_is_cut_off_anywhere_loses_nothing_and_the_next_one_ends_it(
+    ring, monkeypatch
+):
+    budget = limit_writes(monkeypatch)
     cuts, done, at = 0, False, 0
     while not done:
-        nodes = [Cut(f"node-{index}") for index in range(8)]
+        nodes = [SwitchedNode(f"node-{index}") for index in range(8)]
         vault = open_store(nodes[:5], ring)
         receipt = vault.put("x", DATA)
         known = nodes[2:]  # two have left, three have come
-        Cut.left = at
+        budget.left = at
         try:
             open_store(known, ring).rebalance()
             done = True
         except PowerCut:
             cuts += 1
-        Cut.left = 10**9
+        budget.refill()
         for readers in (known, nodes):
             assert open_store(readers, ring).get("x", receipt=receipt) == DATA
         open_store(known, ring).rebalance()

@@ -27,6 +27,7 @@ from lepton_lab.keyring import KeyRing
 from lepton_lab.nodes import DirectoryNode, MemoryNode
 from lepton_lab.sharding import ShardedStore
 from lepton_lab.sharding.manifest import SEGMENT, TAG, SealedManifest, is_shard
+from tests.support.power_cut import PowerCut, limit_writes
 from tests.support.rings import CHEAP
 from tests.support.switched_node import SwitchedNode
 
@@ -674,41 +675,15 @@ def test_every_error_is_a_lab_error():
         assert issubclass(error, LabError)
 
 
-def test_a_writer_killed_at_any_write_leaves_the_old_version_or_the_new(ring):
-    class PowerCut(BaseException):
-        pass
-
-    class Cut(MemoryNode):
-        budget = 10**9
-
-        def _spend(self):
-            Cut.budget -= 1
-            if Cut.budget < 0:
-                raise PowerCut
-
-        def __setitem__(self, key, value):
-            self._spend()
-            super().__setitem__(key, value)
-
-        def write(self, key, buffer):
-            self._spend()
-            super().write(key, buffer)
-
-        def set_if_absent(self, key, value):
-            self._spend()
-            return super().set_if_absent(key, value)
-
-        def delete_many(self, keys):
-            self._spend()
-            super().delete_many(keys)
-
-    nodes = [Cut(f"node-{i}") for i in range(5)]
+def test_a_writer_killed_at_any_write_leaves_the_old_version_or_the_new(ring, monkeypatch):
+    writes = limit_writes(monkeypatch)
+    nodes = [MemoryNode(f"node-{i}") for i in range(5)]
     store = ShardedStore(nodes, ring, k=3)
     acknowledged, outcomes = b"0", set()
     for budget in range(40):
-        Cut.budget = 10**9
+        writes.refill()
         store.put("x", acknowledged)
-        Cut.budget = budget
+        writes.left = budget
         new = b"new %d" % budget
         try:
             store.put("x", new)
@@ -716,7 +691,7 @@ def test_a_writer_killed_at_any_write_leaves_the_old_version_or_the_new(ring):
             acknowledged = new
         except PowerCut:
             outcomes.add("cut")
-        Cut.budget = 10**9
+        writes.refill()
         assert store.get("x") in {acknowledged, new}
         acknowledged = store.get("x")
     assert outcomes == {"acknowledged", "cut"}

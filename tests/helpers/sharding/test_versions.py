@@ -113,7 +113,7 @@ def test_versions_between_a_look_and_a_claim_leave_no_key_either(store, ring, no
 def test_a_put_that_failed_after_publishing_is_open_until_the_next_one(store, ring, nodes):
     store.put(NAME, b"1")
     first = snapshot(nodes)
-    honest = commit.publish
+    honest = commit.publish_first
 
     def with_two_nodes_dying(*arguments):
         nodes[0].dead = nodes[1].dead = True
