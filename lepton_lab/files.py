@@ -138,13 +138,17 @@ def write_lock(path: Path, timeout: float = LOCK_TIMEOUT) -> Iterator[None]:
 
     What is locked is a file of its own beside it, `.<name>.lock`, which stays: the file itself is
     replaced, and whoever held the old one would hold nothing. Only the owner can open the lock file
-    (mode 0600), so nobody else can hold it and stop the owner. On POSIX the lock is `flock`, on
+    (mode 0600), so nobody else can hold it and stop the owner; one that another user has put there
+    is refused. On POSIX the lock is `flock`, on
     Windows a locked byte; it ends with the process that holds it. Both are advisory, and a network
-    file system may refuse them (OSError). A process that is forked meanwhile neither holds the lock
-    nor keeps it from ending.
+    file system may refuse them (OSError). A process that Python forks meanwhile neither holds the
+    lock nor keeps it from ending. One that C code forks, so that Python is not told, shares the
+    lock: it ends with the block all the same, but if this process is killed within the block, the
+    child holds it until it ends itself.
 
     timeout: how many seconds to wait for another writer. Raises LockTimeout after that, which names
-    the process that holds the lock; NotFound when the folder does not exist.
+    the process that holds the lock; NotFound when the folder does not exist; InvalidParameter when
+    the lock file belongs to another user, who does not own the folder either.
     """
     lock_path = path.with_name(f".{path.name}.lock")
     lock_file = _LockFile(_open_lock_file(lock_path))
@@ -194,9 +198,11 @@ def _open_lock_file(lock_path: Path) -> int:
     except (FileNotFoundError, NotADirectoryError):
         raise NotFound(f"the folder {lock_path.parent} does not exist") from None
     try:
-        mode = os.fstat(descriptor).st_mode
+        status = os.fstat(descriptor)
+        mode = status.st_mode
         if not stat.S_ISREG(mode):
             raise FileExistsError(f"{lock_path} is not a regular file: remove it")
+        _refuse_stranger(lock_path, status.st_uid)
         if os.name != "nt" and mode & 0o077:
             with suppress(OSError):  # a file system without modes
                 os.fchmod(descriptor, 0o600)
@@ -204,6 +210,20 @@ def _open_lock_file(lock_path: Path) -> int:
         os.close(descriptor)
         raise
     return descriptor
+
+
+def _refuse_stranger(lock_path: Path, owner: int) -> None:
+    """Raise InvalidParameter for a lock file that another user owns, and could hold for ever."""
+    if os.name == "nt" or owner == os.geteuid():
+        return
+    # Whoever owns the folder can stop every writer in it anyway. File systems that show one owner
+    # for everything (FAT, some network shares) come through here, too.
+    if owner == lock_path.parent.stat().st_uid:
+        return
+    raise InvalidParameter(
+        f"{lock_path} belongs to another user (user id {owner}), who could hold it for ever: "
+        "remove it, or keep your files in a folder where only you can write"
+    )
 
 
 def _wait_for_lock(descriptor: int, lock_path: Path, timeout: float) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import shutil
 import signal
 import stat
@@ -15,10 +16,11 @@ import sys
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from lepton_lab.errors import LockTimeout, NotFound
+from lepton_lab.errors import InvalidParameter, LockTimeout, NotFound
 from lepton_lab.files import ProgressFile, private_folder, write_lock
 from lepton_lab.nodes.servers.lifetime import ServerLifetime
 
@@ -213,6 +215,25 @@ def test_only_a_regular_file_is_locked(target, tmp_path):
     os.mkfifo(lock_file)
     with pytest.raises(FileExistsError, match="not a regular file"), write_lock(target):
         pytest.fail("a FIFO was opened")
+
+
+@on_posix
+def test_a_lock_file_of_another_user_is_refused(target, monkeypatch):
+    lock_file = target.with_name(".file.lock")
+    lock_file.touch()
+    stranger = os.geteuid() + 1
+    fstat = os.fstat
+
+    def of_a_stranger(descriptor):
+        return SimpleNamespace(st_mode=fstat(descriptor).st_mode, st_uid=stranger)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("lepton_lab.files.os.fstat", of_a_stranger)
+        message = rf"{re.escape(str(lock_file))} belongs to another user \(user id {stranger}\)"
+        with pytest.raises(InvalidParameter, match=message), write_lock(target):
+            pytest.fail("a stranger may hold this lock for ever")
+    with write_lock(target, timeout=1):
+        pass
 
 
 FORKS = """
