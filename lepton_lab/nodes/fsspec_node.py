@@ -21,6 +21,7 @@ from lepton_lab.errors import (
     UnreadableValue,
 )
 from lepton_lab.nodes.key_paths import key_of, path_of
+from lepton_lab.nodes.listing import ListingBound
 from lepton_lab.nodes.node import Node, is_fsspec
 from lepton_lab.nodes.urls import Url
 from lepton_lab.nodes.values import (
@@ -146,9 +147,11 @@ class FsspecNode(Node):
                 found = list(self._fs.find(f"{self._root}/{start}".rstrip("/")))
         except KeyError:
             return
+        bound = ListingBound(self.name)
         for path in sorted(found):
             key = key_of(path[len(self._root) :].lstrip("/"))
             if key is not None and key.startswith(prefix):
+                bound.count(key)
                 yield key
 
     def _checked(self, value: BytesLike) -> bytes:

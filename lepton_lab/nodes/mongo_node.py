@@ -19,6 +19,7 @@ from urllib.parse import quote, unquote_to_bytes, urlencode
 
 from lepton_lab.buffers import BytesLike
 from lepton_lab.errors import InvalidParameter, LabError, NodeError, UnreadableValue
+from lepton_lab.nodes.listing import ListingBound
 from lepton_lab.nodes.node import TIMEOUT, Node
 from lepton_lab.nodes.urls import NO, Url
 from lepton_lab.nodes.values import as_value, bytes_of, reason_of
@@ -142,16 +143,19 @@ class MongoNode(Node):
         in_range = {"_id": {"$gte": first, "$lt": first + _AFTER}}
         with self._node_errors():
             documents = self._collection.find(in_range, {"_id": 1})
-        for _ in range(_MOST_KEYS):
+        bound = ListingBound(self.name, _MOST_KEYS)
+        while True:
             # Every step may fetch the next batch from the server.
             with self._node_errors():
                 document = next(documents, None)
             if document is None:
                 return
-            key = _key_of(document.get("_id"))
+            found = document.get("_id")
+            # What no node wrote counts, too: a hostile server may send it without end.
+            bound.count(found if isinstance(found, str) else "")
+            key = _key_of(found)
             if key is not None and key.startswith(prefix):
                 yield key
-        raise NodeError(self.name, f"it lists more than {_MOST_KEYS:,} keys")
 
     def get_many(self, keys: Iterable[str]) -> list[bytes | None]:
         """Return the values of `keys` in order, None for each missing key; 16 keys per query.

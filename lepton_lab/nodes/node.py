@@ -10,16 +10,14 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, MutableMapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from itertools import islice
 from typing import Any
 
 from lepton_lab.buffers import BytesLike
 from lepton_lab.errors import InvalidParameter, NodeError, OversizedValue, UnreadableValue
+from lepton_lab.nodes.listing import ListingBound, keys_among
 from lepton_lab.nodes.values import as_key, as_value, as_view, reason_of, room_in, too_long
 
 TIMEOUT = 5.0  # seconds that the clients made here wait for a server's answer
-# A mapping whose iteration never ends must not fill this process's memory.
-MOST_KEYS = 4_000_000
 
 
 class Node(MutableMapping[str, bytes]):
@@ -104,9 +102,14 @@ class Node(MutableMapping[str, bytes]):
     def keys_with_prefix(self, prefix: str) -> Iterator[str]:
         """Iterate over the keys that begin with `prefix`.
 
-        Raises NodeError, also in the middle of the iteration.
+        Raises NodeError, also in the middle of the iteration: also for keys of more than 64 MiB in
+        all, or one of more than 4 KiB.
         """
-        return (key for key in self if key.startswith(prefix))
+        bound = ListingBound(self.name)
+        for key in self:
+            if key.startswith(prefix):
+                bound.count(key)
+                yield key
 
     def write(self, key: str, buffer: BytesLike) -> None:
         """Store the bytes of any contiguous buffer; the caller may reuse it afterwards.
@@ -266,24 +269,15 @@ class MappingNode(Node):
         """Return an iterator over a snapshot of the keys that begin with `prefix`. Raises
         NodeError.
 
-        Four million keys at most are read, so that a mapping whose iteration never ends cannot fill
-        the memory.
+        Four million keys at most are read, and of those that begin with the prefix 64 MiB at most
+        are kept, so that a mapping whose iteration never ends cannot fill the memory. A key of more
+        than 4 KiB is a NodeError.
         """
         as_key(prefix)
         method = self._faster("keys_with_prefix")
         with self.guarded():
             listed = iter(self._mapping) if method is None else iter(method(prefix))
-            # One call, so that a dict which other threads write to is not seen half changed.
-            keys: list[object] = list(islice(listed, MOST_KEYS + 1))
-        if len(keys) > MOST_KEYS:
-            raise NodeError(self.name, f"it lists more than {MOST_KEYS:,} keys")
-        wanted: list[str] = []
-        for key in keys:
-            if not isinstance(key, str):
-                raise self._wrong_type(key, "a key of type str")
-            if key.startswith(prefix):
-                wanted.append(key)
-        return iter(wanted)
+            return iter(keys_among(listed, prefix, self.name))
 
     def write(self, key: str, buffer: BytesLike) -> None:
         """Call the mapping's own `write`, or store a copy. Raises NodeError."""

@@ -23,6 +23,7 @@ from lepton_lab.errors import (
     UnreadableValue,
 )
 from lepton_lab.nodes import redis_wire
+from lepton_lab.nodes.listing import ListingBound
 from lepton_lab.nodes.node import Node
 from lepton_lab.nodes.redis_clients import Client, client_address, client_settings, client_timeout
 from lepton_lab.nodes.redis_errors import WRONG_REPLY, error_code, redis_reason
@@ -189,6 +190,7 @@ class RedisNode(Node):
             # SCAN names no key, so a server that has lost the slot would not redirect it.
             self._exists(wanted)
         seen: set[bytes] = set()
+        bound = ListingBound(self.name, _MOST_KEYS)
         cursors = set()
         cursor = b"0"
         waited = 0.0
@@ -203,8 +205,7 @@ class RedisNode(Node):
                 if not key.startswith(wanted) or key in seen:
                     continue
                 seen.add(key)
-                if len(seen) > _MOST_KEYS:
-                    raise NodeError(self.name, f"it lists more than {_MOST_KEYS:,} keys")
+                bound.count(key)
                 name = key_from(key[len(self._prefix) :])
                 if name is not None:
                     yield name

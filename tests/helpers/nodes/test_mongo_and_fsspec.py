@@ -329,6 +329,9 @@ def test_a_collection_without_end_is_a_node_error(monkeypatch):
     node = MongoNode(Endless())
     with pytest.raises(NodeError, match="it lists more than 1,000 keys"):
         list(iter(node))
+    monkeypatch.setattr("lepton_lab.nodes.listing.MOST_BYTES", 500)
+    with pytest.raises(NodeError, match="it lists keys of more than"):
+        list(iter(node))
     with pytest.raises(NodeError, match="not one to this question"):
         node.get_many(["k0", "k1"])
     with pytest.raises(NodeError, match=r"pymongo failed \(AttributeError\)|where bytes"):

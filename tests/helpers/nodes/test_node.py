@@ -1,4 +1,5 @@
-"""Tests lepton_lab.nodes.node, lepton_lab.nodes.values and lepton_lab.nodes.memory.
+"""Tests lepton_lab.nodes.node, lepton_lab.nodes.listing, lepton_lab.nodes.values and
+lepton_lab.nodes.memory.
 
 One interface, whatever stores the values: the same tests run over every kind of node.
 """
@@ -478,11 +479,59 @@ def test_a_mapping_whose_iteration_never_ends_is_a_node_error(monkeypatch):
         def __iter__(self):
             return iter(map(str, count()))
 
-    monkeypatch.setattr("lepton_lab.nodes.node.MOST_KEYS", 1000)
+    monkeypatch.setattr("lepton_lab.nodes.listing.MOST_KEYS", 1000)
     with pytest.raises(NodeError, match="theirs: it lists more than 1,000 keys"):
         list(as_node(Endless(), "theirs"))
     with pytest.raises(NodeError, match="not a key of type str"):
         list(as_node({5: b""}, "theirs"))
+
+
+class LongKeys(UserDict):
+    """A mapping that lists keys of one length without end, and counts those that it made."""
+
+    def __init__(self, length: int) -> None:
+        super().__init__()
+        self.length = length
+        self.made = 0
+
+    def __iter__(self):
+        for self.made in count(1):
+            yield f"{self.made:0{self.length}}"
+
+
+class Generic(Node):
+    """A node of which only the iteration is its own."""
+
+    name = "theirs"
+    __getitem__ = __setitem__ = __delitem__ = None
+
+    def __init__(self, keys) -> None:
+        self.keys_given = keys
+
+    def __iter__(self):
+        return iter(self.keys_given)
+
+
+@pytest.mark.parametrize(
+    "wrap", [lambda keys: as_node(keys, "theirs"), Generic], ids=["mapping", "own"]
+)
+def test_a_listing_of_long_keys_without_end_does_not_fill_the_memory(monkeypatch, wrap):
+    monkeypatch.setattr("lepton_lab.nodes.listing.MOST_BYTES", 1 << 20)
+    keys = LongKeys(4096)
+    with pytest.raises(NodeError, match="theirs: it lists keys of more than 1 MiB in all"):
+        list(wrap(keys).keys_with_prefix("0"))
+    assert keys.made == (1 << 20) // 4096 + 1
+    keys = LongKeys(4097)
+    with pytest.raises(NodeError, match="theirs: it lists a key of more than 4,096 bytes"):
+        list(wrap(keys).keys_with_prefix("0"))
+    assert keys.made == 1
+
+
+def test_keys_that_were_not_asked_for_are_not_kept(monkeypatch):
+    monkeypatch.setattr("lepton_lab.nodes.listing.MOST_BYTES", 1000)
+    keys = [f"{number:0100}" for number in range(50)]
+    node = as_node(dict.fromkeys([*keys, "a"], b""), "theirs")
+    assert list(node.keys_with_prefix("a")) == ["a"]
 
 
 def test_a_method_that_a_subclass_overrides_is_called_in_place_of_the_mappings():

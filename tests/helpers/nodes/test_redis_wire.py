@@ -416,6 +416,26 @@ def test_a_listing_without_end_stops_at_a_million_keys(impostor, node, monkeypat
         list(node)
 
 
+def test_a_listing_of_long_keys_without_end_does_not_fill_the_memory(impostor, node, monkeypatch):
+    monkeypatch.setattr("lepton_lab.nodes.listing.MOST_BYTES", 1 << 20)
+    cursors = count(1)
+    length = 4000
+
+    def another(_):
+        cursor = next(cursors)
+        if cursor > 1000:
+            return listing(0)
+        return listing(cursor, b"lep:" + b"%d" % cursor + b"x" * length)
+
+    impostor.always = another
+    with pytest.raises(NodeError, match="it lists keys of more than 1 MiB"):
+        list(node)
+    length = 5000
+    cursors = count(1)
+    with pytest.raises(NodeError, match="it lists a key of more than 4,096 bytes"):
+        list(node)
+
+
 @pytest.mark.parametrize("answer", [b":3\r\n", b":-1\r\n", b"+OK\r\n", b":9999999999999999999\r\n"])
 def test_a_count_of_keys_that_were_not_asked_for_is_refused(impostor, node, answer):
     impostor.always = lambda _: answer
