@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from lepton_lab.cli import PASSPHRASE
 from lepton_lab.cli.output import CommandError, printable
 from lepton_lab.errors import DecryptionError, InvalidParameter
 from lepton_lab.files import open_regular, write_atomically
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from lepton_lab.nodes import Node
     from lepton_lab.sharding import ShardedStore
 
-PASSPHRASE = "LEPTON_LAB_PASSPHRASE"  # noqa: S105  # the name of the environment variable
 _MOST_NAME_BYTES = 1 << 20  # of the file that lists known nodes
 _USUAL_N = 5  # shards per object, where there are that many nodes
 
@@ -259,7 +259,7 @@ def _urls_in(file: Path) -> Iterator[str]:
     Raises CommandError for a line that is not a URL, with its number but without its text, which
     may hold a password.
     """
-    from lepton_lab.nodes.urls import parse_url  # noqa: PLC0415  # `--help` needs no nodes
+    from lepton_lab.nodes.parsed_url import parse_url  # noqa: PLC0415  # `--help` needs no nodes
 
     # Editors on Windows begin a file with a byte order mark and end lines with CR LF.
     data = file.read_bytes().removeprefix(codecs.BOM_UTF8)

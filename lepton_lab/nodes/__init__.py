@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from lepton_lab.nodes.directory import DirectoryNode
     from lepton_lab.nodes.fsspec_node import FsspecNode
+    from lepton_lab.nodes.mapping import MappingNode, as_node
     from lepton_lab.nodes.memory import MemoryNode
     from lepton_lab.nodes.mongo_node import MongoNode
-    from lepton_lab.nodes.node import MappingNode, Node, as_node
+    from lepton_lab.nodes.node import Node
     from lepton_lab.nodes.redis_node import RedisNode
     from lepton_lab.nodes.servers.local import LocalNodes, local_nodes
     from lepton_lab.nodes.servers.redis_servers import RedisServers
@@ -42,13 +43,13 @@ _MODULES = {
     "DirectoryNode": "directory",
     "FsspecNode": "fsspec_node",
     "LocalNodes": "servers.local",
-    "MappingNode": "node",
+    "MappingNode": "mapping",
     "MemoryNode": "memory",
     "MongoNode": "mongo_node",
     "Node": "node",
     "RedisNode": "redis_node",
     "RedisServers": "servers.redis_servers",
-    "as_node": "node",
+    "as_node": "mapping",
     "local_nodes": "servers.local",
     "open_nodes": "urls",
 }

@@ -22,12 +22,13 @@ from lepton_lab.errors import (
 )
 from lepton_lab.nodes.key_paths import key_of, path_of
 from lepton_lab.nodes.listing import ListingBound
-from lepton_lab.nodes.node import Node, is_fsspec
-from lepton_lab.nodes.urls import Url
+from lepton_lab.nodes.node import Node
+from lepton_lab.nodes.parsed_url import Url
 from lepton_lab.nodes.values import (
     LARGEST_VALUE,
     as_value,
     bytes_of,
+    is_fsspec,
     printable,
     reason_of,
     room_in,

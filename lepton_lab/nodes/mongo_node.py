@@ -21,7 +21,7 @@ from lepton_lab.buffers import BytesLike
 from lepton_lab.errors import InvalidParameter, LabError, NodeError, UnreadableValue
 from lepton_lab.nodes.listing import ListingBound
 from lepton_lab.nodes.node import TIMEOUT, Node
-from lepton_lab.nodes.urls import NO, Url
+from lepton_lab.nodes.parsed_url import NO, Url
 from lepton_lab.nodes.values import as_value, bytes_of, reason_of
 
 _VALUES_PER_QUERY = 16  # one answer must not hold many large values

@@ -11,10 +11,10 @@ from redis.connection import URL_QUERY_ARGUMENT_PARSERS
 
 from lepton_lab.errors import LabError, NodeError
 from lepton_lab.nodes import redis_clients
+from lepton_lab.nodes.parsed_url import YES, Url, decoded
 from lepton_lab.nodes.redis_clients import TlsFiles
 from lepton_lab.nodes.redis_node import DEFAULT_PREFIX, RedisNode
 from lepton_lab.nodes.servers.cluster import cluster_nodes
-from lepton_lab.nodes.urls import YES, Url, decoded
 
 _DEFAULT_PORT = 6379
 _HOST = re.compile(r"(?:\[([0-9a-fA-F:.]+)\]|([^\s:\[\]@/]+))(?::([0-9]{1,5}))?")

@@ -86,3 +86,11 @@ def too_long(length: int, room: int) -> str:
 def reason_of(error: OSError) -> str:
     """Return what the operating system said, without the path that it said it about."""
     return (error.strerror or type(error).__name__).lower()
+
+
+def is_fsspec(mapping: object) -> bool:
+    """Tell whether this is a mapping of fsspec, without importing fsspec."""
+    return any(
+        (kind.__module__, kind.__name__) == ("fsspec.mapping", "FSMap")
+        for kind in type(mapping).__mro__
+    )

@@ -13,7 +13,8 @@ from typing import Literal
 
 from lepton_lab.errors import InvalidParameter, NodeError
 from lepton_lab.nodes.directory import DirectoryNode
-from lepton_lab.nodes.node import MappingNode, Node
+from lepton_lab.nodes.mapping import MappingNode
+from lepton_lab.nodes.node import Node
 from lepton_lab.nodes.servers.redis_servers import MOST_SERVERS, RedisServers
 
 NodeKind = Literal["tls", "unix", "directories"]

@@ -1,4 +1,5 @@
-"""Tests lepton_lab.nodes.node, lepton_lab.nodes.listing, lepton_lab.nodes.values and
+"""Tests lepton_lab.nodes.node, lepton_lab.nodes.mapping,
+lepton_lab.nodes.listing, lepton_lab.nodes.values and
 lepton_lab.nodes.memory.
 
 One interface, whatever stores the values: the same tests run over every kind of node.

@@ -1,4 +1,5 @@
-"""Tests lepton_lab.nodes.urls, lepton_lab.nodes.redis_urls and lepton_lab.nodes.redis_clients.
+"""Tests lepton_lab.nodes.urls, lepton_lab.nodes.parsed_url,
+lepton_lab.nodes.redis_urls and lepton_lab.nodes.redis_clients.
 
 What opens, what is refused, and what never shows.
 """
