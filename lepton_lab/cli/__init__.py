@@ -9,9 +9,6 @@ from __future__ import annotations
 
 import signal
 
-# The environment variable that may hold the passphrase. The daemon is started without it.
-PASSPHRASE = "LEPTON_LAB_PASSPHRASE"  # noqa: S105  # a name
-
 
 def main() -> None:
     """Run the command line and exit with its status.

@@ -33,8 +33,7 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-from lepton_lab.cli import PASSPHRASE
-from lepton_lab.cli.output import CommandError
+from lepton_lab.cli.output import PASSPHRASE, CommandError
 from lepton_lab.errors import InvalidParameter, LabError, NodeError
 from lepton_lab.files import write_atomically
 from lepton_lab.nodes import Node, RedisServers, open_nodes

@@ -26,6 +26,8 @@ from lepton_lab.errors import (
 )
 
 STDIO = Path("-")  # what a user types for standard input or standard output
+# The environment variable that errors tell people to set. The daemon is started without it.
+PASSPHRASE = "LEPTON_LAB_PASSPHRASE"  # noqa: S105  # a name
 _LARGE = 16 << 20  # bytes; less than this is moved before a progress bar could be read
 _MANY = 4  # objects; the same for a loop over objects
 

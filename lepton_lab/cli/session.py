@@ -20,8 +20,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lepton_lab.cli import PASSPHRASE
-from lepton_lab.cli.output import CommandError, printable
+from lepton_lab.cli.output import PASSPHRASE, CommandError, printable
 from lepton_lab.errors import DecryptionError, InvalidParameter
 from lepton_lab.files import open_regular, write_atomically
 

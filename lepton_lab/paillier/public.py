@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import hashlib
 from concurrent.futures import Executor
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import gmpy2
 from gmpy2 import invert, mpz, powmod
@@ -26,9 +26,7 @@ from lepton_lab.errors import DecryptionError, InvalidParameter, PlaintextOverfl
 from lepton_lab.paillier import encoding, primes, serial
 from lepton_lab.paillier.ciphertext import Ciphertext
 from lepton_lab.paillier.noise import MANY, NoiseKind, PublicNoise
-
-if TYPE_CHECKING:
-    from lepton_lab.paillier.vectors import Layout, PackedVector
+from lepton_lab.paillier.vectors import Layout, PackedVector, encrypt_vector
 
 
 class PublicKey:
@@ -92,9 +90,6 @@ class PublicKey:
         passes its slot, or a slot the key; InvalidParameter for NaN, infinities, other types, an
         empty array.
         """
-        # vectors is built on this module, so it cannot be imported at its top.
-        from lepton_lab.paillier.vectors import encrypt_vector  # noqa: PLC0415
-
         return encrypt_vector(self, array, layout, executor)
 
     def precompute(self, count: int = MANY) -> None:

@@ -16,7 +16,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from gmpy2 import mpz, powmod
@@ -26,7 +26,9 @@ from lepton_lab.errors import InvalidParameter, PlaintextOverflow
 from lepton_lab.paillier import executors, serial
 from lepton_lab.paillier.ciphertext import Ciphertext
 from lepton_lab.paillier.encoding import NumberTooLarge, python_number, whole_number
-from lepton_lab.paillier.public import PublicKey
+
+if TYPE_CHECKING:
+    from lepton_lab.paillier.public import PublicKey  # which imports this module
 
 MAX_SLOT_BITS = 1 << 14  # the longest key has no more
 MAX_ADDITIONS = (1 << 63) - 1
@@ -232,8 +234,7 @@ class PackedVector(Ciphertext):
     and public: where they are secret, `spend` a public number before the vector leaves. Results
     are blinded with fresh noise on every way out of the process.
 
-    `raw_ciphertexts`: the ciphertexts as they stand, without that noise, for computing within this
-    process.
+    `raw_ciphertexts`: the ciphertexts without that noise, for computing within this process.
     """
 
     __slots__ = ("_is_blinded", "layout", "public_key", "raw_ciphertexts", "shape", "spent")

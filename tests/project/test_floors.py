@@ -6,6 +6,7 @@ It also tests what no file of the package may do: `assert`, a bare `except`, too
 from __future__ import annotations
 
 import ast
+import graphlib
 import re
 import shutil
 import subprocess
@@ -87,7 +88,10 @@ MOST_LINES = 400
 
 @dataclass(frozen=True)
 class Import:
-    """One import: the module that is imported, and the functions around it, outermost first."""
+    """One import: what is imported, and the functions around it, outermost first.
+
+    TYPE_CHECKING stands among the functions of an import that only type checkers see.
+    """
 
     target: str
     line: int
@@ -119,6 +123,8 @@ def _imports(node: ast.AST, module: list[str], functions: tuple[str, ...]) -> It
         inner = functions
         if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef):
             inner = (*functions, child.name)
+        elif isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING":
+            inner = (*functions, "TYPE_CHECKING")
         yield from _imports(child, module, inner)
 
 
@@ -241,6 +247,42 @@ def habits(path: Path, name: str) -> Iterator[tuple[int, str]]:
 
 def test_every_import_points_down_and_every_file_keeps_the_habits() -> None:
     assert faults_in(PACKAGE) == []
+
+
+def circle_in(package: Path) -> list[str]:
+    """Return modules that import each other in a circle, the first of them twice; [] if none do.
+
+    Imports inside functions count, those for type checkers do not.
+    """
+    modules = {
+        ".".join(["lepton_lab", *path.relative_to(package).with_suffix("").parts]).removesuffix(
+            ".__init__"
+        ): path
+        for path in package.rglob("*.py")
+    }
+    arrows: dict[str, set[str]] = {}
+    for name, path in modules.items():
+        targets = [
+            each for each in imports_of(path, package) if "TYPE_CHECKING" not in each.functions
+        ]
+        # `from a.b import c` names the module a.b.c, or the c that the module a.b defines
+        found = {
+            each.target if each.target in modules else each.target.rpartition(".")[0]
+            for each in targets
+        }
+        arrows[name] = (found & modules.keys()) - {name}
+    try:
+        graphlib.TopologicalSorter(arrows).prepare()
+    except graphlib.CycleError as error:
+        return list(error.args[1])
+    return []
+
+
+def test_no_modules_import_each_other_in_a_circle(tmp_path: Path) -> None:
+    assert circle_in(PACKAGE) == []
+    (tmp_path / "a.py").write_text("from lepton_lab import b\n")
+    (tmp_path / "b.py").write_text("def later():\n    from lepton_lab.a import x\n")
+    assert sorted(set(circle_in(tmp_path))) == ["lepton_lab.a", "lepton_lab.b"]
 
 
 def test_every_room_and_every_sideways_import_of_the_tables_is_there() -> None:

@@ -161,8 +161,11 @@ def run_tests(folder, skips, *, strict, workers=()):
     tests = "".join(f"def test_{number}(): {call}\n" for number, call in enumerate(skips))
     (folder / "test_tiny.py").write_text(f"import pytest\ndef test_it(): pass\n{tests}")
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *workers, "."]
-    # pytest would find and load nbval by itself, which takes seconds
-    environment = os.environ | {"LEPTON_LAB_STRICT": strict, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    environment = os.environ | {
+        "LEPTON_LAB_STRICT": strict,
+        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",  # pytest would load nbval, which takes seconds
+        "PYTHONPATH": str(ROOT),  # conftest.py imports tests.support
+    }
     done = subprocess.run(
         command, cwd=folder, env=environment, capture_output=True, text=True, check=False
     )
