@@ -179,7 +179,8 @@ def may_import(room: str, other: str) -> bool:
 def declared_libraries() -> set[str]:
     """Return the third-party packages that the helpers may import, as pyproject.toml lists them."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    return {re.match(r"[A-Za-z0-9_]+", line)[0] for line in project["dependencies"]}  # type: ignore[index]
+    lines = project["dependencies"]
+    return {re.match(r"[A-Za-z0-9_]+", line)[0] for line in lines}  # type: ignore[index]
 
 
 def faults_in(package: Path) -> list[str]:

@@ -36,7 +36,7 @@ def counted(nodes: LocalNodes) -> dict[str, int]:
     of_clients = {_certificate_in_url(url.query, "ssl_certfile") for url in secured}
     of_authorities = {_certificate_in_url(url.query, "ssl_ca_certs") for url in secured}
     certificates = [x509.load_der_x509_certificate(data) for data in of_servers | of_clients]
-    keys = {certificate.public_key().public_numbers() for certificate in certificates}  # type: ignore[union-attr]
+    keys = {each.public_key().public_numbers() for each in certificates}  # type: ignore[union-attr]
     lifetimes = [each.not_valid_after_utc - each.not_valid_before_utc for each in certificates]
     return _counts(
         processes=len(running),
