@@ -119,9 +119,11 @@ class Worker:
             call.end(None)
             return call
         if self.thread is None:
-            # The thread starts when it is first used.
-            self.thread = Thread(target=self._run, name=self.name, daemon=True)
-            self.thread.start()
+            # The thread starts when it is first used. It is noted once it runs, for a thread that
+            # an interruption kept from starting cannot be joined.
+            thread = Thread(target=self._run, name=self.name, daemon=True)
+            thread.start()
+            self.thread = thread
         self._waiting = [each for each in self._waiting if not each.done]
         self._waiting.append(call)  # type: ignore[arg-type]  # calls of every answer's type
         self._queue.put(call)  # type: ignore[arg-type]

@@ -150,8 +150,9 @@ class TappedLine:
     def _start(self, target: Callable[..., None], *arguments: object) -> None:
         thread = threading.Thread(target=target, args=arguments, name="tapped line", daemon=True)
         with self._lock:
+            # started first: what an interruption kept from starting cannot be joined
+            thread.start()
             self._threads.append(thread)
-        thread.start()
 
     def _serve(self, client: socket.socket) -> None:
         """Serve one client's connection until both sides have ended it.

@@ -444,6 +444,22 @@ def test_an_error_of_our_own_in_a_worker_is_raised_in_the_operation(ring, monkey
         store.get("x")
 
 
+def test_an_interruption_while_a_thread_starts_is_passed_on(ring, monkeypatch):
+    class Interrupted(threading.Thread):
+        def start(self):
+            if self.name == "node 2":
+                raise KeyboardInterrupt
+            super().start()
+
+    store = ShardedStore([MemoryNode(f"node {number}") for number in range(5)], ring)
+    with monkeypatch.context() as patch:
+        patch.setattr(workers, "Thread", Interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            store.put("x", DATA)
+    store.put("x", DATA)
+    assert store.get("x") == DATA
+
+
 def test_no_thread_is_left_behind_by_nodes_that_answer(ring):
     store = store_with(MemoryNode(), ring)
     before = threading.active_count()
