@@ -117,9 +117,9 @@ BUGS = {
 VARIANTS = {
     "associated data unbound on both sides": Bug(
         "aes.py",
-        "message, associated = _checked(plaintext, _ONE_CALL), _checked(associated_data, "
-        "_ONE_CALL)",
-        'message, associated = _checked(plaintext, _ONE_CALL), _checked(b"", _ONE_CALL)',
+        "message = _checked(plaintext, _ONE_CALL)\n"
+        "    associated = _checked(associated_data, _ONE_CALL)",
+        'message = _checked(plaintext, _ONE_CALL)\n    associated = _checked(b"", _ONE_CALL)',
         (
             "helpers/test_aes.py::test_another_key_context_or_tag_is_refused",
             "helpers/test_aes.py::test_chosen_nist_vectors_both_ways",
@@ -133,8 +133,8 @@ VARIANTS = {
     ),
     "threshold ignored when sharing": Bug(
         "shamir.py",
-        "for _ in range(threshold - 1))]",
-        "for _ in range(min(1, threshold - 1)))]",
+        "for _ in range(threshold - 1):",
+        "for _ in range(min(1, threshold - 1)):",
         ("helpers/test_shamir.py::test_two_shares_of_three_fit_every_secret_equally_often",),
     ),
     "host name not checked, and the self-check gone": Bug(
