@@ -7,6 +7,7 @@ of a reply anew and believe every length. The sockets and connections of this mo
 
 from __future__ import annotations
 
+import select
 import socket
 import ssl
 import time
@@ -156,12 +157,34 @@ class _LimitedReplies:
         """Use the parser for both versions of RESP that is written in Python."""
         super().set_parser(_RESP3Parser)  # type: ignore[misc]  # the connection is the other base
 
+    def can_read(self, timeout: float = 0) -> bool:
+        """Tell whether bytes have arrived that nobody has read, as redis-py does.
+
+        The pool asks before each use. Most often the answer is no, and one poll gives it, where the
+        parser would change the socket's time-out, read, and change it back.
+        """
+        sock = self._sock  # type: ignore[attr-defined]
+        # Without poll (Windows), and for bytes that are already here, the parser finds out.
+        if timeout == 0 and sock is not None and hasattr(select, "poll"):
+            buffer = self._parser._buffer  # type: ignore[attr-defined]
+            waiting = isinstance(sock, ssl.SSLSocket) and sock.pending()
+            if not waiting and not buffer.unread_bytes() and not _has_arrived(sock):
+                return False
+        return bool(super().can_read(timeout))  # type: ignore[misc]
+
     def read_response(self, *arguments: Any, **options: Any) -> Any:
         """Read as redis-py does. Raises redis.InvalidResponse for an impossible range of slots."""
         response = super().read_response(*arguments, **options)  # type: ignore[misc]
         if isinstance(response, list):
             _require_slots(response)
         return response
+
+
+def _has_arrived(sock: socket.socket) -> bool:
+    """Tell whether the socket has bytes to read, its peer's end or an error, without waiting."""
+    poller = select.poll()
+    poller.register(sock, select.POLLIN)
+    return bool(poller.poll(0))
 
 
 def _require_slots(rows: list[Any]) -> None:
